@@ -1,0 +1,14 @@
+"""An elastic IP is as fast as it was ordered, in both directions, from the moment the API says so."""
+
+from collections.abc import Iterator
+
+from apps.bandwidth.model import meters
+from apps.eip.model import ElasticIp
+from apps.eni.model import port_here
+from sdnctl.feature import Item, View, feature, placed
+
+
+@feature(each=ElasticIp, within=placed("port", test=port_here))
+def bandwidth(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
+    """The elastic IP's two meters; a new rate modifies them, so that flows and counters stay."""
+    yield from meters(eip)

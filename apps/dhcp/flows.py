@@ -1,0 +1,76 @@
+"""DHCP is answered at the switch, by the controller, with exactly what the API says of the interface (RFC 2131)."""
+
+from collections.abc import Iterator
+
+from apps.dhcp.model import DEFAULT_DNS, LEASE_SECONDS, MTU
+from apps.eni.model import NetworkInterface
+from apps.pipeline import ASK_DHCP, PORT, SERVICE, VPC
+from apps.vpc.model import ROUTER_MAC, Subnet, Vpc, vpc_here
+from sdnctl.addresses import Ip4
+from sdnctl.feature import Item, View, always, feature, packet_in, placed
+from sdnctl.of.actions import output
+from sdnctl.of.fields import IP_DST, UDP_DST, UDP_SRC
+from sdnctl.packet import DhcpRequest, DhcpType, dhcp_reply, parse_dhcp
+from sdnctl.packets import PacketIn, PacketOut
+from sdnctl.pipeline import Priority, goto
+
+CLIENT, SERVER = 68, 67
+BROADCAST_ADDRESS = 0xFFFFFFFF
+
+
+@always
+def asked_by_all() -> Iterator[Item]:
+    """A client that has no address yet asks everybody; only the switch hears it."""
+    # DISCOVER, or REQUEST by broadcast.
+    yield SERVICE.flow(Priority.EXACT, {IP_DST: BROADCAST_ADDRESS, UDP_SRC: CLIENT, UDP_DST: SERVER}, [goto(ASK_DHCP)])
+
+
+@feature(each=Subnet, within=placed("vpc", test=vpc_here))
+def renewal(subnet: Subnet, here: str, view: View) -> Iterator[Item]:
+    """A client that has an address asks the server it got it from."""
+    vpc = view.get(Vpc, subnet.vpc)
+    if vpc is not None:
+        # REQUEST to the subnet's own server.
+        yield SERVICE.flow(
+            Priority.EXACT,
+            {VPC: vpc.key, IP_DST: subnet.dhcp_server, UDP_SRC: CLIENT, UDP_DST: SERVER},
+            [goto(ASK_DHCP)],
+        )
+
+
+@packet_in(ASK_DHCP)
+def answer(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
+    """Offer, acknowledge or refuse; silence to whom the server was not meant."""
+    request = parse_dhcp(packet.data)
+    for id in view.by(NetworkInterface, ("key",), packet.value(PORT)) if request is not None else ():
+        port = view.get(NetworkInterface, id)
+        subnet = view.get(Subnet, port.subnet) if port is not None else None
+        if port is None or subnet is None or request is None or request.chaddr != port.mac:
+            continue
+        kind = _kind(request, port.addresses[0], subnet.dhcp_server)
+        if kind is not None:
+            frame = dhcp_reply(
+                request,
+                kind,
+                your_ip=port.addresses[0],
+                server_ip=subnet.dhcp_server,
+                server_mac=ROUTER_MAC,
+                mask=subnet.cidr.mask,
+                router=subnet.router,
+                dns=subnet.dns or DEFAULT_DNS,
+                mtu=MTU,
+                lease_s=LEASE_SECONDS,
+            )
+            yield PacketOut(frame, (output(packet.in_port),))
+
+
+def _kind(request: DhcpRequest, address: Ip4, server: Ip4) -> DhcpType | None:
+    """The message to answer with, None to stay silent (RFC 2131, 4.3)."""
+    if request.type == DhcpType.DISCOVER:
+        return DhcpType.OFFER
+    if request.type == DhcpType.INFORM:
+        return DhcpType.ACK
+    if request.type != DhcpType.REQUEST or request.server_id not in (0, server):
+        return None
+    wanted = request.requested_ip or request.ciaddr
+    return DhcpType.ACK if wanted == address else DhcpType.NAK

@@ -1,0 +1,7 @@
+"""DHCP tells an instance what its interface already is; nothing is leased that the API did not assign."""
+
+from sdnctl.addresses import Ip4
+
+LEASE_SECONDS = 24 * 3600
+MTU = 1500
+DEFAULT_DNS = (Ip4.parse("114.114.114.114"), Ip4.parse("8.8.8.8"))

@@ -1,0 +1,236 @@
+"""An elastic IP is a public address that is an instance's own: translated one to one at the instance's own switch.
+
+There is no connection state: a translation is two flows, so binding, moving and unbinding take effect for every packet
+at once and leave nothing behind.  Only ICMP errors need a controller, because they quote a packet inside.
+"""
+
+from collections.abc import Iterator
+
+from apps.bandwidth.model import inbound_id, outbound_id
+from apps.eip.model import ElasticIp, GatewayNeighbour, Pool
+from apps.eni.model import NetworkInterface, port_here
+from apps.pipeline import (
+    ARRIVAL,
+    ASK_EXPIRED_OUTSIDE,
+    ASK_GATEWAY,
+    ASK_QUOTED_IN,
+    ASK_QUOTED_OUT,
+    DNAT,
+    NEXT_HOP,
+    NOT_OURS,
+    ORIGIN,
+    OUTSIDE,
+    POOL,
+    PORT,
+    QUOTED_IN,
+    QUOTED_OUT,
+    RESOLVE,
+    SNAT,
+    UPLINK,
+    VPC,
+    drop,
+)
+from apps.vpc.model import ROUTER_MAC, Vpc
+from sdnctl.addresses import Ip4
+from sdnctl.feature import Announce, Item, View, always, every, feature, packet_in, placed
+from sdnctl.host import UPLINK as UPLINK_ID
+from sdnctl.host import LocalUplink
+from sdnctl.of.actions import IN_PORT as BACK
+from sdnctl.of.actions import dec_ttl, meter, move, output, resubmit, set_field
+from sdnctl.of.fields import (
+    ARP_OP,
+    ARP_SHA,
+    ARP_SPA,
+    ARP_THA,
+    ARP_TPA,
+    ETH_DST,
+    ETH_SRC,
+    ETH_TYPE,
+    ETH_TYPE_IP,
+    ICMP_TYPE,
+    IN_PORT,
+    IP_DST,
+    IP_SRC,
+    IP_TTL,
+    VLAN_VID,
+)
+from sdnctl.packet import arp_request, gratuitous_arp, icmp_error, nat_icmp_error, parse, quoted
+from sdnctl.packets import PacketIn, PacketOut, Put, Report
+from sdnctl.pipeline import Priority, goto
+
+REQUEST, REPLY = 1, 2
+TIME_EXCEEDED = 11
+ERRORS = (3, 11, 12)
+"""ICMP types that quote a packet: unreachable (with path-MTU discovery), time exceeded, parameter problem."""
+GATEWAY_REFRESH_SECONDS = 20.0
+
+
+@always
+def translated() -> Iterator[Item]:
+    """Around the translation: errors are looked into, and what nobody here owns goes out or is dropped."""
+    for kind in ERRORS:
+        # The packet quoted inside still has the other address: the controller translates it too (RFC 5508).
+        yield QUOTED_OUT.flow(Priority.NORMAL, {ICMP_TYPE: kind}, [goto(ASK_QUOTED_OUT)])
+        yield QUOTED_IN.flow(Priority.NORMAL, {ICMP_TYPE: kind}, [goto(ASK_QUOTED_IN)])
+    # Out: it may be for another elastic IP of this region.
+    yield QUOTED_OUT.flow(Priority.MISS, {}, [goto(DNAT)])
+    # In: on to the private address.
+    yield QUOTED_IN.flow(Priority.MISS, {}, [goto(RESOLVE)])
+    # From the public network, for no elastic IP.
+    yield DNAT.flow(Priority.NORMAL, {PORT: OUTSIDE}, drop(NOT_OURS))
+    # From an instance, for somebody outside.
+    yield DNAT.flow(Priority.MISS, {}, [goto(UPLINK)])
+
+
+@feature(each=ElasticIp, within=placed("port", test=port_here))
+def eip(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
+    """One elastic IP whose instance is on this host, translated one to one."""
+    port, pool = view.get(NetworkInterface, eip.port), view.get(Pool, eip.pool)
+    vpc = view.get(Vpc, port.vpc) if port is not None else None
+    if vpc is not None and pool is not None:
+        yield from _translate(eip, pool, vpc)
+        yield from _present(eip, view)
+
+
+def _translate(eip: ElasticIp, pool: Pool, vpc: Vpc) -> Iterator[Item]:
+    # From the instance: leave with the public address, within the ordered bandwidth.
+    yield SNAT.flow(
+        Priority.NORMAL,
+        {VPC: vpc.key, IP_SRC: eip.private},
+        [meter(outbound_id(eip)), set_field(IP_SRC, eip.address), set_field(POOL, pool.key), goto(QUOTED_OUT)],
+    )
+    # From outside, or from another elastic IP: enter the VPC at the private address.
+    yield DNAT.flow(
+        Priority.EXACT,
+        {IP_DST: eip.address},
+        [
+            meter(inbound_id(eip)),
+            set_field(IP_DST, eip.private),
+            set_field(VPC, vpc.key),
+            set_field(NEXT_HOP, eip.private),
+            goto(QUOTED_IN),
+        ],
+    )
+
+
+def _present(eip: ElasticIp, view: View) -> Iterator[Item]:
+    uplink = view.get(LocalUplink, UPLINK_ID)
+    if uplink is None:
+        return
+    # Whoever asks for the public address on the uplink is told this host's MAC address.
+    answer = ARRIVAL.flow(
+        Priority.EXACT,
+        {ARP_OP: REQUEST, ARP_TPA: eip.address},
+        [
+            set_field(ARP_OP, REPLY),
+            move(ETH_SRC, ETH_DST),
+            set_field(ETH_SRC, uplink.mac),
+            move(ARP_SHA, ARP_THA),
+            set_field(ARP_SHA, uplink.mac),
+            move(ARP_SPA, ARP_TPA),
+            set_field(ARP_SPA, eip.address),
+            output(BACK),
+        ],
+    )
+    yield answer
+    # And all are told at once when it comes here (RFC 5227, 2.3).
+    yield Announce(answer, PacketOut(gratuitous_arp(uplink.mac, eip.address), (output(uplink.ofport),)))
+
+
+@feature(each=LocalUplink)
+def uplink(uplink: LocalUplink, here: str, view: View) -> Iterator[Item]:
+    """In from the public network: for this host's MAC address, one hop further, to an elastic IP."""
+    # In at the uplink: PORT stays OUTSIDE.
+    yield ORIGIN.flow(Priority.NORMAL, {IN_PORT: uplink.ofport, VLAN_VID: 0}, [goto(ARRIVAL)])
+    for last in (0, 1):
+        # No hop left.
+        yield ARRIVAL.flow(Priority.NORMAL, {ETH_DST: uplink.mac, IP_TTL: last}, [goto(ASK_EXPIRED_OUTSIDE)])
+    # On to the elastic IPs, as the VPC's router.
+    yield ARRIVAL.flow(
+        Priority.BROAD,
+        {ETH_DST: uplink.mac, ETH_TYPE: ETH_TYPE_IP},
+        [dec_ttl(), set_field(ETH_SRC, ROUTER_MAC), goto(DNAT)],
+    )
+
+
+@feature(each=Pool)
+def gateway(pool: Pool, here: str, view: View) -> Iterator[Item]:
+    """Out to the public network: by the pool's gateway, once its MAC address is known."""
+    uplink = view.get(LocalUplink, UPLINK_ID)
+    if uplink is None:
+        return
+    # What the gateway says of itself is worth noting, asked for or not.
+    yield ARRIVAL.flow(Priority.NORMAL, {ARP_OP: REPLY, ARP_SPA: pool.gateway}, [goto(ASK_GATEWAY)])
+    gratuitous = {ARP_OP: REQUEST, ARP_SPA: pool.gateway, ARP_TPA: pool.gateway}
+    yield ARRIVAL.flow(Priority.NORMAL, gratuitous, [goto(ASK_GATEWAY)])
+    neighbour = view.get(GatewayNeighbour, _neighbour_id(here, pool.id))
+    if neighbour is not None:
+        # Out at the uplink, to the gateway.
+        yield UPLINK.flow(
+            Priority.NORMAL,
+            {POOL: pool.key},
+            [set_field(ETH_SRC, uplink.mac), set_field(ETH_DST, neighbour.mac), output(uplink.ofport)],
+        )
+
+
+def _neighbour_id(here: str, pool: str) -> str:
+    return f"{here}/{pool}"
+
+
+@every(GATEWAY_REFRESH_SECONDS)
+def ask_gateways(here: str, view: View) -> Iterator[PacketOut | Report]:
+    """Ask each pool's gateway for its MAC address, so that a replaced router is noticed."""
+    uplink = view.get(LocalUplink, UPLINK_ID)
+    for id in view.all(Pool) if uplink is not None else ():
+        pool = view.get(Pool, id)
+        if pool is not None and uplink is not None:
+            # An ARP probe: the host has no address of its own in the pool (RFC 5227, 2.1.1).
+            frame = arp_request(uplink.mac, Ip4(0), pool.gateway)
+            yield PacketOut(frame, (output(uplink.ofport),))
+
+
+@packet_in(ASK_GATEWAY)
+def gateway_told(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut | Report]:
+    """The gateway's MAC address, noted in the store when it is new, so that a restart finds it."""
+    arp = parse(packet.data).arp
+    for id in view.by(Pool, ("gateway",), arp.spa) if arp is not None else ():
+        known = view.get(GatewayNeighbour, _neighbour_id(here, id))
+        if arp is not None and (known is None or known.mac != arp.sha):
+            yield Put(GatewayNeighbour(id=_neighbour_id(here, id), host=here, pool=id, mac=arp.sha))
+
+
+@packet_in(ASK_QUOTED_IN)
+def quoted_in(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
+    """Inbound, already translated outside: the quoted packet is one that the instance sent from its private address."""
+    ip = parse(packet.data).ip
+    frame = nat_icmp_error(packet.data, inner_src=Ip4(ip.dst)) if ip is not None else None
+    if ip is not None and frame is not None:
+        into = (set_field(VPC, packet.value(VPC)), set_field(NEXT_HOP, ip.dst), resubmit(RESOLVE.id))
+        yield PacketOut(frame, into)
+
+
+@packet_in(ASK_QUOTED_OUT)
+def quoted_out(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
+    """Outbound, already translated outside: the quoted packet is one that the instance got at its private address."""
+    ip, inner = parse(packet.data).ip, quoted(packet.data)
+    for id in view.by(ElasticIp, ("address",), ip.src) if ip is not None else ():
+        eip = view.get(ElasticIp, id)
+        if eip is None or inner is None:
+            continue
+        frame = nat_icmp_error(packet.data, inner_dst=eip.address) if inner.dst == eip.private else packet.data
+        if frame is None:
+            continue
+        registers = (set_field(POOL, packet.value(POOL)), set_field(PORT, packet.value(PORT)))
+        yield PacketOut(frame, (*registers, resubmit(DNAT.id)))
+
+
+@packet_in(ASK_EXPIRED_OUTSIDE)
+def expired_outside(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
+    """Tell a sender outside that its hop limit was reached, as the elastic IP it aimed at (RFC 792)."""
+    ip = parse(packet.data).ip
+    uplink = view.get(LocalUplink, UPLINK_ID)
+    if ip is None or uplink is None or not view.by(ElasticIp, ("address",), ip.dst):
+        return
+    frame = icmp_error(packet.data, TIME_EXCEEDED, 0, Ip4(ip.dst), uplink.mac)
+    if frame is not None:
+        yield PacketOut(frame, (output(packet.in_port),))

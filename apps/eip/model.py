@@ -1,0 +1,129 @@
+"""An elastic IP is a public address that a tenant owns and binds to one private address, at any time, anywhere."""
+
+from dataclasses import replace
+
+from apps.eni.model import NetworkInterface
+from sdnctl.addresses import Cidr, Ip4, Mac
+from sdnctl.errors import IntentError
+from sdnctl.model import field, label, number, ref, resource
+from sdnctl.store import Txn
+
+INBOUND_FLOOR_MBPS = 10
+
+
+@resource(prefix="pool", indexes=(("gateway",),))
+class Pool:
+    """Public addresses that the operator gave: a block on the uplink and the router that leads out of it."""
+
+    id: str
+    cidr: Cidr = field()
+    gateway: Ip4 = field()
+    key: int = number("pool key", 1, 2**16 - 1)
+    created: float = label(default=0.0)
+
+
+@resource(prefix="fip", indexes=(("address",), ("port", "private")))
+class ElasticIp:
+    """A public address bound one to one to ``private`` of ``port``, or to nothing (``""``, 0).
+
+    ``bandwidth`` is the outbound limit in Mbit/s; ``key`` gives its two meters; ``sequence`` is the transaction that
+    last touched it, which the switch must confirm before the state is UP.
+    """
+
+    id: str
+    account: str = ref("Account")
+    pool: str = ref("Pool")
+    address: Ip4 = field()
+    bandwidth: int = field(default=1)
+    port: str = ref("NetworkInterface", default="", on_delete="clear")
+    private: Ip4 = field(default=Ip4(0))
+    key: int = number("EIP key", 1, 2**16 - 1)
+    sequence: int = label(default=0)
+    provider: str = label(default="bgp")
+    ip_type: str = label(default="standard")
+    charge_mode: str = label(default="postpaid_by_duration")
+    charge_start: float = label(default=0.0)
+    charge_expiry: float = label(default=0.0)
+    name: str = label(default="")
+    tags: dict[str, str] = label(default={})
+    created: float = label(default=0.0)
+
+
+@resource(report=True)
+class GatewayNeighbour:
+    """What a host learned by ARP: the MAC address of a pool's gateway on its uplink; the id is ``host/pool``."""
+
+    id: str
+    host: str = ref("Host", on_delete="cascade")
+    pool: str = ref("Pool", on_delete="cascade")
+    mac: Mac = field()
+
+
+def usable(cidr: Cidr) -> tuple[Ip4, Ip4]:
+    """The first and last address of a block that can be given out: all of a /31 or /32, else without its ends."""
+    margin = 1 if cidr.length <= 30 else 0
+    return Ip4(cidr.network + margin), Ip4(cidr.broadcast - margin)
+
+
+def new_elastic_ip(txn: Txn, account: str, address: Ip4 | None, pool: str, bandwidth: int) -> ElasticIp:
+    """A public address from the operator's pools (from ``pool`` if it is not ""), written to the transaction.
+
+    Raises IntentError when the address asked for is in use or none is left.
+    """
+    pools = [p for p in txn.all(Pool).values() if pool in ("", p.id)]
+    for source in sorted(pools, key=lambda p: (p.created, p.id)):
+        taken = _take(txn, source, address)
+        if taken is None:
+            continue
+        eip = ElasticIp(
+            id=txn.new_id(ElasticIp),
+            account=account,
+            pool=source.id,
+            address=taken,
+            bandwidth=bandwidth,
+            key=txn.allocate(ElasticIp, "key"),
+            sequence=txn.sequence,
+            charge_start=txn.now,
+            created=txn.now,
+        )
+        txn.put(eip)
+        return eip
+    if address is not None:
+        raise IntentError("elasticIpAddress", f"{address} is in no pool")
+    raise IntentError.precondition("elasticIpAddress", "no public address is free")
+
+
+def _take(txn: Txn, pool: Pool, wanted: Ip4 | None) -> Ip4 | None:
+    low, high = usable(pool.cidr)
+
+    def used(address: int) -> bool:
+        return bool(txn.by(ElasticIp, ("address",), address) or txn.by(Pool, ("gateway",), address))
+
+    if wanted is None:
+        found = txn.pick((ElasticIp, pool.id), low, high, used)
+        return Ip4(found) if found is not None else None
+    if not low <= wanted <= high:
+        return None
+    if used(wanted):
+        raise IntentError("elasticIpAddress", f"{wanted} is in use", 409, "ALREADY_EXISTS")
+    return wanted
+
+
+def bind(txn: Txn, eip: ElasticIp, port: NetworkInterface, private: Ip4) -> ElasticIp:
+    """Bind an unbound EIP to a private address that has none; raises IntentError otherwise."""
+    if eip.port:
+        raise IntentError.precondition("elasticIpId", f"{eip.id} is bound to {eip.port}: disassociate it first")
+    if private not in port.addresses:
+        raise IntentError("privateIpAddress", f"{private} is not an address of {port.id}")
+    for other in txn.by(ElasticIp, ("port", "private"), (port.id, private)):
+        raise IntentError.precondition("privateIpAddress", f"{private} of {port.id} has {other} already")
+    bound = replace(eip, port=port.id, private=private, sequence=txn.sequence)
+    txn.put(bound)
+    return bound
+
+
+def unbind(txn: Txn, eip: ElasticIp) -> ElasticIp:
+    """Take an EIP from whatever it is bound to; it keeps its address and bandwidth."""
+    free = replace(eip, port="", private=Ip4(0), sequence=txn.sequence)
+    txn.put(free)
+    return free

@@ -1,0 +1,76 @@
+"""A network interface may send from its own addresses only, and gets what is meant for it."""
+
+from collections.abc import Iterator
+
+from apps.eni.model import NetworkInterface
+from apps.pipeline import ORIGIN, OUT_PORT, OUTPUT, PORT, SERVICE, SOURCE, SUBNET, UNSUPPORTED, VPC, drop
+from apps.vpc.model import Subnet, Vpc
+from sdnctl.feature import Item, Reported, View, always, feature
+from sdnctl.host import Binding, LocalPort
+from sdnctl.of.actions import load, output, set_field
+from sdnctl.of.fields import (
+    ARP_SHA,
+    ARP_SPA,
+    ETH_SRC,
+    ETH_TYPE,
+    ETH_TYPE_IPV6,
+    IN_PORT,
+    IP_DST,
+    IP_SRC,
+    UDP_DST,
+    UDP_SRC,
+    VLAN_VID,
+    OxmField,
+)
+from sdnctl.pipeline import Priority, goto
+
+DHCP_CLIENT, DHCP_SERVER = 68, 67
+BROADCAST_ADDRESS = 0xFFFFFFFF
+
+
+@always
+def ipv4_only() -> Iterator[Item]:
+    """IPv6 is told apart from spoofing, so that the counters stay honest."""
+    # Every Linux guest tries IPv6 on its own: no offence, no service.
+    yield SOURCE.flow(Priority.BROAD, {ETH_TYPE: ETH_TYPE_IPV6}, drop(UNSUPPORTED))
+
+
+@feature(each=LocalPort, reports=(Binding,))
+def interface(local: LocalPort, here: str, view: View) -> Iterator[Item]:
+    """A network interface that is plugged in here: who sends, what it may send, and how to reach it."""
+    port = view.get(NetworkInterface, local.id)
+    vpc = view.get(Vpc, port.vpc) if port is not None else None
+    subnet = view.get(Subnet, port.subnet) if port is not None else None
+    if port is None or vpc is None or subnet is None:
+        return
+    # The region learns that the port is on this host.
+    yield Reported(Binding(id=port.id, port=port.id, vpc=port.vpc, host=here))
+    # In at this switch port, untagged: the packet is the port's, in its subnet and VPC.
+    yield ORIGIN.flow(
+        Priority.NORMAL,
+        {IN_PORT: local.ofport, VLAN_VID: 0},
+        [set_field(VPC, vpc.key), set_field(SUBNET, subnet.key), set_field(PORT, port.key), goto(SOURCE)],
+    )
+    yield from _source_check(port)
+    # Out: forget where it came in, since it may have to leave there again.
+    yield OUTPUT.flow(Priority.NORMAL, {OUT_PORT: port.key}, [load(IN_PORT, 0), output(local.ofport)])
+
+
+def _source_check(port: NetworkInterface) -> Iterator[Item]:
+    """Its own MAC address with one of its own IP addresses, in the frame and inside ARP; or no check at all."""
+    passed = [goto(SERVICE)]
+    if not port.sanity_check:
+        # An appliance that routes for others: any source.
+        yield SOURCE.flow(Priority.NORMAL, {PORT: port.key}, passed)
+        return
+    sender: dict[OxmField, int] = {PORT: port.key, ETH_SRC: port.mac}
+    for ip in port.addresses:
+        # IPv4 from an address of its own.
+        yield SOURCE.flow(Priority.NORMAL, {**sender, IP_SRC: ip}, passed)
+        # ARP that says the same of itself.
+        yield SOURCE.flow(Priority.NORMAL, {**sender, ARP_SHA: port.mac, ARP_SPA: ip}, passed)
+    # An ARP probe says nothing of an IP address yet (RFC 5227).
+    yield SOURCE.flow(Priority.NORMAL, {**sender, ARP_SHA: port.mac, ARP_SPA: 0}, passed)
+    # Neither does a host that asks DHCP for one (RFC 2131).
+    asking = {IP_SRC: 0, IP_DST: BROADCAST_ADDRESS, UDP_SRC: DHCP_CLIENT, UDP_DST: DHCP_SERVER}
+    yield SOURCE.flow(Priority.NORMAL, {**sender, **asking}, passed)

@@ -1,0 +1,65 @@
+"""A VPC reaches itself and nothing else: its local routes come before any route table."""
+
+from collections.abc import Iterator
+
+from apps.pipeline import (
+    HOP_LIMIT,
+    LOCAL_ROUTE,
+    NEXT_HOP,
+    NO_SUBNET,
+    RESOLVE,
+    ROUTE,
+    ROUTE_TABLE,
+    SUBNET,
+    SWITCH,
+    TABLE_OF,
+    VPC,
+    drop,
+)
+from apps.routing.model import RouteTable
+from apps.vpc.model import ANYTHING, Subnet, Vpc, vpc_here
+from sdnctl.feature import Item, View, always, feature, placed
+from sdnctl.of.actions import Action, Instruction, move, set_field
+from sdnctl.of.fields import IP_DST
+from sdnctl.pipeline import Priority, goto
+
+
+@always
+def leave_subnet() -> Iterator[Item]:
+    """What is not for the own subnet goes to the router; what is in no subnet goes by the route table."""
+    # Not within the subnet: the router takes over.
+    yield SWITCH.flow(Priority.MISS, {}, [goto(HOP_LIMIT)])
+    # Not within the VPC: the subnet's route table decides.
+    yield LOCAL_ROUTE.flow(Priority.MISS, {}, [goto(TABLE_OF)])
+
+
+@feature(each=Subnet, within=placed("vpc", test=vpc_here))
+def subnet(subnet: Subnet, here: str, view: View) -> Iterator[Item]:
+    """One subnet: reached directly from within, through the router from the rest of its VPC."""
+    vpc = view.get(Vpc, subnet.vpc)
+    if vpc is None:
+        return
+    block = (subnet.cidr.network, subnet.cidr.mask)
+    to_neighbour: list[Action | Instruction] = [move(IP_DST, NEXT_HOP), goto(RESOLVE)]
+    # From the same subnet: no router in between, so the hop limit and the source MAC stay.
+    yield SWITCH.flow(Priority.NORMAL, {SUBNET: subnet.key, IP_DST: block}, to_neighbour)
+    # From another subnet of the VPC: the router has already taken it.
+    yield LOCAL_ROUTE.flow(Priority.prefix(subnet.cidr.length), {VPC: vpc.key, IP_DST: block}, to_neighbour)
+
+
+@feature(each=Subnet, within=placed("vpc", test=vpc_here))
+def route_table_of(subnet: Subnet, here: str, view: View) -> Iterator[Item]:
+    """What leaves the VPC goes by the route table of the subnet it came from."""
+    table = view.get(RouteTable, subnet.route_table)
+    if table is not None:
+        # Off the VPC: remember which table to look in.
+        yield TABLE_OF.flow(Priority.NORMAL, {SUBNET: subnet.key}, [set_field(ROUTE_TABLE, table.key), goto(ROUTE)])
+
+
+@feature(each=Vpc, within=placed("id", test=vpc_here))
+def unused_addresses(vpc: Vpc, here: str, view: View) -> Iterator[Item]:
+    """An address of the VPC that lies in no subnet never leaves it: local beats every other route."""
+    if vpc.cidr != ANYTHING:
+        block = (vpc.cidr.network, vpc.cidr.mask)
+        # In the VPC's prefix, in no subnet: nowhere to go.
+        yield LOCAL_ROUTE.flow(Priority.prefix(vpc.cidr.length, 255), {VPC: vpc.key, IP_DST: block}, drop(NO_SUBNET))

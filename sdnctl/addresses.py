@@ -1,0 +1,105 @@
+"""An address is a number with a way to be written: IPv4 addresses, MAC addresses and CIDR blocks.
+
+In memory they are integers in host order, because that is what a flow is packed from; text exists only at the
+edges (API, store, logs).  netaddr serves the edge elsewhere; here only the four digits of a dotted quad are needed,
+ten thousand times a second.
+"""
+
+import re
+from typing import NamedTuple, Self
+
+_MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
+_QUAD = re.compile(r"(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})", re.ASCII)
+
+
+class Ip4(int):
+    """An IPv4 address as an unsigned 32-bit integer; ``str()`` is the dotted quad (RFC 791)."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a dotted quad without leading zeros; raises ValueError."""
+        match = _QUAD.fullmatch(text)
+        if match is None:
+            raise ValueError(f"{text!r} is not an IPv4 address")
+        a, b, c, d = map(int, match.groups())
+        if max(a, b, c, d) > 255:
+            raise ValueError(f"{text!r} is not an IPv4 address")
+        return cls(a << 24 | b << 16 | c << 8 | d)
+
+    def __str__(self) -> str:
+        return f"{self >> 24}.{self >> 16 & 255}.{self >> 8 & 255}.{self & 255}"
+
+    def __repr__(self) -> str:
+        return f"Ip4({str(self)!r})"
+
+
+class Mac(int):
+    """An Ethernet address as an unsigned 48-bit integer; ``str()`` is the lower-case colon form (IEEE 802)."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``fa:16:3e:00:00:01``; raises ValueError."""
+        if _MAC.fullmatch(text) is None:
+            raise ValueError(f"{text!r} is not a MAC address")
+        return cls(int(text.replace(":", ""), 16))
+
+    def __str__(self) -> str:
+        digits = f"{int(self):012x}"
+        return ":".join(digits[i : i + 2] for i in range(0, 12, 2))
+
+    def __repr__(self) -> str:
+        return f"Mac({str(self)!r})"
+
+
+class Cidr(NamedTuple):
+    """A block of IPv4 addresses: its first address and prefix length (RFC 4632)."""
+
+    network: Ip4
+    length: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``10.0.0.0/16``; bits set beyond the prefix raise ValueError."""
+        address, slash, length = text.partition("/")
+        if not slash or not length.isascii() or not length.isdigit() or len(length) > 2 or int(length) > 32:
+            raise ValueError(f"{text!r} is not a CIDR block")
+        block = cls(Ip4.parse(address), int(length))
+        if block.network & ~block.mask:
+            raise ValueError(
+                f"{text!r} has bits set beyond its prefix; did you mean {Ip4(block.network & block.mask)}/{length}"
+            )
+        return block
+
+    @property
+    def mask(self) -> int:
+        """The netmask as a 32-bit integer."""
+        return (0xFFFFFFFF << (32 - self.length)) & 0xFFFFFFFF
+
+    @property
+    def size(self) -> int:
+        """How many addresses the block holds, network and broadcast included."""
+        return 1 << (32 - self.length)
+
+    @property
+    def broadcast(self) -> Ip4:
+        """The last address of the block."""
+        return Ip4(self.network + self.size - 1)
+
+    def contains(self, address: int) -> bool:
+        """Whether an address lies in the block."""
+        return address & self.mask == self.network
+
+    def within(self, other: "Cidr") -> bool:
+        """Whether the whole block lies in another."""
+        return self.length >= other.length and other.contains(self.network)
+
+    def overlaps(self, other: "Cidr") -> bool:
+        """Whether the two blocks share an address."""
+        return self.contains(other.network) or other.contains(self.network)
+
+    def __str__(self) -> str:
+        return f"{self.network}/{self.length}"

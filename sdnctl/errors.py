@@ -1,0 +1,44 @@
+"""The three ways in which something goes wrong, and what follows from each.
+
+``IntentError``: what was asked cannot be; the transaction is refused, nothing changes, the user is told which field
+and why.  ``FeatureError``: a unit could not be turned into flows; it keeps its last good flows and is reported.
+``SwitchError``: the switch refused or vanished; read it again, plan again, back off.  ``StoreError`` is the store's
+own: it cannot be reached, so nothing can be acknowledged.
+"""
+
+
+class IntentError(Exception):
+    """A refused request: ``field`` names the culprit, ``code`` and ``status`` are those of the JD Cloud OpenAPI."""
+
+    def __init__(self, field: str | None, message: str, code: int = 400, status: str = "INVALID_ARGUMENT") -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.field = field
+        self.message = message
+        self.code = code
+        self.status = status
+
+    @classmethod
+    def missing(cls, field: str, what: str) -> "IntentError":
+        """The resource that a field names does not exist, or belongs to somebody else."""
+        return cls(field, f"{what} does not exist", 404, "NOT_FOUND")
+
+    @classmethod
+    def precondition(cls, field: str | None, message: str) -> "IntentError":
+        """The request is well formed, but the state of its resources forbids it."""
+        return cls(field, message, 400, "FAILED_PRECONDITION")
+
+
+class FeatureError(Exception):
+    """A unit (feature, resource) could not be turned into flows."""
+
+
+class FlowConflict(FeatureError):
+    """Two units want the same flow key with different bodies; the message names both."""
+
+
+class SwitchError(Exception):
+    """The switch refused a message, or the connection to it broke in the middle."""
+
+
+class StoreError(Exception):
+    """The store cannot be reached, or refused a commit for a reason that is not the user's."""

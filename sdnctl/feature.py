@@ -1,0 +1,206 @@
+"""A feature is a pure function from one resource to flows; this is how one is declared and found.
+
+    @feature(each=Subnet, within=placed("vpc", vpc_here))
+    def router(subnet, here, view):
+        yield SWITCH.flow(...)
+
+A unit is (feature, resource): the engine runs it again when something that it read through its ``View`` changed, and
+retracts what it no longer yields.  Derived values are shared between units and stop a wave of changes when they come
+out equal.  ``@packet_in`` answers what a punt table hands up, ``@every`` looks at the world now and then.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Hashable, Iterable, Iterator, Set
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Protocol, TypeVar
+
+from sdnctl.model import Index
+from sdnctl.of.flow import Flow
+from sdnctl.of.group import Group
+from sdnctl.of.meter import Meter
+from sdnctl.packets import PacketIn, PacketOut, Report
+from sdnctl.pipeline import Pipeline, Table
+
+R = TypeVar("R")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """A packet to send once ``flow``, yielded by the same unit, is newly confirmed in the switch."""
+
+    flow: Flow
+    packet: PacketOut
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A record that this host reports for as long as the unit yields it."""
+
+    record: Any
+
+
+Item = Flow | Meter | Group | Announce | Reported
+
+
+class View(Protocol):
+    """What a unit may read; every read is remembered."""
+
+    def get(self, cls: type[R], id: str) -> R | None:
+        """A record, or None."""
+
+    def by(self, cls: type, index: Index, value: Hashable) -> Set[str]:
+        """The ids under an index value; felt when membership changes."""
+
+    def all(self, cls: type) -> Set[str]:
+        """The ids of every record of a class; felt when one comes or goes: for the few classes an operator owns."""
+
+    def any(self, cls: type, index: Index, value: Hashable) -> bool:
+        """Whether an index value has members; felt only when that answer changes."""
+
+    def derived(self, of: "Derived[V]", value: Hashable) -> V:
+        """A shared derived value; felt only when it comes out different."""
+
+
+Derived = Callable[[Any, str, View], V]
+"""A pure function of (value, here, view), memoised by the engine; it must not loop over members."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Which resources a feature runs for on this host: those whose ``index`` value passes ``test``."""
+
+    index: Index
+    test: Derived[bool]
+
+
+UnitFunction = Callable[[Any, str, View], Iterable[Item]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Feature:
+    """A declared feature function."""
+
+    name: str
+    each: type
+    within: Placed | None = None
+    reports: tuple[type, ...] = ()
+    run: UnitFunction = lambda *_: ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Handler:
+    """A declared packet-in function."""
+
+    table: Table
+    run: Callable[[PacketIn, str, View], Iterable[PacketOut | Report]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ticker:
+    """A declared periodic function."""
+
+    name: str
+    seconds: float
+    run: Callable[[str, View], Iterable[PacketOut | Report]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Static:
+    """Flows that depend on no resource: they are in every switch, always."""
+
+    name: str
+    run: Callable[[], Iterable[Item]]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """All that was declared under a package."""
+
+    features: tuple[Feature, ...]
+    statics: tuple[Static, ...]
+    handlers: dict[int, Handler]
+    tickers: tuple[Ticker, ...]
+    pipeline: Pipeline
+
+
+def placed(*index: str, test: Derived[bool]) -> Placed:
+    """Run for resources whose ``index`` value passes ``test``; asked once for each value, not for each resource."""
+    return Placed(index, test)
+
+
+def feature(
+    *, each: type, within: Placed | None = None, reports: tuple[type, ...] = ()
+) -> Callable[[UnitFunction], Feature]:
+    """Declare a function from one ``each`` resource to what it needs in this host's switch."""
+
+    def declare(run: UnitFunction) -> Feature:
+        return Feature(f"{_folder(run)}.{run.__name__}", each, within, reports, run)
+
+    return declare
+
+
+def always(run: Callable[[], Iterable[Item]]) -> Static:
+    """Declare flows that every switch has."""
+    return Static(f"{_folder(run)}.{run.__name__}", run)
+
+
+def packet_in(
+    table: Table,
+) -> Callable[[Callable[[PacketIn, str, View], Iterable[PacketOut | Report]]], Handler]:
+    """Declare who answers the packets that a punt table hands to the controller."""
+    if table.punt_meter is None:
+        raise ValueError(f"table {table.name} hands nothing to the controller")
+    return lambda run: Handler(table, run)
+
+
+def every(
+    seconds: float,
+) -> Callable[[Callable[[str, View], Iterable[PacketOut | Report]]], Ticker]:
+    """Declare a function that runs each so many seconds while the switch is connected."""
+    return lambda run: Ticker(f"{_folder(run)}.{run.__name__}", seconds, run)
+
+
+def _folder(run: Callable[..., Any]) -> str:
+    parts = run.__module__.split(".")
+    return parts[-2] if len(parts) > 1 else parts[-1]
+
+
+def modules(package: ModuleType, leaf: str) -> Iterator[ModuleType]:
+    """The modules ``package.<feature>.<leaf>`` that exist, imported, in order of name."""
+    for found in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
+        if not found.ispkg:
+            continue
+        folder = importlib.import_module(f"{package.__name__}.{found.name}")
+        if any(m.name == leaf for m in pkgutil.iter_modules(folder.__path__)):
+            yield importlib.import_module(f"{package.__name__}.{found.name}.{leaf}")
+
+
+def discover(package: str = "apps") -> Program:
+    """Import every feature of a package and collect what it declares; nothing needs to be listed anywhere."""
+    root = importlib.import_module(package)
+    list(modules(root, "model"))
+    shape = importlib.import_module(f"{package}.pipeline")
+    declared = [value for module in (shape, *modules(root, "flows")) for value in vars(module).values()]
+    return assemble(declared, shape.PIPELINE)
+
+
+def assemble(declared: Iterable[Any], pipeline: Pipeline) -> Program:
+    """A program from declared objects; anything else among them is passed over."""
+    kinds = Feature | Static | Handler | Ticker
+    unique = list(dict.fromkeys(value for value in declared if isinstance(value, kinds)))
+    handlers: dict[int, Handler] = {}
+    for item in unique:
+        if isinstance(item, Handler):
+            if item.table.id in handlers:
+                raise ValueError(f"table {item.table.name} has two packet-in functions")
+            handlers[item.table.id] = item
+    return Program(
+        tuple(item for item in unique if isinstance(item, Feature)),
+        tuple(item for item in unique if isinstance(item, Static)),
+        handlers,
+        tuple(item for item in unique if isinstance(item, Ticker)),
+        pipeline,
+    )

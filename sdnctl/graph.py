@@ -1,0 +1,218 @@
+"""Who read what: the memory that tells the engine which units a change concerns.
+
+A node is anything that reads: a unit, a derived value, a placement.  A key is what can be read: a record, the members
+of an index value, whether it has any, a derived value.  Both directions are kept; a key with one reader holds it
+inline, because nearly all keys have one.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator, Set
+from typing import Any, TypeVar, cast
+
+from sdnctl.feature import Derived, Feature, Placed
+from sdnctl.model import Index
+from sdnctl.packets import PacketOut
+from sdnctl.store.state import State
+
+R = TypeVar("R")
+V = TypeVar("V")
+Key = tuple[Any, ...]
+ANY = "any"
+UNSET: Any = object()
+
+
+class Node:
+    """Something that reads keys."""
+
+    __slots__ = ("reads",)
+
+    def __init__(self) -> None:
+        self.reads: tuple[Key, ...] = ()
+
+
+class Unit(Node):
+    """One feature run for one resource, and what it last yielded."""
+
+    __slots__ = ("announce", "cookies", "feature", "groups", "id", "meters", "reports")
+
+    def __init__(self, feature: Feature, id: str) -> None:
+        super().__init__()
+        self.feature = feature
+        self.id = id
+        self.cookies: tuple[int, ...] = ()
+        self.meters: tuple[int, ...] = ()
+        self.groups: tuple[int, ...] = ()
+        self.reports: tuple[Any, ...] = ()
+        self.announce: tuple[tuple[int, PacketOut], ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.feature.name} {self.id}"
+
+    def __lt__(self, other: "Unit") -> bool:
+        return (self.feature.name, self.id) < (other.feature.name, other.id)
+
+
+class DerivedNode(Node):
+    """A memoised derived value."""
+
+    __slots__ = ("argument", "of", "stale", "value")
+
+    def __init__(self, of: Derived[Any], argument: Hashable) -> None:
+        super().__init__()
+        self.of = of
+        self.argument = argument
+        self.stale = True
+        self.value: Any = UNSET
+
+    @property
+    def key(self) -> Key:
+        """What its readers read."""
+        return (self.of, self.argument)
+
+
+class Placement(Node):
+    """Whether the resources of a class under one index value concern this host; shared by all features."""
+
+    __slots__ = ("cls", "placed", "value", "within")
+
+    def __init__(self, cls: type, within: Placed, value: Hashable) -> None:
+        super().__init__()
+        self.cls = cls
+        self.within = within
+        self.value = value
+        self.placed = False
+
+
+class Graph:
+    """The reads of all nodes, in both directions."""
+
+    __slots__ = ("_readers",)
+
+    def __init__(self) -> None:
+        self._readers: dict[Key, Node | set[Node]] = {}
+
+    def record(self, node: Node, reads: Set[Key]) -> None:
+        """Note what a node has read this time."""
+        before = node.reads
+        if len(before) == len(reads) and all(key in reads for key in before):
+            return
+        for key in before:
+            if key not in reads:
+                self._forget(key, node)
+        for key in reads:
+            known = self._readers.get(key)
+            if known is None:
+                self._readers[key] = node
+            elif isinstance(known, set):
+                known.add(node)
+            elif known is not node:
+                self._readers[key] = {known, node}
+        node.reads = tuple(reads)
+
+    def _forget(self, key: Key, node: Node) -> None:
+        known = self._readers.get(key)
+        if isinstance(known, set):
+            known.discard(node)
+            if not known:
+                del self._readers[key]
+        elif known is node:
+            del self._readers[key]
+
+    def readers(self, key: Key) -> Iterator[Node]:
+        """Everybody who read a key; a copy, so that readers may change meanwhile."""
+        known = self._readers.get(key)
+        if isinstance(known, set):
+            yield from tuple(known)
+        elif known is not None:
+            yield known
+
+    def is_read(self, key: Key) -> bool:
+        """Whether anybody still reads a key."""
+        return key in self._readers
+
+
+class Memo:
+    """The derived values, computed when first read and again when stale."""
+
+    def __init__(self, state: State, graph: Graph, here: str) -> None:
+        self._state = state
+        self._graph = graph
+        self._here = here
+        self._nodes: dict[Key, DerivedNode] = {}
+        self._moved: list[Node] = []
+
+    def view(self) -> "RecordingView":
+        """A fresh view that remembers what is read through it."""
+        return RecordingView(self._state, self)
+
+    def value(self, of: Derived[V], argument: Hashable) -> V:
+        """The derived value, fresh."""
+        node = self._nodes.get((of, argument))
+        if node is None:
+            node = self._nodes[of, argument] = DerivedNode(of, argument)
+        if node.stale:
+            self._refresh(node)
+        return cast(V, node.value)
+
+    def _refresh(self, node: DerivedNode) -> None:
+        view = self.view()
+        value = node.of(node.argument, self._here, view)
+        self._graph.record(node, view.reads)
+        node.stale = False
+        if value != node.value:
+            first, node.value = node.value is UNSET, value
+            if not first:
+                self._moved += self._graph.readers(node.key)
+
+    def settle(self, dirty: Iterable[Node]) -> set[Node]:
+        """Bring stale derived values up to date; the other nodes that a change reaches, directly or through them."""
+        reached: set[Node] = set()
+        wave = list(dirty)
+        while wave:
+            stale = [node for node in wave if isinstance(node, DerivedNode)]
+            reached.update(node for node in wave if not isinstance(node, DerivedNode))
+            for node in stale:
+                node.stale = True
+            for node in stale:
+                if not self._graph.is_read(node.key):
+                    self._graph.record(node, frozenset())
+                    self._nodes.pop(node.key, None)
+                elif node.stale:
+                    self._refresh(node)
+            wave, self._moved = self._moved, []
+        return reached
+
+
+class RecordingView:
+    """The View that units read through (see ``feature.View``)."""
+
+    __slots__ = ("_memo", "_state", "reads")
+
+    def __init__(self, state: State, memo: Memo) -> None:
+        self._state = state
+        self._memo = memo
+        self.reads: set[Key] = set()
+
+    def get(self, cls: type[R], id: str) -> R | None:
+        """See View.get."""
+        self.reads.add((cls, id))
+        return self._state.get(cls, id)
+
+    def by(self, cls: type, index: Index, value: Hashable) -> Set[str]:
+        """See View.by."""
+        self.reads.add((cls, index, value))
+        return self._state.by(cls, index, value)
+
+    def all(self, cls: type) -> Set[str]:
+        """See View.all."""
+        self.reads.add((cls,))
+        return self._state.all(cls).keys()
+
+    def any(self, cls: type, index: Index, value: Hashable) -> bool:
+        """See View.any."""
+        self.reads.add((cls, index, value, ANY))
+        return bool(self._state.by(cls, index, value))
+
+    def derived(self, of: Derived[V], value: Hashable) -> V:
+        """See View.derived."""
+        self.reads.add((of, value))
+        return self._memo.value(of, value)

@@ -1,0 +1,183 @@
+"""A resource is what a tenant owns or a host reports: one frozen record, described once, here.
+
+From the description come the store's schema, the serialisers, the reference checks and the indexes.  Fields are of
+five kinds: plain ones, ``ref`` (the id of another resource), ``number`` (allocated from a pool and stored, because it
+reaches the wire), ``label`` (names, bookkeeping: a change of it makes no flow run again) and ``id``.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar, dataclass_transform, get_type_hints
+
+T = TypeVar("T")
+Kind = Literal["id", "plain", "ref", "number", "label"]
+OnDelete = Literal["restrict", "cascade", "clear"]
+Index = tuple[str, ...]
+_MISSING: Any = dataclasses.MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMeta:
+    """One field: its type as annotated, its kind, and what its kind needs to know."""
+
+    name: str
+    type: Any
+    kind: Kind
+    target: str = ""
+    on_delete: OnDelete = "restrict"
+    optional: bool = False
+    pool: str = ""
+    low: int = 0
+    high: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """Everything the machine knows of a resource class.
+
+    ``index_of`` maps an index to a function that lists a record's values under it (several when a field of the index
+    is a tuple).  ``identity`` gives the part of a record whose change is felt: everything but the labels.
+    """
+
+    cls: type
+    name: str
+    prefix: str
+    fields: Mapping[str, FieldMeta]
+    indexes: tuple[Index, ...]
+    report: bool
+    local: bool
+    index_of: Mapping[Index, Callable[[Any], tuple[Any, ...]]]
+    identity: Callable[[Any], tuple[Any, ...]]
+
+    @property
+    def refs(self) -> tuple[FieldMeta, ...]:
+        """The fields that name other resources."""
+        return tuple(f for f in self.fields.values() if f.kind == "ref")
+
+
+_REGISTRY: dict[str, Meta] = {}
+
+
+def field(default: Any = _MISSING) -> Any:
+    """A plain field; optional ones are empty (``""``, ``0``, ``()``), never None, and say so by a default."""
+    return dataclasses.field(default=default, metadata={"kind": "plain"})
+
+
+def label(default: Any = "") -> Any:
+    """A field whose change re-runs nothing: names, tags, times."""
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=dict, metadata={"kind": "label"})
+    return dataclasses.field(default=default, metadata={"kind": "label"})
+
+
+def ref(target: str, *, default: Any = _MISSING, on_delete: OnDelete = "restrict") -> Any:
+    """The id of a ``target`` resource (several when the field is a tuple of str); a default ``""`` makes it optional.
+
+    ``on_delete`` says what deleting the target does: refuse, delete this one too, or clear the field.
+    """
+    extra = {"target": target, "on_delete": on_delete, "optional": default is not _MISSING}
+    return dataclasses.field(default=default, metadata={"kind": "ref", **extra})
+
+
+def number(pool: str, low: int, high: int) -> Any:
+    """A number that reaches the wire, allocated from ``pool`` (``low`` to ``high``) and stored."""
+    return dataclasses.field(metadata={"kind": "number", "pool": pool, "low": low, "high": high})
+
+
+def _indexer(index: Index, multi: str | None) -> Callable[[Any], tuple[Any, ...]]:
+    """A function from a record to its values under ``index``; a one-field index has plain values, not tuples."""
+    if multi is None:
+        if len(index) == 1:
+            (name,) = index
+            return lambda record: (getattr(record, name),)
+        return lambda record: (tuple(getattr(record, name) for name in index),)
+    if len(index) == 1:
+        return lambda record: tuple(getattr(record, multi))
+
+    def expand(record: Any) -> tuple[Any, ...]:
+        return tuple(
+            tuple(element if name == multi else getattr(record, name) for name in index)
+            for element in getattr(record, multi)
+        )
+
+    return expand
+
+
+def _identity(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    return lambda record: tuple(getattr(record, name) for name in names)
+
+
+def _describe(cls: type, prefix: str, indexes: tuple[Index, ...], report: bool, local: bool) -> Meta:
+    hints = get_type_hints(cls)
+    fields: dict[str, FieldMeta] = {}
+    for item in dataclasses.fields(cls):
+        given = dict(item.metadata) or {"kind": "id" if item.name == "id" else "plain"}
+        fields[item.name] = FieldMeta(item.name, hints[item.name], **given)
+    index_of: dict[Index, Callable[[Any], tuple[Any, ...]]] = {}
+    numbers = tuple((f.name,) for f in fields.values() if f.kind == "number")
+    for index in (*indexes, *numbers, *((f.name,) for f in fields.values() if f.kind == "ref")):
+        unknown = [name for name in index if name not in fields]
+        if unknown:
+            raise TypeError(f"{cls.__name__}: index {index} names no field {unknown[0]!r}")
+        multi = [name for name in index if getattr(fields[name].type, "__origin__", None) is tuple]
+        if len(multi) > 1:
+            raise TypeError(f"{cls.__name__}: index {index} has two fields of many values")
+        index_of[index] = _indexer(index, multi[0] if multi else None)
+    felt = [f.name for f in fields.values() if f.kind != "label"]
+    return Meta(
+        cls,
+        cls.__name__,
+        prefix,
+        MappingProxyType(fields),
+        tuple(index_of),
+        report,
+        local,
+        MappingProxyType(index_of),
+        _identity(felt),
+    )
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field, label, ref, number))
+def resource(
+    *, prefix: str = "", indexes: tuple[Index, ...] = (), report: bool = False, local: bool = False
+) -> Callable[[type[T]], type[T]]:
+    """Declare a resource class; every ``ref`` and ``number`` field is indexed by itself.
+
+    ``report`` marks what hosts write (no sequence number is spent on it), ``local`` what lives in one controller's
+    memory only.  Raises TypeError when an index names an unknown field or the name is taken.
+    """
+
+    def declare(cls: type[T]) -> type[T]:
+        made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
+        known = _REGISTRY.get(made.__name__)
+        if known is not None and known.cls.__module__ != made.__module__:
+            raise TypeError(f"resource {made.__name__} is declared in {known.cls.__module__} and {made.__module__}")
+        _REGISTRY[made.__name__] = _describe(made, prefix, indexes, report, local)
+        return made
+
+    return declare
+
+
+def meta(cls: type) -> Meta:
+    """What is known of a resource class; KeyError when it is none."""
+    return _REGISTRY[cls.__name__]
+
+
+def resources() -> dict[str, type]:
+    """Every declared resource class by name, sorted; complete once ``feature.discover()`` has run."""
+    return {name: _REGISTRY[name].cls for name in sorted(_REGISTRY)}
+
+
+def named(name: str) -> type:
+    """The resource class of that name; KeyError when no imported module declares it."""
+    return _REGISTRY[name].cls
+
+
+def referrers(target: str) -> Iterator[tuple[Meta, FieldMeta]]:
+    """Each (resource, field) that may hold the id of a ``target``."""
+    for described in _REGISTRY.values():
+        for item in described.refs:
+            if item.target == target:
+                yield described, item

@@ -1,0 +1,50 @@
+"""What passes between a switch's packets and the features: a packet that came in, packets and records that go out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sdnctl.of.actions import CONTROLLER, Action
+from sdnctl.of.fields import REG, OxmField
+
+
+@dataclass(frozen=True, slots=True)
+class PacketIn:
+    """A frame that a table handed to the controller, with the registers it carried (by register number)."""
+
+    table: int
+    cookie: int
+    data: bytes
+    in_port: int
+    registers: Mapping[int, int]
+
+    def value(self, register: OxmField) -> int:
+        """What a register held; 0 when it was never set."""
+        return self.registers.get(REG.index(register), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class PacketOut:
+    """A frame to send through ``actions``, as if it had come in at ``in_port``."""
+
+    data: bytes
+    actions: tuple[Action, ...]
+    in_port: int = CONTROLLER
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A record that this host reports to the store."""
+
+    record: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A record that this host no longer reports."""
+
+    cls: type
+    id: str
+
+
+Report = Put | Drop

@@ -1,0 +1,80 @@
+"""A store that forgets: the whole region in one process, for tests and for trying things out."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from sdnctl.model import meta, resources
+from sdnctl.store import REGION, Batch, Change, Region, State, Txn
+from sdnctl.store.txn import Hints
+
+R = TypeVar("R")
+
+
+class MemoryStore:
+    """A Store (see the protocol) without disk or socket; commits are delivered on the caller's thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self.state = State()
+        self._hints = Hints()
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._followers: list[Callable[[Batch], None]] = []
+
+    def transact(self, work: Callable[[Txn], R]) -> R:
+        """See Store.transact; there is nobody to conflict with."""
+        with self._lock:
+            txn = Txn(self.state, self._hints, self._clock())
+            result = work(txn)
+            changes = txn.changes()
+            if changes:
+                region = self.state.get(Region, REGION)
+                changes.append(Change(Region, REGION, region, Region(id=REGION, sequence=txn.sequence)))
+                self._commit(changes)
+            return result
+
+    def report(self, work: Callable[[Txn], R]) -> R:
+        """See Store.report."""
+        with self._lock:
+            txn = Txn(self.state, self._hints, self._clock())
+            result = work(txn)
+            changes = txn.changes()
+            wrong = [c.cls.__name__ for c in changes if not meta(c.cls).report]
+            if wrong:
+                raise ValueError(f"{wrong[0]} is intent: use transact")
+            if changes:
+                self._commit(changes)
+            return result
+
+    def _commit(self, changes: list[Change]) -> None:
+        self.state.apply(changes)
+        batch = Batch(changes, self.state.sequence)
+        for deliver in self._followers:
+            deliver(batch)
+
+    def subscribe(self, deliver: Callable[[Batch], None]) -> None:
+        """See Store.subscribe."""
+        with self._lock:
+            deliver(Batch(everything(self.state), self.state.sequence))
+            self._followers.append(deliver)
+
+    @contextmanager
+    def read(self) -> Iterator[State]:
+        """See Store.read."""
+        with self._lock:
+            yield self.state
+
+    def close(self) -> None:
+        """Forget the followers."""
+        self._followers.clear()
+
+
+def everything(state: State) -> list[Change]:
+    """A state as the changes that would make it from nothing."""
+    made: list[Change] = []
+    for cls in resources().values():
+        records: Mapping[str, Any] = state.all(cls)
+        made.extend(Change(cls, id, None, record) for id, record in records.items())
+    return made

@@ -1,0 +1,146 @@
+"""A transaction: what somebody wants changed, checked as a whole before anything changes.
+
+It reads through its own writes, keeps every reference intact (refuse, cascade or clear, as the model says), allocates
+numbers and addresses from what is free, and ends as a list of changes that a store commits or drops.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping, Set
+from dataclasses import replace
+from itertools import chain
+from typing import Any, TypeVar
+
+from sdnctl.errors import IntentError
+from sdnctl.model import FieldMeta, Index, Meta, meta, named, referrers
+from sdnctl.store.state import Change, State
+
+R = TypeVar("R")
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+_GONE: Any = object()
+
+
+class Hints:
+    """Where the next free number of each pool is likely to be; only ever a hint, never the truth."""
+
+    __slots__ = ("_next",)
+
+    def __init__(self) -> None:
+        self._next: dict[Any, int] = {}
+
+    def take(self, pool: Any, low: int, high: int, used: Callable[[int], bool]) -> int | None:
+        """The first number from the hint on, wrapping once, that is not ``used``; None when all are."""
+        start = self._next.get(pool, low)
+        if not low <= start <= high:
+            start = low
+        for candidate in chain(range(start, high + 1), range(low, start)):
+            if not used(candidate):
+                self._next[pool] = candidate + 1
+                return candidate
+        return None
+
+    def freed(self, pool: Any, value: int) -> None:
+        """Let dense pools fall back to the lowest number that was given up."""
+        if value < self._next.get(pool, value + 1):
+            self._next[pool] = value
+
+
+class Txn:
+    """Intended writes on top of a State; not shared between threads."""
+
+    def __init__(self, state: State, hints: Hints, now: float) -> None:
+        """``now`` is the time in seconds since the epoch that everything in this transaction agrees on."""
+        self._state = state
+        self._hints = hints
+        self._writes: dict[tuple[type, str], Any] = {}
+        self.now = now
+        self.sequence = state.sequence + 1
+
+    def get(self, cls: type[R], id: str) -> R | None:
+        """The record as this transaction sees it, or None."""
+        written = self._writes.get((cls, id), _GONE)
+        if written is _GONE:
+            return self._state.get(cls, id)
+        return written  # type: ignore[no-any-return]
+
+    def by(self, cls: type, index: Index, value: Any) -> Set[str]:
+        """The ids under an index value, own writes included (see ``State.by``)."""
+        known = self._state.by(cls, index, value)
+        written = [(id, record) for (kind, id), record in self._writes.items() if kind is cls]
+        if not written:
+            return known
+        values_of = meta(cls).index_of[index]
+        here = {id for id, record in written if record is not None and value in values_of(record)}
+        return (known - {id for id, _ in written}) | here
+
+    def all(self, cls: type[R]) -> Mapping[str, R]:
+        """Every record of a class; prefer ``by``, this copies when the transaction wrote any."""
+        written = {id: record for (kind, id), record in self._writes.items() if kind is cls}
+        if not written:
+            return self._state.all(cls)
+        merged = {**self._state.all(cls), **written}
+        return {id: record for id, record in merged.items() if record is not None}
+
+    def put(self, record: Any) -> None:
+        """Write a record, new or changed; a reference to nothing raises IntentError naming the field."""
+        described = meta(type(record))
+        for item in described.refs:
+            self._check(described, item, getattr(record, item.name))
+        self._writes[type(record), record.id] = record
+
+    def _check(self, described: Meta, item: FieldMeta, value: Any) -> None:
+        target = named(item.target)
+        for id in value if isinstance(value, tuple) else (value,):
+            if id == "" and item.optional:
+                continue
+            if self.get(target, id) is None:
+                raise IntentError.missing(f"{described.name}.{item.name}", f"{item.target} {id!r}")
+
+    def delete(self, cls: type, id: str) -> None:
+        """Remove a record and settle what refers to it, as each reference's ``on_delete`` says."""
+        if self.get(cls, id) is None:
+            return
+        for other, item in referrers(cls.__name__):
+            for holder in sorted(self.by(other.cls, (item.name,), id)):
+                self._settle(cls, id, other, item, holder)
+        self._writes[cls, id] = None
+        for number in meta(cls).fields.values():
+            if number.kind == "number":
+                known = self._state.get(cls, id)
+                self._hints.freed((cls, number.name), getattr(known, number.name, number.high))
+
+    def _settle(self, cls: type, id: str, other: Meta, item: FieldMeta, holder: str) -> None:
+        if item.on_delete == "cascade":
+            self.delete(other.cls, holder)
+        elif item.on_delete == "clear":
+            record: Any = self.get(other.cls, holder)
+            value = getattr(record, item.name)
+            left = tuple(v for v in value if v != id) if isinstance(value, tuple) else ""
+            self._writes[other.cls, holder] = replace(record, **{item.name: left})
+        else:
+            raise IntentError.precondition(None, f"{cls.__name__} {id} is still used by {other.name} {holder}")
+
+    def new_id(self, cls: type) -> str:
+        """A fresh id of the form ``prefix-`` and ten of [a-z0-9]."""
+        return f"{meta(cls).prefix}-" + "".join(secrets.choice(_ALPHABET) for _ in range(10))
+
+    def allocate(self, cls: type, field: str) -> int:
+        """The lowest free number of the field's pool, as far as the hint knows; IntentError when none is left."""
+        item = meta(cls).fields[field]
+        index = (field,)
+        taken = self._hints.take((cls, field), item.low, item.high, lambda n: bool(self.by(cls, index, n)))
+        if taken is None:
+            raise IntentError(None, f"no free {item.pool} is left", 429, "QUOTA_EXCEEDED")
+        return taken
+
+    def pick(self, pool: Any, low: int, high: int, used: Callable[[int], bool]) -> int | None:
+        """A number between ``low`` and ``high`` that is not ``used``, next after the last one picked from ``pool``."""
+        return self._hints.take(pool, low, high, used)
+
+    def changes(self) -> list[Change]:
+        """What would change, each record once; writes that change nothing are left out."""
+        made = []
+        for (cls, id), record in self._writes.items():
+            known = self._state.get(cls, id)
+            if known != record:
+                made.append(Change(cls, id, known, record))
+        return made

@@ -1,0 +1,156 @@
+"""Small networks for tests, written as intent: each call is what an API call would have put into the store."""
+
+from typing import Any
+
+from apps.account.model import Account
+from apps.eip.model import ElasticIp, GatewayNeighbour, Pool
+from apps.eni.model import NetworkInterface, mac_of
+from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
+from apps.vpc.model import ANYTHING, Subnet, Vpc
+from sdnctl.addresses import Cidr, Ip4, Mac
+from sdnctl.engine import Engine
+from sdnctl.feature import discover
+from sdnctl.host import UPLINK, Binding, Host, LocalPort, LocalUplink
+from sdnctl.plan import Touched
+from sdnctl.store import Change, Txn
+from sdnctl.store.memory import MemoryStore, everything
+
+HERE = "host-1"
+ELSEWHERE = "host-2"
+
+
+class Network:
+    """A store being filled, and the local facts of one host beside it."""
+
+    def __init__(self) -> None:
+        self.program = discover()
+        self.store = MemoryStore(clock=lambda: 1_800_000_000.0)
+        self.local: dict[tuple[type, str], Any] = {}
+        self.store.report(lambda txn: txn.put(Host(id=HERE)))
+        self.store.report(lambda txn: txn.put(Host(id=ELSEWHERE)))
+        self._put(Account(id="acc"))
+
+    def _put(self, record: Any) -> Any:
+        self.store.transact(lambda txn: txn.put(record))
+        return record
+
+    def vpc(self, name: str, cidr: str = "") -> Vpc:
+        """A VPC with its default route table."""
+
+        def work(txn: Txn) -> Vpc:
+            block = Cidr.parse(cidr) if cidr else ANYTHING
+            vpc = Vpc(id=f"vpc-{name}", account="acc", cidr=block, key=txn.allocate(Vpc, "key"))
+            txn.put(vpc)
+            key = txn.allocate(RouteTable, "key")
+            table = RouteTable(id=f"rtb-{name}", account="acc", vpc=vpc.id, default=True, key=key)
+            txn.put(table)
+            for kind, prefix in ((LOCAL, block), (INTERNET, ANYTHING)):
+                id = f"route-{name}-{kind}"
+                txn.put(Route(id=id, account="acc", vpc=vpc.id, table=table.id, prefix=prefix, next_hop_type=kind))
+            return vpc
+
+        return self.store.transact(work)
+
+    def subnet(self, vpc: Vpc, name: str, cidr: str) -> Subnet:
+        """A subnet under the VPC's default route table."""
+
+        def work(txn: Txn) -> Subnet:
+            subnet = Subnet(
+                id=f"subnet-{name}",
+                account="acc",
+                vpc=vpc.id,
+                route_table=vpc.id.replace("vpc", "rtb"),
+                cidr=Cidr.parse(cidr),
+                key=txn.allocate(Subnet, "key"),
+            )
+            txn.put(subnet)
+            return subnet
+
+        return self.store.transact(work)
+
+    def port(
+        self, subnet: Subnet, name: str, *addresses: str, host: str = HERE, check: bool = True
+    ) -> NetworkInterface:
+        """A network interface; on ``HERE`` its switch port number is its key plus 100, ``""`` leaves it unbound."""
+
+        def work(txn: Txn) -> NetworkInterface:
+            key = txn.allocate(NetworkInterface, "key")
+            port = NetworkInterface(
+                id=f"port-{name}",
+                account="acc",
+                vpc=subnet.vpc,
+                subnet=subnet.id,
+                mac=mac_of(key),
+                addresses=tuple(Ip4.parse(a) for a in addresses),
+                key=key,
+                sanity_check=check,
+            )
+            txn.put(port)
+            return port
+
+        port = self.store.transact(work)
+        if host:
+            self.bind(port, host)
+        return port
+
+    def bind(self, port: NetworkInterface, host: str = HERE) -> None:
+        """The port appears on a host."""
+        self.store.report(lambda txn: txn.put(Binding(id=port.id, port=port.id, vpc=port.vpc, host=host)))
+        if host == HERE:
+            self.local[LocalPort, port.id] = LocalPort(id=port.id, ofport=port.key + 100)
+
+    def uplink(self, ofport: int = 9, pool: str = "203.0.113.0/24", gateway: str = "203.0.113.1") -> Pool:
+        """The host's uplink, and a pool of public addresses whose gateway is known."""
+        self.local[LocalUplink, UPLINK] = LocalUplink(id=UPLINK, ofport=ofport, mac=Mac.parse("02:00:00:00:00:09"))
+        key = 1
+        made = self._put(Pool(id="pool-1", cidr=Cidr.parse(pool), gateway=Ip4.parse(gateway), key=key))
+        mac = Mac.parse("02:00:00:00:00:01")
+        neighbour = GatewayNeighbour(id=f"{HERE}/pool-1", host=HERE, pool="pool-1", mac=mac)
+        self.store.report(lambda txn: txn.put(neighbour))
+        return made  # type: ignore[no-any-return]
+
+    def eip(self, name: str, address: str, port: NetworkInterface | None = None, mbps: int = 5) -> ElasticIp:
+        """An elastic IP, bound to a port's primary address or to nothing."""
+
+        def work(txn: Txn) -> ElasticIp:
+            made = ElasticIp(
+                id=f"fip-{name}",
+                account="acc",
+                pool="pool-1",
+                address=Ip4.parse(address),
+                bandwidth=mbps,
+                port=port.id if port else "",
+                private=port.addresses[0] if port else Ip4(0),
+                key=txn.allocate(ElasticIp, "key"),
+            )
+            txn.put(made)
+            return made
+
+        return self.store.transact(work)
+
+    def changes(self) -> list[Change]:
+        """Everything, as the changes that would make it from nothing."""
+        local = [Change(cls, id, None, record) for (cls, id), record in self.local.items()]
+        return everything(self.store.state) + local
+
+    def engine(self) -> Engine:
+        """An engine that has seen everything at once; a unit that fails raises."""
+        engine = Engine(self.program, HERE)
+        engine.apply(self.changes(), strict=True)
+        return engine
+
+
+def follow(network: Network, engine: Engine) -> list[Touched]:
+    """Let an engine see each further commit; what each touched is appended to the list."""
+    touched: list[Touched] = []
+    first = True
+
+    def deliver(batch: Any) -> None:
+        nonlocal first
+        if first:
+            first = False
+            return
+        touched.append(engine.apply(batch.changes, strict=True))
+
+    network.store.subscribe(deliver)
+    return touched
