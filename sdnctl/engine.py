@@ -68,6 +68,7 @@ class Engine:
             for within, features in self._by_class.get(change.cls, {}).items():
                 self._enrol(change, within, features, units, gone)
         touched = self._run(units - gone, gone, strict)
+        self._memo.sweep()
         touched.merge(self._waiting)
         self._waiting = Touched()
         return touched

@@ -85,10 +85,11 @@ class Placement(Node):
 class Graph:
     """The reads of all nodes, in both directions."""
 
-    __slots__ = ("_readers",)
+    __slots__ = ("_readers", "unread")
 
     def __init__(self) -> None:
         self._readers: dict[Key, Node | set[Node]] = {}
+        self.unread: list[Key] = []
 
     def record(self, node: Node, reads: Set[Key]) -> None:
         """Note what a node has read this time."""
@@ -112,10 +113,12 @@ class Graph:
         known = self._readers.get(key)
         if isinstance(known, set):
             known.discard(node)
-            if not known:
-                del self._readers[key]
-        elif known is node:
-            del self._readers[key]
+            if known:
+                return
+        elif known is not node:
+            return
+        del self._readers[key]
+        self.unread.append(key)
 
     def readers(self, key: Key) -> Iterator[Node]:
         """Everybody who read a key; a copy, so that readers may change meanwhile."""
@@ -173,13 +176,17 @@ class Memo:
             for node in stale:
                 node.stale = True
             for node in stale:
-                if not self._graph.is_read(node.key):
-                    self._graph.record(node, frozenset())
-                    self._nodes.pop(node.key, None)
-                elif node.stale:
+                if node.stale:
                     self._refresh(node)
             wave, self._moved = self._moved, []
         return reached
+
+    def sweep(self) -> None:
+        """Forget the derived values that nobody reads any more."""
+        while self._graph.unread:
+            key = self._graph.unread.pop()
+            if not self._graph.is_read(key) and (node := self._nodes.pop(key, None)) is not None:
+                self._graph.record(node, frozenset())
 
 
 class RecordingView:

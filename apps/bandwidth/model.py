@@ -7,8 +7,8 @@ from apps.eip.model import INBOUND_FLOOR_MBPS, ElasticIp
 from sdnctl.of.meter import Meter
 from sdnctl.pipeline import FIRST_TENANT_METER
 
-BURST_SECONDS = 0.1
-MINIMUM_BURST_KBITS = 600
+BURST_SECONDS = 0.3
+"""Less starves TCP (0.2 s: 84 % of the rate at 100 Mbit/s, 0.1 s: 50 %), more lets UDP exceed its rate for long."""
 
 
 def outbound_id(eip: ElasticIp) -> int:
@@ -29,4 +29,4 @@ def meters(eip: ElasticIp) -> tuple[Meter, Meter]:
 
 def _meter(id: int, mbps: int) -> Meter:
     kbps = mbps * 1000
-    return Meter(id, kbps, max(MINIMUM_BURST_KBITS, int(kbps * BURST_SECONDS)))
+    return Meter(id, kbps, int(kbps * BURST_SECONDS))

@@ -5,6 +5,7 @@ at once and leave nothing behind.  Only ICMP errors need a controller, because t
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 from apps.bandwidth.model import inbound_id, outbound_id
 from apps.eip.model import ElasticIp, GatewayNeighbour, Pool
@@ -63,6 +64,7 @@ TIME_EXCEEDED = 11
 ERRORS = (3, 11, 12)
 """ICMP types that quote a packet: unreachable (with path-MTU discovery), time exceeded, parameter problem."""
 GATEWAY_REFRESH_SECONDS = 20.0
+GATEWAY_RETRY_SECONDS = 1.0
 
 
 @always
@@ -160,7 +162,10 @@ def gateway(pool: Pool, here: str, view: View) -> Iterator[Item]:
     if uplink is None:
         return
     # What the gateway says of itself is worth noting, asked for or not.
-    yield ARRIVAL.flow(Priority.NORMAL, {ARP_OP: REPLY, ARP_SPA: pool.gateway}, [goto(ASK_GATEWAY)])
+    heard = ARRIVAL.flow(Priority.NORMAL, {ARP_OP: REPLY, ARP_SPA: pool.gateway}, [goto(ASK_GATEWAY)])
+    yield heard
+    # It is asked as soon as its answer would be heard.
+    yield Announce(heard, _question(pool, uplink))
     gratuitous = {ARP_OP: REQUEST, ARP_SPA: pool.gateway, ARP_TPA: pool.gateway}
     yield ARRIVAL.flow(Priority.NORMAL, gratuitous, [goto(ASK_GATEWAY)])
     neighbour = view.get(GatewayNeighbour, _neighbour_id(here, pool.id))
@@ -177,6 +182,11 @@ def _neighbour_id(here: str, pool: str) -> str:
     return f"{here}/{pool}"
 
 
+def _question(pool: Pool, uplink: LocalUplink) -> PacketOut:
+    # An ARP probe: the host has no address of its own in the pool (RFC 5227, 2.1.1).
+    return PacketOut(arp_request(uplink.mac, Ip4(0), pool.gateway), (output(uplink.ofport),))
+
+
 @every(GATEWAY_REFRESH_SECONDS)
 def ask_gateways(here: str, view: View) -> Iterator[PacketOut | Report]:
     """Ask each pool's gateway for its MAC address, so that a replaced router is noticed."""
@@ -184,9 +194,17 @@ def ask_gateways(here: str, view: View) -> Iterator[PacketOut | Report]:
     for id in view.all(Pool) if uplink is not None else ():
         pool = view.get(Pool, id)
         if pool is not None and uplink is not None:
-            # An ARP probe: the host has no address of its own in the pool (RFC 5227, 2.1.1).
-            frame = arp_request(uplink.mac, Ip4(0), pool.gateway)
-            yield PacketOut(frame, (output(uplink.ofport),))
+            yield _question(pool, uplink)
+
+
+@every(GATEWAY_RETRY_SECONDS)
+def ask_silent_gateways(here: str, view: View) -> Iterator[PacketOut | Report]:
+    """Ask a gateway that has not answered yet again and again: until it does, nothing goes out."""
+    uplink = view.get(LocalUplink, UPLINK_ID)
+    for id in view.all(Pool) if uplink is not None else ():
+        pool = view.get(Pool, id)
+        if pool is not None and uplink is not None and view.get(GatewayNeighbour, _neighbour_id(here, id)) is None:
+            yield _question(pool, uplink)
 
 
 @packet_in(ASK_GATEWAY)
@@ -211,13 +229,16 @@ def quoted_in(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
 
 @packet_in(ASK_QUOTED_OUT)
 def quoted_out(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
-    """Outbound, already translated outside: the quoted packet is one that the instance got at its private address."""
+    """Outbound, already translated outside: the quoted packet came to an elastic IP, the instance got it privately."""
     ip, inner = parse(packet.data).ip, quoted(packet.data)
     for id in view.by(ElasticIp, ("address",), ip.src) if ip is not None else ():
-        eip = view.get(ElasticIp, id)
-        if eip is None or inner is None:
+        sender = view.get(ElasticIp, id)
+        if sender is None or inner is None:
             continue
-        frame = nat_icmp_error(packet.data, inner_dst=eip.address) if inner.dst == eip.private else packet.data
+        # Often the sender's own; another of the same port when the instance routes for somebody behind it.
+        meant = view.by(ElasticIp, ("port", "private"), (sender.port, inner.dst))
+        public = next((eip.address for eip in map(partial(view.get, ElasticIp), meant) if eip is not None), None)
+        frame = nat_icmp_error(packet.data, inner_dst=public) if public is not None else packet.data
         if frame is None:
             continue
         registers = (set_field(POOL, packet.value(POOL)), set_field(PORT, packet.value(PORT)))

@@ -1,0 +1,247 @@
+"""Tenants get elastic IPs, set their bandwidth and give them back; the operator says which public addresses there
+are.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from apps.eip.model import ElasticIp, Pool, new_elastic_ip, usable
+from apps.eni.model import NetworkInterface
+from sdnctl.addresses import Cidr
+from sdnctl.api import quota
+from sdnctl.api.charge import MOST_MBPS_BY_USAGE, PREPAID, USAGE, ElasticIpSpec, Mbps, ordered, show_charge
+from sdnctl.api.listing import Key, Listing, answer, attribute, constant
+from sdnctl.api.registry import operation, operator
+from sdnctl.api.schema import Address, Block, Id, Json, Name, Request, Tags, Whole, iso, show_tags, tag_dict
+from sdnctl.api.view import View, Writer
+from sdnctl.errors import IntentError
+from sdnctl.host import Host
+
+NEVER_PUBLIC = tuple(Cidr.parse(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3"))
+PATH, ITEM = "/regions/{regionId}/elasticIps/", "/regions/{regionId}/elasticIps/{elasticIpId}"
+quota.declare("elastic_ip", 10, lambda view, _: view.count(ElasticIp, ("account",), view.caller.account))
+
+
+class CreateElasticIps(Request):
+    """Elastic IPs to be made, all alike; one may ask for its address."""
+
+    maxCount: Annotated[Whole, Field(ge=1, le=100)]
+    elasticIpSpec: ElasticIpSpec
+    elasticIpName: Name | None = None
+    elasticIpAddress: Address | None = None
+    elasticIpPoolId: Id | None = None
+    ipType: Literal["standard", "edge"] = "standard"
+    userTags: Tags = ()
+    dryRun: bool = False
+
+
+class OneElasticIp(Request):
+    """An elastic IP."""
+
+    elasticIpId: Id
+
+
+class ModifyElasticIp(OneElasticIp):
+    """What may change in an elastic IP."""
+
+    bandwidthMbps: Mbps | None = None
+    elasticIpName: Name | None = None
+    tempUpgradeEndTime: str | None = None
+
+
+class NewPool(Request):
+    """Public addresses to be given out, and the router on the uplink that leads from them."""
+
+    cidr: Block
+    gateway: Address
+
+
+class OnePool(Request):
+    """A pool."""
+
+    pool: Id
+
+
+def _status(view: View, eip: ElasticIp) -> Iterable[str]:
+    return "ALL", "ASSOCIATED" if eip.port else "NOT_ASSOCIATED"
+
+
+KEYS = {
+    "elasticIpIds": attribute("id"),
+    "elasticIpNames": attribute("name"),
+    "elasticIpAddress": attribute("address"),
+    "elasticIpPoolId": attribute("pool"),
+    "chargeStatus": Key(lambda view, eip: (charge_of(view, eip)["chargeStatus"],)),
+    "ipType": Key(lambda view, eip: ("all", eip.ip_type)),
+    "azs": constant(""),
+    "bandwidthPackageId": constant(),
+    "status": Key(_status),
+    "providers": attribute("provider"),
+    "resourceTag": constant(""),
+}
+
+
+@operation("vpc", "describeElasticIps", "GET", PATH, Listing)
+def describe_elastic_ips(request: Listing, view: View) -> Json:
+    """The caller's elastic IPs."""
+    return answer(request, view, view.mine(ElasticIp), KEYS, "elasticIps", show)
+
+
+@operation("vpc", "createElasticIps", "POST", PATH, CreateElasticIps)
+def create_elastic_ips(request: CreateElasticIps, txn: Writer) -> Json:
+    """Make elastic IPs from the operator's pools: all of them or none."""
+    if request.maxCount > 1 and request.elasticIpAddress is not None:
+        raise IntentError("elasticIpAddress", "must be empty when more than one is asked for")
+    if request.elasticIpPoolId is not None and txn.region.get(Pool, request.elasticIpPoolId) is None:
+        raise IntentError.missing("elasticIpPoolId", f"pool {request.elasticIpPoolId!r}")
+    quota.admit(txn, "elastic_ip", request.maxCount, field="maxCount")
+    made = [_create(request, txn) for _ in range(request.maxCount)]
+    return {"elasticIpIds": [eip.id for eip in made], "requestId": txn.caller.request_id}
+
+
+def _create(request: CreateElasticIps, txn: Writer) -> ElasticIp:
+    spec = request.elasticIpSpec
+    pool = request.elasticIpPoolId or ""
+    eip = new_elastic_ip(txn.txn, txn.caller.account, request.elasticIpAddress, pool, spec.bandwidthMbps)
+    eip = replace(
+        eip,
+        **ordered(spec, txn.now),
+        ip_type=request.ipType,
+        name=request.elasticIpName or "",
+        tags=tag_dict(request.userTags),
+    )
+    txn.put(eip)
+    return eip
+
+
+@operation("vpc", "describeElasticIp", "GET", ITEM, OneElasticIp)
+def describe_elastic_ip(request: OneElasticIp, view: View) -> Json:
+    """One elastic IP."""
+    return {"elasticIp": show(view, view.own(ElasticIp, request.elasticIpId, "elasticIpId"))}
+
+
+@operation("vpc", "modifyElasticIp", "PATCH", ITEM, ModifyElasticIp)
+def modify_elastic_ip(request: ModifyElasticIp, txn: Writer) -> Json:
+    """Rename an elastic IP or change its bandwidth; what is prepaid then lasts longer or shorter."""
+    eip = txn.own(ElasticIp, request.elasticIpId, "elasticIpId")
+    if request.tempUpgradeEndTime:
+        raise IntentError("tempUpgradeEndTime", "temporary upgrades are not served", 501, "NOT_IMPLEMENTED")
+    wanted = eip.bandwidth if request.bandwidthMbps is None else request.bandwidthMbps
+    if eip.charge_mode == USAGE and wanted > MOST_MBPS_BY_USAGE:
+        message = f"must be 1 to {MOST_MBPS_BY_USAGE} when paid by usage"
+        raise IntentError("bandwidthMbps", message, 400, "OUT_OF_RANGE")
+    name = eip.name if request.elasticIpName is None else request.elasticIpName
+    changed = replace(eip, name=name)
+    if wanted != eip.bandwidth:
+        expires = eip.charge_expiry
+        if expires > txn.now:
+            expires = txn.now + (expires - txn.now) * eip.bandwidth / wanted
+        changed = replace(changed, bandwidth=wanted, charge_expiry=expires, sequence=txn.sequence)
+    txn.put(changed)
+    return {}
+
+
+@operation("vpc", "deleteElasticIp", "DELETE", ITEM, OneElasticIp)
+def delete_elastic_ip(request: OneElasticIp, txn: Writer) -> Json:
+    """Give an elastic IP back that is bound to nothing and not paid in advance."""
+    eip = txn.own(ElasticIp, request.elasticIpId, "elasticIpId")
+    if eip.port:
+        raise IntentError.precondition("elasticIpId", f"{eip.id} is bound to {eip.port}: disassociate it first")
+    if eip.charge_mode == PREPAID and eip.charge_expiry > txn.now:
+        raise IntentError.precondition("elasticIpId", f"{eip.id} is paid until {iso(eip.charge_expiry)}")
+    txn.delete(ElasticIp, eip.id)
+    return {}
+
+
+def show(view: View, eip: ElasticIp) -> Json:
+    """An elastic IP as the API shows it; UP once every switch has confirmed its last change."""
+    port = view.get(NetworkInterface, eip.port)
+    return {
+        "elasticIpId": eip.id,
+        "elasticIpName": eip.name,
+        "elasticIpAddress": str(eip.address),
+        "elasticIpPoolId": eip.pool,
+        "bandwidthMbps": eip.bandwidth,
+        "provider": eip.provider,
+        "privateIpAddress": str(eip.private) if eip.port else "",
+        "networkInterfaceId": eip.port,
+        "instanceId": port.instance if port is not None else "",
+        "instanceType": "compute" if port is not None and port.instance else "",
+        "charge": charge_of(view, eip),
+        "createdTime": iso(eip.created),
+        "az": "",
+        "tags": show_tags(eip.tags),
+        "ipType": eip.ip_type,
+        "bandwidthPackageId": "",
+        "status": "ASSOCIATED" if eip.port else "NOT_ASSOCIATED",
+        "state": "UP" if confirmed(view, eip.sequence) else "PROCESSING",
+    }
+
+
+def charge_of(view: View, eip: ElasticIp) -> Json:
+    """How the EIP is paid for, as the API shows it."""
+    return show_charge(eip.charge_mode, eip.charge_start, eip.charge_expiry, view.now)
+
+
+def confirmed(view: View, sequence: int) -> bool:
+    """Whether every known host's switch has confirmed a transaction; with no host at all nothing is confirmed."""
+    hosts = view.region.all(Host).values()
+    return bool(hosts) and all(host.applied >= sequence for host in hosts)
+
+
+@operator("createPool", "POST", "/pools", NewPool)
+def create_pool(request: NewPool, txn: Writer) -> Json:
+    """Give a block of public addresses to the region."""
+    block = request.cidr
+    if block.length < 8 or any(block.overlaps(other) for other in NEVER_PUBLIC):
+        raise IntentError("cidr", f"{block} cannot be given out")
+    for known in txn.region.all(Pool).values():
+        if known.cidr.overlaps(block):
+            raise IntentError("cidr", f"{block} overlaps {known.cidr} of {known.id}", 409, "ALREADY_EXISTS")
+    low, high = usable(block)
+    if block.contains(request.gateway) and not low <= request.gateway <= high:
+        raise IntentError("gateway", f"{request.gateway} is an end of {block}")
+    if low == high == request.gateway:
+        raise IntentError("cidr", "leaves no address beside the gateway")
+    for eip in txn.region.by(ElasticIp, ("address",), request.gateway):
+        raise IntentError("gateway", f"{request.gateway} is the address of {eip}", 409, "ALREADY_EXISTS")
+    key = txn.allocate(Pool, "key")
+    pool = Pool(id=txn.new_id(Pool), cidr=block, gateway=request.gateway, key=key, created=txn.now)
+    txn.put(pool)
+    return show_pool(txn, pool)
+
+
+@operator("listPools", "GET", "/pools", Request)
+def list_pools(request: Request, view: View) -> Json:
+    """The region's public addresses, oldest block first."""
+    pools = sorted(view.region.all(Pool).values(), key=lambda pool: (pool.created, pool.id))
+    return {"pools": [show_pool(view, pool) for pool in pools]}
+
+
+@operator("deletePool", "DELETE", "/pools/{pool}", OnePool)
+def delete_pool(request: OnePool, txn: Writer) -> Json:
+    """Take a block back that no elastic IP uses."""
+    if txn.region.get(Pool, request.pool) is None:
+        raise IntentError.missing("pool", f"pool {request.pool!r}")
+    used = len(txn.region.by(ElasticIp, ("pool",), request.pool))
+    if used:
+        raise IntentError.precondition("pool", f"{used} elastic IPs are from {request.pool}")
+    txn.delete(Pool, request.pool)
+    return {}
+
+
+def show_pool(view: View, pool: Pool) -> Json:
+    """A block as the operator sees it."""
+    low, high = usable(pool.cidr)
+    used = len(view.region.by(ElasticIp, ("pool",), pool.id))
+    return {
+        "pool": pool.id,
+        "cidr": str(pool.cidr),
+        "gateway": str(pool.gateway),
+        "total": high - low + 1 - (low <= pool.gateway <= high),
+        "used": used,
+        "created": iso(pool.created),
+    }

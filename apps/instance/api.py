@@ -1,0 +1,386 @@
+"""Tenants order instances, attach network interfaces to them and give their primary address an elastic IP."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from apps.eip.model import ElasticIp, bind, new_elastic_ip, unbind
+from apps.eni.model import NetworkInterface, detached, new_interface
+from apps.instance.model import INSTANCE_TYPES, Instance, InstanceType
+from apps.vpc.model import Subnet
+from sdnctl.addresses import Ip4
+from sdnctl.api import quota
+from sdnctl.api.charge import PREPAID, ChargeSpec, ElasticIpSpec, expiry, ordered, show_charge
+from sdnctl.api.listing import Filtered, Key, Listing, answer, attribute, choose, constant
+from sdnctl.api.registry import operation
+from sdnctl.api.schema import (
+    Address,
+    Addresses,
+    Id,
+    Ids,
+    Json,
+    Model,
+    Name,
+    Request,
+    Tags,
+    Text,
+    VmName,
+    Whole,
+    plain_time,
+    show_tags,
+    tag_dict,
+)
+from sdnctl.api.view import View, Writer
+from sdnctl.errors import IntentError
+
+PRIMARY = 1
+SECONDARY_INDEXES = range(2, 9)
+PATH, ITEM = "/regions/{regionId}/instances", "/regions/{regionId}/instances/{instanceId}"
+ShortText = Annotated[str, Field(max_length=128, pattern=r"^[^\x00-\x1f]*$")]
+quota.declare("instance", 1000, lambda view, _: view.count(Instance, ("account",), view.caller.account))
+
+
+class InterfaceSpec(Model):
+    """The primary network interface of an instance to be made."""
+
+    subnetId: Id
+    networkInterfaceName: Name | None = None
+    primaryIpAddress: Address | None = None
+    secondaryIpAddresses: Addresses = ()
+    secondaryIpCount: Annotated[Whole, Field(ge=0, le=1000)] = 0
+    securityGroups: Annotated[Ids, Field(max_length=5)] = ()
+    sanityCheck: Annotated[Whole, Field(ge=0, le=1)] = 1
+    description: Text = ""
+
+
+class AttachmentSpec(Model):
+    """The wrapper in which the public API puts an interface."""
+
+    networkInterface: InterfaceSpec
+
+
+class InstanceSpec(Model):
+    """An instance to be made; what concerns disks and logging in is accepted and has no meaning here."""
+
+    name: VmName
+    instanceType: ShortText
+    primaryNetworkInterface: AttachmentSpec
+    elasticIp: ElasticIpSpec | None = None
+    imageId: ShortText = ""
+    az: ShortText = ""
+    hostname: ShortText = ""
+    keyNames: Annotated[tuple[ShortText, ...], Field(max_length=1)] = ()
+    description: Text = ""
+    charge: ChargeSpec = ChargeSpec()
+    userTags: Tags = ()
+
+
+class CreateInstances(Request):
+    """Instances to be made, all alike."""
+
+    instanceSpec: InstanceSpec
+    maxCount: Annotated[Whole, Field(ge=1, le=100)] = 1
+    clientToken: Annotated[str, Field(max_length=64)] | None = None
+
+
+class OneInstance(Request):
+    """An instance."""
+
+    instanceId: Id
+
+
+class DeleteInstance(OneInstance):
+    """An instance to be deleted, with the elastic IPs of its primary interface if asked for."""
+
+    deletePrimaryNetworkInterfaceAllElasticIp: bool = False
+
+
+class Attachment(OneInstance):
+    """A network interface of an instance."""
+
+    networkInterfaceId: Id
+    autoDelete: bool = False
+
+
+class Association(OneInstance):
+    """An elastic IP of an instance's primary address."""
+
+    elasticIpId: Id
+
+
+def _ports(view: View, instance: Instance) -> list[NetworkInterface]:
+    """The instance's interfaces, primary first."""
+    return sorted(view.of(NetworkInterface, ("instance",), instance.id), key=lambda port: port.device_index)
+
+
+def _private(view: View, instance: Instance) -> Iterable[str]:
+    return (str(port.addresses[0]) for port in _ports(view, instance))
+
+
+def _public(view: View, instance: Instance) -> Iterable[str]:
+    return (str(e.address) for p in _ports(view, instance) for e in view.of(ElasticIp, ("port",), p.id))
+
+
+KEYS = {
+    "instanceId": attribute("id"),
+    "privateIpAddress": Key(_private, fuzzy=True),
+    "az": attribute("az"),
+    "vpcId": attribute("vpc"),
+    "status": attribute("status"),
+    "name": attribute("name", fuzzy=True),
+    "imageId": attribute("image"),
+    "networkInterfaceId": Key(lambda view, instance: (port.id for port in _ports(view, instance))),
+    "subnetId": attribute("subnet"),
+    "agId": constant(),
+    "faultDomain": constant(),
+    "dedicatedHostId": constant(),
+    "dedicatedPoolId": constant(),
+    "instanceType": attribute("instance_type"),
+    "elasticIpAddress": Key(_public),
+}
+TYPE_KEYS = {
+    "instanceTypes": attribute("name"),
+    "az": Key(lambda view, kind: (zone(view),)),
+    "architecture": constant("x86_64"),
+}
+
+
+@operation("vm", "createInstances", "POST", PATH, CreateInstances)
+def create_instances(request: CreateInstances, txn: Writer) -> Json:
+    """Make instances with their primary interfaces, and an elastic IP each if asked for: all of them or none."""
+    spec = request.instanceSpec
+    wanted = spec.primaryNetworkInterface.networkInterface
+    if spec.instanceType not in INSTANCE_TYPES:
+        raise IntentError.missing("instanceSpec.instanceType", f"instance type {spec.instanceType[:64]!r}")
+    subnet = txn.own(Subnet, wanted.subnetId, "subnetId")
+    if request.maxCount > 1 and (wanted.primaryIpAddress is not None or wanted.secondaryIpAddresses):
+        raise IntentError("primaryIpAddress", "addresses can be chosen for a single instance only")
+    quota.admit(txn, "instance", request.maxCount, field="maxCount")
+    quota.admit(txn, "secondaryIp", len(wanted.secondaryIpAddresses) + wanted.secondaryIpCount)
+    if spec.elasticIp is not None:
+        quota.admit(txn, "elastic_ip", request.maxCount, field="elasticIp")
+    return {"instanceIds": [_create(spec, subnet, txn).id for _ in range(request.maxCount)]}
+
+
+def _create(spec: InstanceSpec, subnet: Subnet, txn: Writer) -> Instance:
+    instance = Instance(
+        id=txn.new_id(Instance),
+        account=subnet.account,
+        instance_type=spec.instanceType,
+        vpc=subnet.vpc,
+        subnet=subnet.id,
+        az=spec.az or zone(txn),
+        image=spec.imageId,
+        hostname=spec.hostname or spec.name,
+        key_names=spec.keyNames,
+        charge_mode=spec.charge.chargeMode,
+        charge_expiry=expiry(spec.charge, txn.now),
+        name=spec.name,
+        description=spec.description,
+        tags=tag_dict(spec.userTags),
+        created=txn.now,
+    )
+    txn.put(instance)
+    port = _primary(spec.primaryNetworkInterface.networkInterface, instance, subnet, txn)
+    if spec.elasticIp is not None:
+        eip = new_elastic_ip(txn.txn, instance.account, None, "", spec.elasticIp.bandwidthMbps)
+        bind(txn.txn, replace(eip, **ordered(spec.elasticIp, txn.now)), port, port.addresses[0])
+    return instance
+
+
+def _primary(spec: InterfaceSpec, instance: Instance, subnet: Subnet, txn: Writer) -> NetworkInterface:
+    made = new_interface(txn.txn, subnet, spec.primaryIpAddress, spec.secondaryIpAddresses, spec.secondaryIpCount)
+    port = replace(
+        made,
+        sanity_check=bool(spec.sanityCheck),
+        instance=instance.id,
+        device_index=PRIMARY,
+        auto_delete=True,
+        primary=True,
+        security_groups=spec.securityGroups,
+        name=spec.networkInterfaceName or "",
+        description=spec.description,
+    )
+    txn.put(port)
+    return port
+
+
+@operation("vm", "describeInstances", "GET", PATH, Listing)
+def describe_instances(request: Listing, view: View) -> Json:
+    """The caller's instances."""
+    return answer(request, view, view.mine(Instance), KEYS, "instances", show)
+
+
+@operation("vm", "describeInstance", "GET", ITEM, OneInstance)
+def describe_instance(request: OneInstance, view: View) -> Json:
+    """One instance with its network interfaces."""
+    return {"instance": show(view, view.own(Instance, request.instanceId, "instanceId"))}
+
+
+@operation("vm", "deleteInstance", "DELETE", ITEM, DeleteInstance)
+def delete_instance(request: DeleteInstance, txn: Writer) -> Json:
+    """Delete an instance and what goes with it: its primary interface and those attached with autoDelete.
+
+    Their elastic IPs are freed (or deleted, for the primary interface, if asked for and not paid in advance); other
+    interfaces are detached as they are.
+    """
+    instance = txn.own(Instance, request.instanceId, "instanceId")
+    if instance.charge_mode == PREPAID and instance.charge_expiry > txn.now:
+        raise IntentError.precondition("instanceId", f"{instance.id} is paid in advance and not expired")
+    for port in _ports(txn, instance):
+        if not (port.primary or port.auto_delete):
+            txn.put(detached(port))
+            continue
+        for eip in txn.of(ElasticIp, ("port",), port.id):
+            free = unbind(txn.txn, eip)
+            wanted = port.primary and request.deletePrimaryNetworkInterfaceAllElasticIp
+            if wanted and not (free.charge_mode == PREPAID and free.charge_expiry > txn.now):
+                txn.delete(ElasticIp, free.id)
+        txn.delete(NetworkInterface, port.id)
+    txn.delete(Instance, instance.id)
+    return {}
+
+
+@operation("vm", "attachNetworkInterface", "POST", f"{ITEM}:attachNetworkInterface", Attachment)
+def attach_network_interface(request: Attachment, txn: Writer) -> Json:
+    """Attach a secondary network interface of the same VPC, as far as the instance type allows."""
+    instance = txn.own(Instance, request.instanceId, "instanceId")
+    port = txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
+    if port.instance:
+        raise IntentError.precondition("networkInterfaceId", f"{port.id} is attached to {port.instance}")
+    if port.primary:
+        raise IntentError.precondition("networkInterfaceId", f"{port.id} is a primary interface")
+    if port.vpc != instance.vpc:
+        raise IntentError.precondition("networkInterfaceId", f"{port.id} is not in the instance's VPC {instance.vpc}")
+    attached = _ports(txn, instance)
+    limit = INSTANCE_TYPES[instance.instance_type].nic_limit
+    if len(attached) >= limit:
+        message = f"{instance.instance_type} has at most {limit} network interfaces"
+        raise IntentError("instanceId", message, 429, "QUOTA_EXCEEDED")
+    used = {other.device_index for other in attached}
+    index = next(index for index in SECONDARY_INDEXES if index not in used)
+    txn.put(replace(port, instance=instance.id, device_index=index, auto_delete=request.autoDelete))
+    return {}
+
+
+@operation("vm", "detachNetworkInterface", "POST", f"{ITEM}:detachNetworkInterface", Attachment)
+def detach_network_interface(request: Attachment, txn: Writer) -> Json:
+    """Detach a secondary network interface; it keeps its addresses and elastic IPs."""
+    instance = txn.own(Instance, request.instanceId, "instanceId")
+    port = txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
+    if port.instance != instance.id:
+        raise IntentError.precondition("networkInterfaceId", f"{port.id} is not attached to {instance.id}")
+    if port.primary:
+        raise IntentError.precondition("networkInterfaceId", f"{port.id} is the primary interface")
+    txn.put(detached(port))
+    return {}
+
+
+@operation("vm", "associateElasticIp", "POST", f"{ITEM}:associateElasticIp", Association)
+def associate_elastic_ip(request: Association, txn: Writer) -> Json:
+    """Bind an elastic IP to the primary address of the instance."""
+    port = _primary_of(txn, txn.own(Instance, request.instanceId, "instanceId"))
+    bind(txn.txn, txn.own(ElasticIp, request.elasticIpId, "elasticIpId"), port, port.addresses[0])
+    return {}
+
+
+@operation("vm", "disassociateElasticIp", "POST", f"{ITEM}:disassociateElasticIp", Association)
+def disassociate_elastic_ip(request: Association, txn: Writer) -> Json:
+    """Take an elastic IP from the primary address of the instance."""
+    port = _primary_of(txn, txn.own(Instance, request.instanceId, "instanceId"))
+    eip = txn.own(ElasticIp, request.elasticIpId, "elasticIpId")
+    if (eip.port, eip.private) != (port.id, port.addresses[0]):
+        raise IntentError.precondition(
+            "elasticIpId", f"{eip.id} is not bound to the primary address of {port.instance}"
+        )
+    unbind(txn.txn, eip)
+    return {}
+
+
+def _primary_of(view: View, instance: Instance) -> NetworkInterface:
+    (port,) = view.of(NetworkInterface, ("instance", "device_index"), (instance.id, PRIMARY))
+    return port
+
+
+@operation("vm", "describeInstanceTypes", "GET", "/regions/{regionId}/instanceTypes", Filtered)
+def describe_instance_types(request: Filtered, view: View) -> Json:
+    """The sizes that can be ordered."""
+    types = sorted(choose(request, view, INSTANCE_TYPES.values(), TYPE_KEYS), key=lambda kind: (kind.family, kind.cpu))
+    shown = [show_type(view, kind) for kind in types]
+    return {"instanceTypes": shown, "specificInstanceTypes": [], "totalCount": len(shown)}
+
+
+def zone(view: View) -> str:
+    """The name of the region's one zone; networks span zones, so it is only told, never asked."""
+    return f"{view.caller.region}a"
+
+
+def show_type(view: View, kind: InstanceType) -> Json:
+    """An instance type as the API shows it."""
+    return {
+        "family": kind.family,
+        "instanceType": kind.name,
+        "cpu": kind.cpu,
+        "memoryMB": kind.memory_mb,
+        "nicLimit": kind.nic_limit,
+        "cloudDiskCountLimit": 8,
+        "architecture": "x86_64",
+        "generation": int(kind.family[-1]),
+        "desc": f"{kind.cpu} vCPU, {kind.memory_mb // 1024} GB",
+        "state": [{"az": zone(view), "inStock": True}],
+    }
+
+
+def show(view: View, instance: Instance) -> Json:
+    """An instance as the API shows it."""
+    ports = _ports(view, instance)
+    primary = show_interface(view, ports[0])
+    address = primary["networkInterface"]["primaryIp"]
+    return {
+        "instanceId": instance.id,
+        "instanceName": instance.name,
+        "hostname": instance.hostname,
+        "instanceType": instance.instance_type,
+        "vpcId": instance.vpc,
+        "subnetId": instance.subnet,
+        **address,
+        "status": instance.status,
+        "description": instance.description,
+        "imageId": instance.image,
+        "dataDisks": [],
+        "primaryNetworkInterface": primary,
+        "secondaryNetworkInterfaces": [show_interface(view, port) for port in ports[1:]],
+        "launchTime": plain_time(instance.created),
+        "az": instance.az,
+        "keyNames": list(instance.key_names),
+        "charge": show_charge(instance.charge_mode, instance.created, instance.charge_expiry, view.now),
+        "tags": show_tags(instance.tags),
+    }
+
+
+def show_interface(view: View, port: NetworkInterface) -> Json:
+    """An attached interface as the vm service shows it."""
+    shown = [_show_address(view, port, address) for address in port.addresses]
+    interface: dict[str, Any] = {
+        "networkInterfaceId": port.id,
+        "macAddress": str(port.mac),
+        "vpcId": port.vpc,
+        "subnetId": port.subnet,
+        "securityGroups": [{"groupId": group, "groupName": ""} for group in port.security_groups],
+        "sanityCheck": int(port.sanity_check),
+        "primaryIp": shown[0],
+        "secondaryIps": shown[1:],
+        "ipv6Addresses": [],
+    }
+    return {"deviceIndex": port.device_index, "autoDelete": port.auto_delete, "networkInterface": interface}
+
+
+def _show_address(view: View, port: NetworkInterface, address: Ip4) -> Json:
+    bound = view.of(ElasticIp, ("port", "private"), (port.id, address))
+    return {
+        "privateIpAddress": str(address),
+        "elasticIpId": bound[0].id if bound else "",
+        "elasticIpAddress": str(bound[0].address) if bound else "",
+    }

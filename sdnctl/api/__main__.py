@@ -1,0 +1,111 @@
+"""`python -m sdnctl.api --store unix:PATH --data DIR --listen HOST:PORT --region NAME` serves a region's API.
+
+Once it serves, its first line on stdout says where and with which keys: `{"endpoint", "region", "accessKey",
+"secretKey"}`.
+"""
+
+import argparse
+import json
+import socket
+from pathlib import Path
+
+import uvicorn
+
+from apps.account.model import AccessKey, Account
+from sdnctl.api import files
+from sdnctl.api.app import create_app
+from sdnctl.api.registry import discover
+from sdnctl.api.schema import Json
+from sdnctl.api.signature import WINDOW_S
+from sdnctl.api.view import new_access_key, new_secret, new_token
+from sdnctl.errors import StoreError
+from sdnctl.log import to_stderr
+from sdnctl.store import Store, Txn
+from sdnctl.store.memory import MemoryStore
+from sdnctl.store.ovsdb import OvsdbStore
+
+DEFAULT = "default"
+BACKLOG = 512
+GRACE_S = 3
+MEMORY = "memory"
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    given = arguments()
+    to_stderr()
+    operations = discover()
+    store: Store = MemoryStore() if given.store == MEMORY else OvsdbStore(given.store)
+    try:
+        account = default_account(store, given.data)
+    except StoreError as error:
+        store.close()
+        raise SystemExit(f"sdnctl.api: the store does not answer: {error}") from None
+    listener = listen(given.listen)
+    host, port = listener.getsockname()[:2]
+    endpoint = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    token = files.read(given.data / files.ENDPOINT).get("operator") or new_token()
+
+    def ready() -> None:
+        files.write(given.data / files.ENDPOINT, {"endpoint": endpoint, "region": given.region, "operator": token})
+        keys = {key: account[key] for key in ("accessKey", "secretKey")}
+        print(json.dumps({"endpoint": endpoint, "region": given.region, **keys}), flush=True)
+
+    app = create_app(store, given.region, operations, token, window_s=given.window, ready=ready)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_S
+    )
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        store.close()
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m sdnctl.api", description="Serve a region's API.")
+    parser.add_argument("--store", required=True, help=f"unix:PATH of the store, or {MEMORY}")
+    parser.add_argument("--data", required=True, type=Path, help="directory for account.json and endpoint.json")
+    parser.add_argument("--listen", default="127.0.0.1:0", help="HOST:PORT; port 0 picks one")
+    parser.add_argument("--region", default="local", help="the name of the region")
+    parser.add_argument("--window", type=float, default=WINDOW_S, help="how far a call's date may be off, in seconds")
+    return parser.parse_args()
+
+
+def listen(where: str) -> socket.socket:
+    """A listening socket; connections wait in it until the server takes them."""
+    host, _, port = where.rpartition(":")
+    family, kind, _, _, address = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(address)
+    listener.listen(BACKLOG)
+    return listener
+
+
+def default_account(store: Store, data: Path) -> Json:
+    """The keys of the account that is there from the start; made on the first start, kept in a file of mode 600."""
+
+    def work(txn: Txn) -> Json:
+        kept = files.read(data / files.ACCOUNT)
+        for account in txn.all(Account).values():
+            if account.name == DEFAULT:
+                break
+        else:
+            account = Account(id=txn.new_id(Account), name=DEFAULT, created=txn.now)
+            txn.put(account)
+        keys = [txn.get(AccessKey, id) for id in txn.by(AccessKey, ("account",), account.id)]
+        key = next((k for k in keys if k is not None and k.id == kept.get("accessKey")), None)
+        if key is None:
+            key = AccessKey(id=new_access_key(), account=account.id, secret=new_secret())
+            txn.put(key)
+        return {"account": account.id, "accessKey": key.id, "secretKey": key.secret}
+
+    found = store.transact(work)
+    if files.read(data / files.ACCOUNT) != found:
+        files.write(data / files.ACCOUNT, found)
+    return found
+
+
+if __name__ == "__main__":
+    main()

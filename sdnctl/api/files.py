@@ -1,0 +1,35 @@
+"""The files through which the programs of one machine find the API: readable by their owner only.
+
+`DATA/account.json` keeps the default account's keys, `DATA/endpoint.json` says where the API serves and with which
+token the operator comes.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from sdnctl.api.schema import Json
+
+ACCOUNT, ENDPOINT = "account.json", "endpoint.json"
+
+
+def read(path: Path) -> Json:
+    """A file's JSON object; {} when it is missing or damaged."""
+    try:
+        found: Any = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write(path: Path, value: Json) -> None:
+    """Replace a file at once, mode 600."""
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(value, file)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)

@@ -1,0 +1,109 @@
+"""Lists come in pages, can be narrowed by filters and tags, and say how many there are in total.
+
+Filters are ANDed, the values of one filter are ORed. Operator `eq` compares whole values, `like` looks for a part. A
+filter that a resource does not know is refused, so that a typing mistake does not list everything.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+
+from pydantic import Field
+
+from sdnctl.api.schema import Json, Model, Request, Whole
+from sdnctl.api.view import View
+from sdnctl.api.wire import invalid
+
+R = TypeVar("R")
+Values = Callable[[View, Any], Iterable[str]]
+MAX_FILTERS, MAX_VALUES, MAX_VALUE = 20, 200, 256
+ShortText = Annotated[str, Field(max_length=MAX_VALUE)]
+
+
+class Filter(Model):
+    """One condition of a list."""
+
+    name: ShortText
+    operator: Literal["eq", "like"] = "eq"
+    values: Annotated[tuple[ShortText, ...], Field(max_length=MAX_VALUES)] = ()
+
+
+class TagFilter(Model):
+    """A tag that must be there, with one of the values if any are given."""
+
+    key: ShortText
+    values: Annotated[tuple[ShortText, ...], Field(max_length=MAX_VALUES)] = ()
+
+
+class Filtered(Request):
+    """A list that can be narrowed."""
+
+    filters: Annotated[tuple[Filter, ...], Field(max_length=MAX_FILTERS)] = ()
+    tags: Annotated[tuple[TagFilter, ...], Field(max_length=MAX_FILTERS)] = ()
+
+
+class Listing(Filtered):
+    """A list that comes in pages; beyond the end is the last page."""
+
+    pageNumber: Annotated[Whole, Field(ge=1)] = 1
+    pageSize: Annotated[Whole, Field(ge=10, le=100)] = 20
+
+
+class Key(NamedTuple):
+    """What a filter's name looks at; `fuzzy` ones look for a part without being told to."""
+
+    values: Values
+    fuzzy: bool = False
+
+
+Keys = Mapping[str, Key]
+
+
+def attribute(name: str, fuzzy: bool = False) -> Key:
+    """A filter on a field of the record, compared as text."""
+    return Key(lambda view, record: (str(getattr(record, name)),), fuzzy)
+
+
+def constant(*values: str) -> Key:
+    """A filter on what is the same for every resource here."""
+    return Key(lambda view, record: values)
+
+
+def answer(
+    request: Listing, view: View, records: Iterable[R], keys: Keys, plural: str, show: Callable[[View, R], Json]
+) -> Json:
+    """The page of `records` that was asked for, oldest first, as `{plural: [...], "totalCount": n}`."""
+    chosen = choose(request, view, records, keys)
+    chosen.sort(key=lambda record: (getattr(record, "created", 0.0), getattr(record, "id", "")))
+    return {plural: [show(view, record) for record in page(request, chosen)], "totalCount": len(chosen)}
+
+
+def choose(request: Filtered, view: View, records: Iterable[R], keys: Keys) -> list[R]:
+    """The records that pass every filter and tag."""
+    tests = [_test(view, wanted, keys) for wanted in request.filters]
+    chosen = [record for record in records if all(test(record) for test in tests)]
+    for tag in request.tags:
+        chosen = [record for record in chosen if _tagged(record, tag)]
+    return chosen
+
+
+def page(request: Listing, records: Sequence[R]) -> Sequence[R]:
+    """One page of a sequence."""
+    last = max(1, -(-len(records) // request.pageSize))
+    start = (min(request.pageNumber, last) - 1) * request.pageSize
+    return records[start : start + request.pageSize]
+
+
+def _test(view: View, wanted: Filter, keys: Keys) -> Callable[[Any], bool]:
+    key = keys.get(wanted.name)
+    if key is None:
+        raise invalid("filters", f"{wanted.name[:64]!r} is not one of {', '.join(sorted(keys))}")
+    if key.fuzzy or wanted.operator == "like":
+        parts = [value.strip("%*") for value in wanted.values]
+        return lambda record: any(part in value for value in key.values(view, record) for part in parts)
+    exact = set(wanted.values)
+    return lambda record: not exact.isdisjoint(key.values(view, record))
+
+
+def _tagged(record: object, tag: TagFilter) -> bool:
+    tags: Mapping[str, str] = getattr(record, "tags", {})
+    return tag.key in tags and (not tag.values or tags[tag.key] in tag.values)

@@ -1,0 +1,54 @@
+"""Each account may own so many of each thing; the operator can raise a limit, and a call that would go beyond is
+refused with 429.
+
+quota.declare("subnet", 100, lambda view, vpc: view.count(Subnet, ("vpc",), vpc), within="the VPC") quota.admit(txn,
+"subnet", 1, parent=vpc.id)
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from apps.account.model import Account
+from sdnctl.api.view import View
+from sdnctl.errors import IntentError
+
+Count = Callable[[View, str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A named limit; the names are those of describeQuota. `count` gets the id that it is counted `within`."""
+
+    name: str
+    default: int
+    count: Count
+    within: str
+
+    def limit(self, view: View) -> int:
+        """What the caller's account may have."""
+        account = view.region.get(Account, view.caller.account)
+        return int(account.quotas.get(self.name, self.default)) if account is not None else self.default
+
+
+_DECLARED: dict[str, Quota] = {}
+
+
+def declare(name: str, default: int, count: Count, within: str = "the account") -> Quota:
+    """Declare a quota beside the resource it limits."""
+    _DECLARED[name] = Quota(name, default, count, within)
+    return _DECLARED[name]
+
+
+def declared() -> Mapping[str, Quota]:
+    """Every quota by name."""
+    return MappingProxyType(_DECLARED)
+
+
+def admit(view: View, name: str, more: int, parent: str = "", field: str | None = None) -> None:
+    """Refuse with 429 QUOTA_EXCEEDED when `more` would go beyond the caller's limit."""
+    quota = _DECLARED[name]
+    limit, have = quota.limit(view), quota.count(view, parent)
+    if more > 0 and have + more > limit:
+        message = f"the quota {name} of {quota.within} is {limit}, {have} are in use"
+        raise IntentError(field, message, 429, "QUOTA_EXCEEDED")

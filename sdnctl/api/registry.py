@@ -1,0 +1,92 @@
+"""Every operation is declared once, beside the resource it works on; the routes, the API document and the tests come
+from the declarations.
+
+    @operation("vpc", "createVpc", "POST", "/regions/{regionId}/vpcs/", CreateVpc)
+    def create_vpc(request: CreateVpc, txn: Writer) -> Json: ...
+
+A reading operation (GET, or `reads=True`) gets a `View` instead of a `Writer`. `@operator` declares what the operator
+alone may do.
+"""
+
+import importlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import apps
+from sdnctl import feature
+from sdnctl.api.schema import Json, Request
+
+Q = TypeVar("Q", bound=Request)
+V = TypeVar("V")
+OPERATOR = "operator"
+OPERATOR_PREFIX = "/x/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing a client may ask for."""
+
+    service: str
+    name: str
+    method: str
+    path: str  # with version, as the clients write it: /v1/regions/{regionId}/vpcs/
+    request: type[Request]
+    run: Callable[[Any, Any], Json]
+    reads: bool
+
+    @property
+    def summary(self) -> str:
+        """The first line of the function's docstring."""
+        return (self.run.__doc__ or "").strip().partition("\n")[0]
+
+
+_OPERATIONS: dict[tuple[str, str], Operation] = {}
+
+
+def operation(
+    service: str, name: str, method: str, path: str, request: type[Q], *, version: str = "v1", reads: bool | None = None
+) -> Callable[[Callable[[Q, V], Json]], Callable[[Q, V], Json]]:
+    """Declare a public operation; raises TypeError when the name is taken."""
+
+    def declare(run: Callable[[Q, V], Json]) -> Callable[[Q, V], Json]:
+        _add(Operation(service, name, method, f"/{version}{path}", request, run, _reads(method, reads)))
+        return run
+
+    return declare
+
+
+def operator(
+    name: str, method: str, path: str, request: type[Q]
+) -> Callable[[Callable[[Q, V], Json]], Callable[[Q, V], Json]]:
+    """Declare an operation of the operator API under /x/v1; it sees the whole region."""
+
+    def declare(run: Callable[[Q, V], Json]) -> Callable[[Q, V], Json]:
+        _add(Operation(OPERATOR, name, method, OPERATOR_PREFIX + path, request, run, _reads(method, None)))
+        return run
+
+    return declare
+
+
+def _reads(method: str, given: bool | None) -> bool:
+    return method == "GET" if given is None else given
+
+
+def _add(made: Operation) -> None:
+    known = _OPERATIONS.get((made.service, made.name))
+    if known is not None and known.run.__module__ != made.run.__module__:
+        raise TypeError(f"operation {made.service}.{made.name} is declared twice")
+    _OPERATIONS[made.service, made.name] = made
+
+
+def discover() -> tuple[Operation, ...]:
+    """Import every feature's `api` and return all operations, ordered by service and path."""
+    importlib.import_module("sdnctl.api.status")
+    list(feature.modules(apps, "model"))
+    list(feature.modules(apps, "api"))
+    return ordered(_OPERATIONS.values())
+
+
+def ordered(operations: Iterable[Operation]) -> tuple[Operation, ...]:
+    """Operations by service, path and method."""
+    return tuple(sorted(operations, key=lambda o: (o.service, o.path, o.method)))

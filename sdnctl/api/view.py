@@ -1,0 +1,107 @@
+"""Through a view a tenant sees its own resources and nothing else: another account's id is as unknown as one that
+never was.
+
+Operations get a `View` (to read) or a `Writer` (to change things). What a rule must know of the whole region, such as
+which public addresses are taken, it reads from `view.region` on purpose.
+"""
+
+import secrets
+from collections.abc import Mapping, Set
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from sdnctl.errors import IntentError
+from sdnctl.store import Txn
+
+R = TypeVar("R")
+_KEY_BYTES, _SECRET_BYTES, _TOKEN_BYTES = 14, 20, 24
+
+
+class Reader(Protocol):
+    """What a State and a Txn have in common."""
+
+    def get(self, cls: type[R], id: str) -> R | None:
+        """The record, or None."""
+
+    def by(self, cls: type, index: tuple[str, ...], value: Any) -> Set[str]:
+        """The ids under an index value."""
+
+    def all(self, cls: type[R]) -> Mapping[str, R]:
+        """Every record of a class by id."""
+
+
+class Caller(NamedTuple):
+    """Who calls: the account, the region served, and the id of this request."""
+
+    account: str
+    region: str
+    request_id: str
+
+
+class View:
+    """What the caller may read at one moment; `now` is in seconds since the epoch."""
+
+    def __init__(self, region: Reader, caller: Caller, now: float) -> None:
+        self.region: Reader = region
+        self.caller = caller
+        self.now = now
+
+    def get(self, cls: type[R], id: str) -> R | None:
+        """The caller's record with this id, or None."""
+        record = self.region.get(cls, id)
+        return record if record is not None and _owner(record) == self.caller.account else None
+
+    def own(self, cls: type[R], id: str, field: str) -> R:
+        """The caller's record with this id; raises IntentError 404 that names `field`."""
+        record = self.get(cls, id)
+        if record is None:
+            raise IntentError.missing(field, f"{cls.__name__} {id[:64]!r}")
+        return record
+
+    def mine(self, cls: type[R]) -> list[R]:
+        """All of the caller's records of a class, in no order."""
+        return self.of(cls, ("account",), self.caller.account)
+
+    def of(self, cls: type[R], index: tuple[str, ...], value: Any) -> list[R]:
+        """The caller's records under an index value, in no order."""
+        found = (self.get(cls, id) for id in self.region.by(cls, index, value))
+        return [record for record in found if record is not None]
+
+    def count(self, cls: type, index: tuple[str, ...], value: Any) -> int:
+        """How many records are under an index value that belongs to the caller."""
+        return len(self.region.by(cls, index, value))
+
+
+class Writer(View):
+    """A view that can change things; `txn` is the transaction itself, for rules that live beside a model."""
+
+    def __init__(self, txn: Txn, caller: Caller) -> None:
+        super().__init__(txn, caller, txn.now)
+        self.txn = txn
+        self.put = txn.put
+        self.delete = txn.delete
+        self.new_id = txn.new_id
+        self.allocate = txn.allocate
+
+    @property
+    def sequence(self) -> int:
+        """The sequence number that this transaction will have."""
+        return self.txn.sequence
+
+
+def _owner(record: object) -> str:
+    return getattr(record, "account", "")
+
+
+def new_access_key() -> str:
+    """The public half of a key pair."""
+    return f"JDC_{secrets.token_hex(_KEY_BYTES).upper()}"
+
+
+def new_secret() -> str:
+    """The secret half of a key pair."""
+    return secrets.token_hex(_SECRET_BYTES).upper()
+
+
+def new_token() -> str:
+    """A bearer token for the operator."""
+    return secrets.token_urlsafe(_TOKEN_BYTES)

@@ -1,0 +1,123 @@
+"""What travels on the wire: the raw request, its parameters, and the two shapes of an answer.
+
+An answer is `{"requestId", "result"}` or `{"requestId", "error": {"code", "status", "message"}}`; the HTTP status
+equals `code`, and the request id is repeated in the header `x-jdcloud-request-id` for answers whose body a client
+does not read.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import unquote_plus
+
+from sdnctl.errors import IntentError
+
+MAX_BODY = 1 << 20
+MAX_PARAMETERS = 2000
+MAX_DEPTH = 6
+REQUEST_ID = "x-jdcloud-request-id"
+
+_INDEX = re.compile(r"[1-9]\d{0,3}", re.ASCII)
+
+
+class RawRequest(NamedTuple):
+    """One HTTP request exactly as it arrived: nothing decoded, nothing normalised."""
+
+    method: str
+    path: str  # undecoded, as it stood in the request line
+    query: str
+    headers: Mapping[str, Sequence[str]]
+    body: bytes
+
+    def header(self, name: str) -> str:
+        """The only value of a header, "" if absent; raises IntentError 400 when it is repeated."""
+        values = self.headers.get(name, ())
+        if len(values) > 1:
+            raise IntentError(None, f"the header {name} is repeated", 400, "INVALID_ARGUMENT")
+        return values[0].strip() if values else ""
+
+
+class Answer(NamedTuple):
+    """What goes back: an HTTP status and a JSON document."""
+
+    code: int
+    document: dict[str, Any]
+
+    def body(self) -> bytes:
+        """The document as bytes; ASCII, so that no string a client once sent can make an answer unsendable."""
+        return json.dumps(self.document, separators=(",", ":")).encode()
+
+
+def success(request_id: str, result: Mapping[str, Any]) -> Answer:
+    """The answer to a call that was carried out."""
+    return Answer(200, {"requestId": request_id, "result": result})
+
+
+def failure(request_id: str, error: IntentError) -> Answer:
+    """The answer to a refused call; the message starts with the field at fault."""
+    message = f"{error.field}: {error.message}" if error.field else error.message
+    return Answer(
+        error.code,
+        {"requestId": request_id, "error": {"code": error.code, "status": error.status, "message": message}},
+    )
+
+
+def invalid(field: str | None, message: str, status: str = "INVALID_ARGUMENT") -> IntentError:
+    """A 400 that names the field."""
+    return IntentError(field, message, 400, status)
+
+
+def body_parameters(body: bytes) -> dict[str, Any]:
+    """The JSON object of a POST, PUT or PATCH; an empty body is an empty object."""
+    if not body.strip():
+        return {}
+    try:
+        document = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise invalid(None, "the body is not valid JSON") from None
+    if not isinstance(document, dict):
+        raise invalid(None, "the body must be a JSON object")
+    return document
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def query_parameters(query: str) -> dict[str, Any]:
+    """The dotted query of a GET or DELETE as nested data.
+
+    `filters.1.name=a&filters.1.values.2=y` becomes `{"filters": [{"name": "a", "values": ["y"]}]}`: lists are ordered
+    by index, holes close. Values stay strings. A later value of the same key wins.
+    """
+    tree: dict[str, Any] = {}
+    parts = [part for part in query.split("&") if part]
+    if len(parts) > MAX_PARAMETERS:
+        raise invalid(None, "too many query parameters")
+    for part in parts:
+        key, _, value = part.partition("=")
+        _insert(tree, unquote_plus(key), unquote_plus(value))
+    return {key: _listed(value) for key, value in tree.items()}
+
+
+def _insert(tree: dict[str, Any], key: str, value: str) -> None:
+    *path, leaf = key.split(".")
+    if len(path) >= MAX_DEPTH:
+        raise invalid(key[:64], "nested too deeply")
+    node = tree
+    for step in path:
+        node = node.setdefault(step, {})
+        if not isinstance(node, dict):
+            raise invalid(key[:64], "is given both as a value and as a structure")
+    if isinstance(node.get(leaf), dict):
+        raise invalid(key[:64], "is given both as a value and as a structure")
+    node[leaf] = value
+
+
+def _listed(node: Any) -> Any:
+    if not isinstance(node, dict):
+        return node
+    if node and all(_INDEX.fullmatch(key) for key in node):
+        return [_listed(node[key]) for key in sorted(node, key=int)]
+    return {key: _listed(value) for key, value in node.items()}

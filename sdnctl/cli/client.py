@@ -1,0 +1,86 @@
+"""How the command line finds the running region and asks it: the operator's HTTP API, by the token in its directory."""
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdnctl.problem import Problem, Usage
+
+ENDPOINT = "endpoint.json"
+TIMEOUT_S = 30.0
+
+
+class Refused(Problem):
+    """The region understood the request and said no."""
+
+
+class NotRunning(Usage):
+    """Nobody answers for this data directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One region's operator API."""
+
+    endpoint: str
+    token: str
+
+    @classmethod
+    def at(cls, data: Path) -> "Client":
+        """The region whose data directory this is; NotRunning when none serves there."""
+        try:
+            found = json.loads((data / ENDPOINT).read_text())
+            return cls(found["endpoint"], found["operator"])
+        except FileNotFoundError:
+            raise NotRunning(
+                f"no region is running on {data}: start one with 'sdnctl up --data {data}', "
+                "or name another with --data or SDNCTL_DATA"
+            ) from None
+        except PermissionError:
+            raise NotRunning(
+                f"{data / ENDPOINT} belongs to another user: run this as the user who runs 'sdnctl up'"
+            ) from None
+        except (ValueError, KeyError, TypeError):
+            raise NotRunning(f"{data / ENDPOINT} is damaged: restart 'sdnctl up --data {data}'") from None
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Ask for something under /x/v1."""
+        return self._call("GET", path, None)
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Have something made under /x/v1."""
+        return self._call("POST", path, body)
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        request = urllib.request.Request(
+            f"http://{self.endpoint}/x/v1{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            method=method,
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+        )
+        # The endpoint is this machine's: a proxy of the environment would only be in the way.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=TIMEOUT_S) as answer:
+                found: dict[str, Any] = json.load(answer)
+                return found
+        except urllib.error.HTTPError as error:
+            with error:
+                raise Refused(_reason(error.code, error.read())) from None
+        except OSError as error:
+            reason = getattr(error, "reason", error)
+            raise NotRunning(
+                f"the region at {self.endpoint} does not answer ({reason}): is 'sdnctl up' running?"
+            ) from None
+
+
+def _reason(code: int, body: bytes) -> str:
+    """What an error answer says, for people."""
+    try:
+        error = json.loads(body)["error"]
+        return f"{error['message']} ({error['status']})"
+    except (ValueError, KeyError, TypeError):
+        return f"the region answered with status {code}"

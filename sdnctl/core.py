@@ -1,0 +1,101 @@
+"""One thread does all the thinking of a host: it takes events from one queue, in order, and waits for nothing else.
+
+Everything reaches it as an event: batches of the store, snapshots of the switch's database, what the switch says.  No
+other thread touches the engine or a session.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+from sdnctl.agent import Agent, Event, Link, Received
+from sdnctl.feature import Program
+from sdnctl.of import message
+from sdnctl.reporter import Reporter
+from sdnctl.store import Batch, Store
+from sdnctl.vswitch import Snapshot
+
+PACKET_INS_MAX = 512  # waiting at a time; what comes beyond is dropped, as the full queue of a router does
+
+
+class Core:
+    """The thread and its queue; ``put`` events from anywhere.
+
+    ``ready`` is called once, when the store and the switch's database are loaded and the switch may be dialled.
+    """
+
+    def __init__(self, store: Store, program: Program, ready: Callable[[], object], audit_s: float = 60.0) -> None:
+        self.agent: Agent | None = None
+        self.packet_ins_dropped = 0
+        self._store = store
+        self._program = program
+        self._ready = ready
+        self._audit_s = audit_s
+        self._reporter: Reporter | None = None
+        self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._packet_ins = threading.Semaphore(PACKET_INS_MAX)
+        self._thread = threading.Thread(target=self._run, name="core", daemon=True)
+
+    def start(self) -> None:
+        """Begin to work; ``put`` may have been called before."""
+        self._thread.start()
+
+    def put(self, event: Event) -> None:
+        """Hand an event over."""
+        self._queue.put(event)
+
+    def received(self, link: Link, messages: list[bytes]) -> None:
+        """Hand messages of the switch over, less the packet-ins that are too many."""
+        kept = [one for one in messages if one[1] != message.PACKET_IN or self._packet_ins.acquire(blocking=False)]
+        self.packet_ins_dropped += len(messages) - len(kept)
+        self._queue.put(Received(link, kept))
+
+    def close(self) -> None:
+        """End after the event in hand; the switch keeps its flows."""
+        self._queue.put(None)
+        self._thread.join(5)
+        if self._reporter is not None:
+            self._reporter.close()
+
+    def _run(self) -> None:
+        loaded = self._load()
+        if loaded is None:
+            return
+        batches, seen = loaded
+        reporter = self._reporter = Reporter(self._store, seen.host)
+        agent = Agent(self._program, seen.host, lambda reports: reporter.put(*reports), self._audit_s)
+        agent.load(batches, seen)
+        self.agent = agent
+        self._ready()
+        self._serve(agent)
+
+    def _load(self) -> tuple[list[Batch], Snapshot] | None:
+        """The first batch of the store and the first snapshot, and whatever came between; None when told to end."""
+        batches: list[Batch] = []
+        seen: Snapshot | None = None
+        while not batches or seen is None:
+            event = self._queue.get()
+            if event is None:
+                return None
+            if isinstance(event, Batch):
+                batches.append(event)
+            elif isinstance(event, Snapshot):
+                seen = event
+        return batches, seen
+
+    def _serve(self, agent: Agent) -> None:
+        while True:
+            wait = min(max(agent.deadline - time.monotonic(), 0.0), 60.0)
+            try:
+                event = self._queue.get(timeout=wait)
+            except queue.Empty:
+                agent.tick(time.monotonic())
+                continue
+            if event is None:
+                return
+            agent.handle(event, time.monotonic())
+            if isinstance(event, Received):
+                for one in event.messages:
+                    if one[1] == message.PACKET_IN:
+                        self._packet_ins.release()

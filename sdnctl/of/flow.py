@@ -1,0 +1,226 @@
+"""One rule of the switch: which packets, how urgent, what to do with them.
+
+A flow is bytes from birth: `key` (table, priority, canonical match) says which rule it is, `body` what it does, and the
+cookie is a hash of both, so the content of a flow is its name. Equality, difference and provenance are set operations
+on integers; reading a switch back needs keys and cookies only.
+"""
+
+import struct
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+
+from sdnctl.of.actions import APPLY_ACTIONS, GOTO_TABLE, Action, Instruction
+from sdnctl.of.fields import FIELDS, OxmField, Value, complete
+
+OURS = 0x5D << 56
+OURS_MASK = 0xFF << 56
+
+VERSION = 5
+FLOW_MOD = 14
+ADD = 0
+DELETE_STRICT = 4
+FLOW_MOD_HEADER = struct.Struct("!BBHIQQBBHHHIIIHH")
+NO_BUFFER = 0xFFFFFFFF
+ANY = 0xFFFFFFFF
+ALL_BITS = 0xFFFF_FFFF_FFFF_FFFF
+MAX_ACTIONS = 0xF000
+"""Bytes of actions in a flow, so that with match and bundle header it fits a message (64 KiB)."""
+
+Match = Mapping[OxmField, Value]
+"""What a packet must have: field to value, or to (value, mask); ints in host order."""
+
+_PLAIN_BODY = bytes(8)
+"""No timeouts, no flags, no importance: what stands before the instructions in `Flow.body`."""
+_RANK = {field: place for place, field in enumerate(FIELDS)}
+_TYPE_OXM = 1
+_APPLY = struct.Struct("!HH4x")
+
+
+class Flow:
+    """A rule as bytes; equal flows have equal cookies."""
+
+    __slots__ = ("body", "cookie", "key")
+
+    cookie: int
+    key: bytes
+    body: bytes
+
+    def __init__(self, cookie: int, key: bytes, body: bytes) -> None:
+        self.cookie = cookie
+        self.key = key
+        self.body = body
+
+    @property
+    def table(self) -> int:
+        """The table's number."""
+        return self.key[0]
+
+    @property
+    def priority(self) -> int:
+        """Greater wins among the flows of a table."""
+        return int.from_bytes(self.key[1:3], "big")
+
+    @property
+    def match(self) -> bytes:
+        """The OXM match with its header, padded to 8 bytes."""
+        return self.key[3:]
+
+    @property
+    def instructions(self) -> bytes:
+        """The instructions, as on the wire."""
+        return self.body[len(_PLAIN_BODY) :]
+
+    def salted(self, number: int) -> "Flow":
+        """The same flow under its `number`-th other cookie, for when two flows hash to the same one."""
+        digest = blake2b(self.key + self.body, digest_size=7, salt=number.to_bytes(8, "big")).digest()
+        return Flow(OURS | int.from_bytes(digest, "big"), self.key, self.body)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Flow):
+            return NotImplemented
+        return self.cookie == other.cookie and self.key == other.key and self.body == other.body
+
+    def __hash__(self) -> int:
+        return hash(self.cookie)
+
+    def __repr__(self) -> str:
+        return f"Flow(table={self.table}, priority={self.priority}, cookie={self.cookie:#x})"
+
+
+class _Shape:
+    """Which fields are matched under which masks, compiled: the whole key as one number with holes for the values."""
+
+    __slots__ = ("holes", "size", "start", "template")
+
+    def __init__(self, match: Match) -> None:
+        parts, holes = bytearray(), {}
+        for field, value in sorted(complete(match).items(), key=lambda item: _RANK[item[0]]):
+            mask = _mask(field, value)
+            if mask == 0:
+                continue
+            exact = mask == field.limit and not field.size
+            parts += (field.header if exact else field.masked_header).to_bytes(4, "big")
+            parts += (_fixed_value(field, value) & mask if _fixed(field, match) else 0).to_bytes(field.length, "big")
+            holes[field] = 8 * len(parts)
+            parts += b"" if exact else mask.to_bytes(field.length, "big")
+        raw = struct.pack("!BHHH", 0, 0, _TYPE_OXM, 4 + len(parts)) + parts
+        raw += bytes(-(len(parts) + 4) % 8)
+        self.size = len(raw)
+        self.template = int.from_bytes(raw, "big")
+        self.start = 8 * (self.size - 3)
+        # Seven bytes stand before the first field: table, priority and the header of the match.
+        self.holes = tuple(
+            (8 * self.size - 56 - holes.get(field, 0), _mask(field, value) if field in holes else 0, ~field.limit)
+            for field, value in match.items()
+            if not field.decides
+        )
+
+
+def _fixed(field: OxmField, match: Match) -> bool:
+    """True when the value is part of the shape: other fields' prerequisites depend on it, or it was implied."""
+    return field.decides or field not in match
+
+
+def _fixed_value(field: OxmField, value: Value) -> int:
+    number = value[0] if isinstance(value, tuple) else value
+    if number & ~field.limit:
+        raise ValueError(f"{number:#x} does not fit {field}")
+    return number
+
+
+def _mask(field: OxmField, value: Value) -> int:
+    """The mask as bits of the field; ValueError when the field cannot be matched like that."""
+    if not field.matchable:
+        raise ValueError(f"{field} can be set, not matched")
+    mask = value[1] if isinstance(value, tuple) else field.limit
+    if mask & ~field.limit or not (field.maskable or mask in (0, field.limit)):
+        raise ValueError(f"{field} cannot be matched under mask {mask:#x}")
+    return mask
+
+
+_shapes: dict[tuple[tuple[OxmField, ...], tuple[Value | None, ...]], _Shape] = {}
+
+
+def match_key(table: int, priority: int, match: Match) -> bytes:
+    """Table, priority and canonical match: what makes two flows the same rule of a switch.
+
+    Raises ValueError when a value does not fit its field or the match contradicts itself.
+    """
+    spec: list[Value | None] = []
+    values: list[int] = []
+    for field, value in match.items():
+        if field.decides:
+            spec.append(value)
+        elif isinstance(value, tuple):
+            spec.append(value[1])
+            values.append(value[0])
+        else:
+            spec.append(None)
+            values.append(value)
+    name = tuple(match), tuple(spec)
+    shape = _shapes.get(name)
+    if shape is None:
+        shape = _shapes[name] = _Shape(match)
+    if not (0 <= table < 255 and 0 <= priority <= 0xFFFF):
+        raise ValueError(f"no table {table} or no priority {priority}")
+    number = shape.template | (table << 16 | priority) << shape.start
+    for value, (shift, mask, beyond) in zip(values, shape.holes, strict=True):
+        if value & beyond:
+            raise ValueError(f"{value:#x} does not fit its field in a match on {', '.join(map(str, match))}")
+        number |= (value & mask) << shift
+    return number.to_bytes(shape.size, "big")
+
+
+def instructions(actions: Sequence[Action | Instruction]) -> bytes:
+    """The instructions of a flow: its meter, then all actions in one apply-actions, then goto."""
+    applied: list[bytes] = []
+    before = after = b""
+    for action in actions:
+        if not isinstance(action, Instruction):
+            applied.append(action)
+        elif action[1] == GOTO_TABLE:
+            after += action
+        else:
+            before += action
+    if len(after) > 8 or len(before) > 8:
+        raise ValueError("a flow has at most one goto and one meter")
+    if not applied:
+        return before + after
+    joined = b"".join(applied)
+    if len(joined) > MAX_ACTIONS:
+        raise ValueError(f"{len(applied)} actions are too many for one flow")
+    return b"%b%b%b%b" % (before, _APPLY.pack(APPLY_ACTIONS, 8 + len(joined)), joined, after)
+
+
+def flow(table: int, priority: int, match: Match, actions: Sequence[Action | Instruction]) -> Flow:
+    """A rule: in `table`, packets that match and meet none of greater priority have this done; no action drops them.
+
+    Raises ValueError for a match or actions that no switch would take.
+    """
+    key = match_key(table, priority, match)
+    body = _PLAIN_BODY + instructions(actions)
+    digest = blake2b(key + body, digest_size=7).digest()
+    return Flow(OURS | int.from_bytes(digest, "big"), key, body)
+
+
+def flow_add(rule: Flow, xid: int) -> bytes:
+    """The message that adds the flow, or gives the flow of the same key this body and cookie (OFPFC_ADD)."""
+    key, body = rule.key, rule.body
+    length = FLOW_MOD_HEADER.size + len(key) - 3 + len(body) - 8
+    priority = key[1] << 8 | key[2]
+    header = FLOW_MOD_HEADER.pack(
+        VERSION, FLOW_MOD, length, xid, rule.cookie, 0, key[0], ADD, 0, 0, priority, NO_BUFFER, ANY, ANY, 0, 0
+    )
+    return header + key[3:] + body[8:]
+
+
+def flow_delete_strict(rule: Flow | bytes, cookie: int, xid: int) -> bytes:
+    """The message that deletes the flow of this key if it still has this cookie (OFPFC_DELETE_STRICT)."""
+    key = rule.key if isinstance(rule, Flow) else rule
+    length = FLOW_MOD_HEADER.size + len(key) - 3
+    priority = key[1] << 8 | key[2]
+    header = FLOW_MOD_HEADER.pack(
+        *(VERSION, FLOW_MOD, length, xid, cookie, ALL_BITS, key[0], DELETE_STRICT),
+        *(0, 0, priority, NO_BUFFER, ANY, ANY, 0, 0),
+    )
+    return header + key[3:]

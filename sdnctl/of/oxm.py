@@ -1,0 +1,32 @@
+"""What a switch writes about a packet or a rule, read back: a list of fields with their values.
+
+The TLVs are OXM (OpenFlow 1.4, section 7.2.3.2).
+"""
+
+from collections.abc import Iterator
+
+from sdnctl.of.fields import FIELDS, OxmField
+
+EXPERIMENTER = 0xFFFF
+_BY_CODE = {field.header >> 9: field for field in FIELDS}
+
+
+def oxms(data: bytes) -> Iterator[tuple[OxmField, int, int | None]]:
+    """(field, value, mask or None) for each TLV; fields this program never uses are left out."""
+    offset = 0
+    while offset < len(data):
+        header = int.from_bytes(data[offset : offset + 4], "big")
+        length = header & 0xFF
+        payload = data[offset + 4 : offset + 4 + length]
+        field = field_of(header)
+        if field is not None and header & 0x100:
+            half = length // 2
+            yield field, int.from_bytes(payload[:half], "big"), int.from_bytes(payload[half:], "big")
+        elif field is not None:
+            yield field, int.from_bytes(payload, "big"), None
+        offset += 4 + length
+
+
+def field_of(header: int) -> OxmField | None:
+    """The field of a 32-bit OXM header, None for one this program never uses."""
+    return _BY_CODE.get(header >> 9)

@@ -1,0 +1,43 @@
+"""Where a region lives on this machine: its data directory, and the Open vSwitch that it drives."""
+
+import json
+import os
+from pathlib import Path
+
+DEFAULT_DATA = "/var/lib/sdnctl"
+DEFAULT_LISTEN = "127.0.0.1:7480"
+DEFAULT_REGION = "cn-north-1"
+DEFAULT_RUNDIR = "/var/run/openvswitch"
+REMEMBERED = "up.json"
+
+
+def data_directory(given: str | None) -> Path:
+    """The data directory: what was given, else $SDNCTL_DATA, else /var/lib/sdnctl."""
+    return Path(given or os.environ.get("SDNCTL_DATA") or DEFAULT_DATA).expanduser().absolute()
+
+
+def default_ovs_db() -> str:
+    """Where the system's Open vSwitch answers, honouring OVS_RUNDIR as its own tools do (ovs-vsctl(8))."""
+    return f"unix:{os.environ.get('OVS_RUNDIR') or DEFAULT_RUNDIR}/db.sock"
+
+
+def remember_switch(data: Path, ovs_db: str) -> None:
+    """Note which switch the region of a data directory drives."""
+    write_private(data / REMEMBERED, json.dumps({"ovsDb": ovs_db}))
+
+
+def switch_of(data: Path) -> str:
+    """The switch that the region of a data directory drives, as last noted; else the default."""
+    try:
+        return str(json.loads((data / REMEMBERED).read_text())["ovsDb"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return default_ovs_db()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file's content at once, readable by the owner alone."""
+    partial = path.with_name(path.name + ".new")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    partial.replace(path)

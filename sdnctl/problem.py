@@ -1,0 +1,13 @@
+"""What stops a command, told in words that say what to do; it ends with an exit code, never with a traceback."""
+
+
+class Problem(Exception):
+    """The request was refused, or could not be carried out."""
+
+    code = 1
+
+
+class Usage(Problem):
+    """The command was called wrongly, or nothing runs that could answer it."""
+
+    code = 2

@@ -1,0 +1,128 @@
+"""A transaction in the store's words: the operations that make a list of changes come true, or nothing at all.
+
+Intent is serialised: each transaction waits for the region's sequence number to be the one it was computed on, and adds
+one.  What became of a commit whose answer was lost can be asked later: a ring of rows remembers which attempt made
+each of the last ``RING`` sequence numbers.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sdnctl.errors import StoreError
+from sdnctl.model import meta
+from sdnctl.store import REGION, Change, Region
+from sdnctl.store.replica import Replica
+from sdnctl.store.schema import COMMIT, DATABASE, row_uuid
+from sdnctl.store.wire import Message
+
+Operation = dict[str, Any]
+RING = 1024
+_CONFLICTS = ("timed out", "duplicate uuid")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One run of somebody's work, ready to be sent."""
+
+    id: str
+    result: Any
+    changes: list[Change]
+    operations: list[Operation]
+    base: int
+    generation: int
+
+
+def intent(replica: Replica, changes: list[Change], attempt: str) -> list[Operation]:
+    """The operations of an intent transaction on the replica's sequence number."""
+    region = replica.state.get(Region, REGION)
+    base = region.sequence if region is not None else 0
+    after = Region(id=REGION, sequence=base + 1)
+    uuid = replica.uuid("Region", REGION)
+    log = {"attempt": attempt, "sequence": base + 1}
+    slot = slot_uuid(base + 1)
+    return [
+        _wait("Region", uuid, {"sequence": base} if region is not None else None),
+        *report(replica, changes),
+        *_write(replica, Change(Region, REGION, region, after)),
+        _insert(COMMIT, slot, log) if base < RING else _update(COMMIT, slot, log),
+        {"op": "commit", "durable": True},
+    ]
+
+
+def report(replica: Replica, changes: list[Change]) -> list[Operation]:
+    """The operations of changes to single rows; what hosts report is checked row by row, having no order."""
+    made: list[Operation] = []
+    for change in changes:
+        if change.old is not None and change.new is not None and meta(change.cls).report:
+            name = meta(change.cls).name
+            made.append(_wait(name, replica.uuid(name, change.id), {"id": change.id}))
+        made.extend(_write(replica, change))
+    return made
+
+
+def slot_uuid(sequence: int) -> str:
+    """The row that remembers who made this sequence number, until ``RING`` later ones are made."""
+    return row_uuid(COMMIT, str(sequence % RING))
+
+
+def who_made(sequence: int) -> list[Any]:
+    """The parameters of a ``transact`` that asks for it; see ``maker``."""
+    where = [["_uuid", "==", ["uuid", slot_uuid(sequence)]]]
+    return [DATABASE, {"op": "select", "table": COMMIT, "where": where, "columns": ["attempt", "sequence"]}]
+
+
+def maker(answer: Message, sequence: int) -> str:
+    """The attempt that made ``sequence``; StoreError when the ring has gone round since."""
+    refused = refusal(answer)
+    rows = [] if refused else answer["result"][0]["rows"]
+    if not rows or rows[0]["sequence"] != sequence:
+        raise StoreError(f"the outcome of a commit is unknown: {refused or 'too many others followed'}")
+    attempt: str = rows[0]["attempt"]
+    return attempt
+
+
+def refusal(answer: Message) -> str | None:
+    """Why a transaction was refused; None when it was committed."""
+    if answer.get("error") is not None:
+        return str(answer["error"])
+    for item in answer["result"]:
+        if item is not None and "error" in item:
+            return ": ".join(str(item[key]) for key in ("error", "details") if item.get(key))
+    return None
+
+
+def is_conflict(refused: str) -> bool:
+    """Whether running the work again on newer data may help."""
+    return refused.startswith(_CONFLICTS)
+
+
+def _write(replica: Replica, change: Change) -> list[Operation]:
+    name = meta(change.cls).name
+    table = replica.tables.get(name)
+    if table is None:
+        raise ValueError(f"{name} is not kept in the store")
+    uuid = replica.uuid(name, change.id)
+    if change.new is None:
+        return [{"op": "delete", "table": name, "where": [["_uuid", "==", ["uuid", uuid]]]}]
+    row = table.row(change.new, change.old)
+    return [_insert(name, uuid, row) if change.old is None else _update(name, uuid, row)]
+
+
+def _insert(name: str, uuid: str, row: dict[str, Any]) -> Operation:
+    return {"op": "insert", "table": name, "uuid": uuid, "row": row}
+
+
+def _update(name: str, uuid: str, row: dict[str, Any]) -> Operation:
+    return {"op": "update", "table": name, "where": [["_uuid", "==", ["uuid", uuid]]], "row": row}
+
+
+def _wait(name: str, uuid: str, row: dict[str, Any] | None) -> Operation:
+    return {
+        "op": "wait",
+        "table": name,
+        "where": [["_uuid", "==", ["uuid", uuid]]],
+        "columns": list(row) if row else ["id"],
+        "until": "==",
+        "rows": [row] if row else [],
+        "timeout": 0,
+    }

@@ -1,0 +1,309 @@
+"""The store that lasts: an OVSDB server keeps the region on disk, every process follows it in memory.
+
+Reading is reading the replica.  Writing is running the work on the replica, sending what it changed on condition that
+nobody was faster, and waiting until the replica shows it.  A broken connection comes back by itself, and followers get
+the difference; they never see a reset.
+"""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+from sdnctl.errors import StoreError
+from sdnctl.model import meta
+from sdnctl.store import Batch, Change, State, Txn, commit
+from sdnctl.store.commit import Attempt
+from sdnctl.store.link import Garbled, Link, Lost
+from sdnctl.store.memory import everything
+from sdnctl.store.replica import Replica, Updates
+from sdnctl.store.schema import DATABASE, missing, tables
+from sdnctl.store.txn import Hints
+from sdnctl.store.wire import Message
+
+R = TypeVar("R")
+_NOWHERE = "00000000-0000-0000-0000-000000000000"
+_RECHECK_S = 0.05  # after a conflict, when no update of the replica tells that it caught up
+
+
+@dataclass(slots=True)
+class _Follower:
+    """Somebody who subscribed; ``welcome`` is set once everything present was delivered."""
+
+    deliver: Callable[[Batch], None]
+    welcome: threading.Event = field(default_factory=threading.Event)
+
+
+class OvsdbStore:
+    """A Store (see the protocol) on an OVSDB server; batches come on the thread "store".
+
+    While the server is away, reads go on with what is known, and writes wait up to ``timeout`` seconds.
+    """
+
+    def __init__(
+        self,
+        remote: str,
+        *,
+        classes: Iterable[type] | None = None,
+        clock: Callable[[], float] = time.time,
+        timeout: float = 5.0,
+    ) -> None:
+        """Start to follow ``remote``: ``unix:PATH`` or ``tcp:HOST:PORT``, several separated by commas.
+
+        ``classes`` are the resources to follow, by default all that are declared now.
+        """
+        self._replica = Replica(tables(classes))
+        self.state: State = self._replica.state
+        self._hints = Hints()
+        self._clock = clock
+        self._timeout = timeout
+        self._changed = threading.Condition(threading.RLock())  # held while the replica is read or changed
+        self._reader = 0
+        self._turn = threading.Lock()  # held by the one transaction of this process
+        self._generation = 0
+        self._loaded = False
+        self._current = False
+        self._problem = "not connected yet"
+        self._txn_id = _NOWHERE
+        self._followers: list[_Follower] = []
+        self._joining: list[_Follower] = []
+        self._link = Link(remote.split(","), timeout, self)
+        self._link.start()
+
+    # --- the Store protocol
+
+    def transact(self, work: Callable[[Txn], R]) -> R:
+        """See Store.transact; the commit is on disk when this returns."""
+        deadline = self._deadline()
+        with self._my_turn(deadline):
+            doubtful: list[Attempt] = []
+            while True:
+                self._await_current(deadline, doubtful)
+                made = self._settle(doubtful, deadline)
+                if made is not None:
+                    return cast(R, self._finish(made, deadline))
+                attempt = self._attempt(work, doubtful)
+                if attempt is None:
+                    continue
+                if not attempt.changes:
+                    return cast(R, attempt.result)
+                if self._commit(attempt, doubtful, deadline):
+                    return cast(R, self._finish(attempt, deadline))
+
+    def report(self, work: Callable[[Txn], R]) -> R:
+        """See Store.report; rows are written one by one, so a lost answer is mended by writing again."""
+        deadline = self._deadline()
+        with self._my_turn(deadline):
+            while True:
+                self._await_current(deadline, [])
+                attempt = self._attempt_report(work)
+                if not attempt.changes or self._commit(attempt, [], deadline):
+                    return cast(R, attempt.result)
+
+    def subscribe(self, deliver: Callable[[Batch], None]) -> None:
+        """See Store.subscribe; returns after the first batch if the store was loaded before, else at once."""
+        follower = _Follower(deliver)
+        with self._changed:
+            self._joining.append(follower)
+            loaded = self._loaded
+        if self._link.here:
+            self.woken()
+            return
+        self._link.wake()
+        while loaded and self._link.alive and not follower.welcome.wait(0.1):
+            pass
+
+    @contextmanager
+    def read(self) -> Iterator[State]:
+        """See Store.read; waits for the first load, StoreError when it does not come in time."""
+        with self._changed:
+            if not self._loaded:
+                self._wait_until(lambda: self._loaded, self._deadline())
+            outer, self._reader = self._reader, threading.get_ident()
+            try:
+                yield self.state
+            finally:
+                self._reader = outer
+
+    def close(self) -> None:
+        """Stop following; a transaction that waits gets a StoreError."""
+        self._link.close()
+        with self._changed:
+            self._changed.notify_all()
+
+    @property
+    def current(self) -> bool:
+        """Whether the replica follows the server now; False while the server is away."""
+        return self._current
+
+    # --- writing
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self._timeout
+
+    @contextmanager
+    def _my_turn(self, deadline: float) -> Iterator[None]:
+        if self._link.here or self._reader == threading.get_ident():
+            raise RuntimeError("a transaction inside a delivery or a read would wait for itself")
+        if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise StoreError(f"the store is busy: no turn within {self._timeout} s")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def _wait_until(self, true: Callable[[], bool], deadline: float) -> None:
+        """Wait for the link's thread to make something true (with the lock held); StoreError after ``deadline``."""
+        while not true():
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._link.alive:
+                raise StoreError(f"the store cannot be reached: {self._problem}")
+            self._changed.wait(min(left, 0.5))
+
+    def _await_current(self, deadline: float, doubtful: list[Attempt]) -> None:
+        with self._changed:
+            try:
+                self._wait_until(lambda: self._current, deadline)
+                if time.monotonic() > deadline:
+                    raise StoreError(f"no commit within {self._timeout} s: {self._problem}")
+            except StoreError as error:
+                if doubtful:
+                    raise StoreError(f"the outcome of a commit is unknown: {error}") from error
+                raise
+
+    def _attempt(self, work: Callable[[Txn], R], doubtful: list[Attempt]) -> Attempt | None:
+        """Run the work; None when a doubtful attempt must be settled first, since somebody has committed since."""
+        with self._changed:
+            if doubtful and self.state.sequence != doubtful[0].base:
+                return None
+            txn = Txn(self.state, self._hints, self._clock())
+            result = work(txn)
+            changes = txn.changes()
+            id = uuid.uuid4().hex
+            operations = commit.intent(self._replica, changes, id) if changes else []
+            return Attempt(id, result, changes, operations, self.state.sequence, self._generation)
+
+    def _attempt_report(self, work: Callable[[Txn], R]) -> Attempt:
+        with self._changed:
+            txn = Txn(self.state, self._hints, self._clock())
+            result = work(txn)
+            changes = txn.changes()
+            wrong = [change.cls.__name__ for change in changes if not meta(change.cls).report]
+            if wrong:
+                raise ValueError(f"{wrong[0]} is intent: use transact")
+            return Attempt("", result, changes, commit.report(self._replica, changes), 0, self._generation)
+
+    def _commit(self, attempt: Attempt, doubtful: list[Attempt], deadline: float) -> bool:
+        """Send an attempt; False when it did not happen, or joined ``doubtful`` because nobody knows."""
+        try:
+            answer = self._link.call("transact", [DATABASE, *attempt.operations], deadline)
+        except Lost as lost:
+            self._problem = str(lost)
+            if lost.sent:
+                doubtful.append(attempt)
+            with self._changed:
+                self._changed.wait_for(lambda: not self._current, _RECHECK_S)
+            return False
+        refused = commit.refusal(answer)
+        if refused is None:
+            return True
+        if not commit.is_conflict(refused):
+            raise StoreError(f"the store refused a commit: {refused}")
+        self._problem = f"others were faster ({refused})"
+        with self._changed:
+            self._changed.wait_for(lambda: self._generation != attempt.generation, _RECHECK_S)
+        return False
+
+    def _settle(self, doubtful: list[Attempt], deadline: float) -> Attempt | None:
+        """The doubtful attempt that was committed after all; forgets them once none can be.
+
+        All were computed on the same sequence number.  While that is the latest one, one of them may still lie in a
+        socket's buffer: running again is safe then, because the server takes at most one of them.
+        """
+        with self._changed:
+            if not doubtful or self.state.sequence == doubtful[0].base:
+                return None
+        sequence = doubtful[0].base + 1
+        try:
+            winner = commit.maker(self._link.call("transact", commit.who_made(sequence), deadline), sequence)
+        except Lost:
+            return None  # asked again after the next connect
+        made = [attempt for attempt in doubtful if attempt.id == winner]
+        doubtful.clear()
+        return made[0] if made else None
+
+    def _finish(self, attempt: Attempt, deadline: float) -> Any:
+        """Wait until the replica shows the commit; the server sends the update before the answer."""
+        with self._changed:
+            self._wait_until(lambda: self.state.sequence > attempt.base, deadline)
+        return attempt.result
+
+    # --- following, on the link's thread
+
+    def connected(self) -> list[Message]:
+        """Ask for the schema first: a server that lacks a column is refused in words."""
+        return [{"method": "get_schema", "params": [DATABASE], "id": "schema"}]
+
+    def received(self, message: Message) -> list[Message]:
+        """Take in an answer of the greeting or an update."""
+        if message.get("error") is not None:
+            raise Garbled(f"the store refuses to be followed: {message['error']}")
+        if message.get("method") == "update3":
+            _, self._txn_id, updates = message.pop("params")
+            self._take(updates, whole=False)
+        elif message["id"] == "schema":
+            return [self._monitor(message["result"])]
+        elif message["id"] == "monitor":
+            found, self._txn_id, updates = message.pop("result")
+            self._take(updates, whole=not found)
+        else:  # "monitor_canceled": the database was converted under us
+            raise Garbled("the store has changed its schema")
+        return []
+
+    def lost(self, reason: str) -> None:
+        """Let waiting readers and writers know why they wait."""
+        with self._changed:
+            self._current = False
+            self._problem = reason
+            self._changed.notify_all()
+
+    def woken(self) -> None:
+        """Welcome those who subscribed since."""
+        if not self._loaded:
+            return
+        with self._changed:
+            joining, self._joining = self._joining, []
+        for follower in joining:
+            follower.deliver(Batch(everything(self.state), self.state.sequence))
+            self._followers.append(follower)
+            follower.welcome.set()
+
+    def _monitor(self, served: Any) -> Message:
+        lacking = missing(self._replica.tables, served)
+        if lacking is not None:
+            raise Garbled(f"the store's schema {served.get('version')} lacks {lacking}: it must be converted first")
+        wanted = {name: [{"columns": list(table.columns)}] for name, table in self._replica.tables.items()}
+        return {"method": "monitor_cond_since", "params": [DATABASE, None, wanted, self._txn_id], "id": "monitor"}
+
+    def _take(self, updates: Updates, whole: bool) -> None:
+        try:
+            changes = self._replica.read(updates, whole)
+        except (ValueError, KeyError, TypeError, OSError) as error:  # OSError: not an address
+            self._txn_id = _NOWHERE
+            raise Garbled(f"the store holds what cannot be read: {error!r}") from error
+        with self._changed:
+            self.state.apply(changes)
+            self._generation += 1
+            self._loaded = self._current = True
+            self._changed.notify_all()
+        self._deliver(changes)
+
+    def _deliver(self, changes: list[Change]) -> None:
+        if changes:
+            batch = Batch(changes, self.state.sequence)
+            for follower in self._followers:
+                follower.deliver(batch)
+        self.woken()

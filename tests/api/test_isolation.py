@@ -1,0 +1,97 @@
+"""One account never sees or reaches another's resources: their ids are as unknown as ids that never were."""
+
+from typing import Any
+
+import pytest
+
+from apps.account.model import Account
+from sdnctl.api.registry import OPERATOR, Operation, discover
+from sdnctl.model import resources
+from tests.api.region import Refused, Region, Tenant, call
+from tests.api.test_operations import eip, instance, network, port
+
+
+def owned(tenant: Tenant) -> dict[str, str]:
+    """One resource of every kind, by the name of the parameter that names it."""
+    vpc_id, subnet_id = network(tenant)
+    port_id = port(tenant, subnet_id)
+    (table_id,) = tenant.vpc("describeVpc", vpcId=vpc_id)["vpc"]["routeTableIds"]
+    public = eip(tenant)
+    return {
+        "vpcId": vpc_id,
+        "subnetId": subnet_id,
+        "networkInterfaceId": port_id,
+        "routeTableId": table_id,
+        "elasticIpId": public,
+        "instanceId": instance(tenant, subnet_id),
+        "elasticIpAddress": tenant.vpc("describeElasticIp", elasticIpId=public)["elasticIp"]["elasticIpAddress"],
+    }
+
+
+OPERATIONS = [o for o in discover() if o.service != OPERATOR and not o.path.endswith("instanceTypes")]
+# What an operation needs beside ids; none of it is foreign.
+BESIDE: dict[str, dict[str, Any]] = {
+    "createSubnet": {"subnetName": "s", "addressPrefix": "10.0.9.0/24"},
+    "createVpc": {"vpcName": "v"},
+    "createElasticIps": {"maxCount": 1, "elasticIpSpec": {"bandwidthMbps": 1, "provider": "bgp"}},
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: f"{o.service}.{o.name}")
+def test_foreign_ids_are_unknown(region: Region, operation: Operation) -> None:
+    victim, attacker = region.tenant("victim"), region.tenant("attacker")
+    theirs, mine = owned(victim), owned(attacker)
+    fields = [name for name in operation.request.model_fields if name in theirs]
+    if operation.name == "createInstances":
+        fields = ["subnetId"]
+    for foreign in fields:
+        ids = {name: (theirs if name == foreign else mine)[name] for name in fields if not _either(foreign, name)}
+        if operation.name == "createInstances":
+            wanted = {"networkInterface": {"subnetId": ids.pop("subnetId")}}
+            spec = {"name": "vm", "instanceType": "g.n2.large", "primaryNetworkInterface": wanted}
+            ids["instanceSpec"] = spec  # type: ignore[assignment]
+        client = attacker.vm_client if operation.service == "vm" else attacker.vpc_client
+        parameters = {**BESIDE.get(operation.name, {}), **ids}
+        refusal = region.changes_nothing(lambda p=parameters, c=client: call(c, operation.service, operation.name, p))
+        if operation.name == "createElasticIps":  # asks for an address by name, which is taken
+            assert refusal.code == 409
+        else:
+            assert (refusal.code, refusal.status) == (404, "NOT_FOUND"), (foreign, refusal)
+
+
+def _either(foreign: str, name: str) -> bool:
+    """Id and address of an elastic IP name the same thing; only one is given at a time."""
+    return name != foreign and {foreign, name} == {"elasticIpId", "elasticIpAddress"}
+
+
+def test_lists_show_ones_own(region: Region) -> None:
+    one, other = region.tenant("one"), region.tenant("other")
+    theirs, mine = owned(one), owned(other)
+    for service, name in (
+        ("vpc", "describeVpcs"),
+        ("vpc", "describeSubnets"),
+        ("vpc", "describeNetworkInterfaces"),
+        ("vpc", "describeElasticIps"),
+        ("vpc", "describeRouteTables"),
+        ("vm", "describeInstances"),
+    ):
+        shown = str(getattr(other, service)(name))
+        assert not any(id in shown for id in theirs.values())
+        assert any(id in shown for id in mine.values())
+
+
+def test_every_tenants_resource_has_an_owner() -> None:
+    free = {"Account", "Region", "Pool"}
+    for name, cls in resources().items():
+        described = cls.__dataclass_fields__
+        reported = {"host", "ofport"} & set(described) or name == "Host"
+        assert name in free or reported or "account" in described, name
+
+
+def test_an_account_has_its_own_quotas(region: Region) -> None:
+    one, other = region.tenant("one", vpc=1), region.tenant("other", vpc=1)
+    one.vpc("createVpc", vpcName="v")
+    other.vpc("createVpc", vpcName="v")
+    with pytest.raises(Refused, match="429"):
+        one.vpc("createVpc", vpcName="v")
+    assert len(region.everything()[Account.__name__]) == 2

@@ -1,0 +1,60 @@
+"""Named networks that the suites run over: golden tables, any order, isolation."""
+
+from collections.abc import Callable
+
+from tests.build import ELSEWHERE, Network
+
+
+def routed() -> Network:
+    """One VPC, two subnets, two local ports in the first, one in the second, one on another host."""
+    net = Network()
+    vpc = net.vpc("a", "10.0.0.0/16")
+    web, data = net.subnet(vpc, "web", "10.0.1.0/24"), net.subnet(vpc, "data", "10.0.2.0/24")
+    net.port(web, "web1", "10.0.1.10")
+    net.port(web, "web2", "10.0.1.11")
+    net.port(data, "data1", "10.0.2.10")
+    net.port(data, "data2", "10.0.2.11", host=ELSEWHERE)
+    return net
+
+
+def two_tenants() -> Network:
+    """Two VPCs with the same addresses, on the same host, and a third that only another host has."""
+    net = Network()
+    for name in ("a", "b"):
+        vpc = net.vpc(name, "10.0.0.0/16")
+        subnet = net.subnet(vpc, name, "10.0.1.0/24")
+        net.port(subnet, f"{name}1", "10.0.1.10")
+        net.port(subnet, f"{name}2", "10.0.1.11")
+    far = net.vpc("far", "10.0.0.0/16")
+    net.port(net.subnet(far, "far", "10.0.1.0/24"), "far1", "10.0.1.10", host=ELSEWHERE)
+    return net
+
+
+def elastic() -> Network:
+    """Elastic IPs in two VPCs with equal addresses, one bound to nothing, one on another host."""
+    net = Network()
+    net.uplink()
+    for number, name in enumerate(("a", "b")):
+        subnet = net.subnet(net.vpc(name), name, "10.0.1.0/24")
+        port = net.port(subnet, f"{name}1", "10.0.1.10")
+        net.port(subnet, f"{name}2", "10.0.1.11")
+        net.eip(name, f"203.0.113.{10 + number}", port, mbps=5 + number * 95)
+        far = net.port(subnet, f"{name}-far", "10.0.1.12", host=ELSEWHERE)
+        net.eip(f"{name}-far", f"203.0.113.{20 + number}", far)
+    net.eip("free", "203.0.113.30")
+    return net
+
+
+def appliances() -> Network:
+    """An interface without source check, one with several addresses, one that is not plugged in anywhere."""
+    net = Network()
+    subnet = net.subnet(net.vpc("a"), "a", "192.168.7.0/24")
+    net.port(subnet, "router", "192.168.7.10", check=False)
+    net.port(subnet, "many", "192.168.7.20", "192.168.7.21", "192.168.7.22")
+    net.port(subnet, "loose", "192.168.7.30", host="")
+    return net
+
+
+NETWORKS: dict[str, Callable[[], Network]] = {
+    made.__name__: made for made in (routed, two_tenants, elastic, appliances)
+}

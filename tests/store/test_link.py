@@ -1,0 +1,94 @@
+"""Connections come back: from another server, from silence, and not from an error of one's own."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from sdnctl.errors import StoreError
+from sdnctl.store import Batch, pace
+from sdnctl.store.ovsdb import OvsdbStore
+from sdnctl.store.wire import Wire
+from tests.store.model import STORED, StoreNet, put
+from tests.store.service import Service, eventually, service
+
+NET = StoreNet(id="net-1", account="a", key=1)
+
+
+@pytest.fixture
+def running() -> Iterator[Service]:
+    """A store server."""
+    with service() as made:
+        yield made
+
+
+def test_the_first_server_that_answers_is_used(running: Service) -> None:
+    with socket.socket() as refusing:
+        refusing.bind(("127.0.0.1", 0))
+        store = running.open(remote=f"tcp:127.0.0.1:{refusing.getsockname()[1]},{running.server.remote}")
+        store.transact(put(NET))
+        running.kill()
+        running.start()
+        store.transact(put(StoreNet(id="net-2", account="a", key=2)))
+        store.close()
+
+
+def test_tcp_is_spoken_too() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        wire = Wire.connect(f"tcp:127.0.0.1:{listener.getsockname()[1]}", 5.0)
+        far, _ = listener.accept()
+        with far:
+            wire.send({"id": 1})
+            assert json.loads(far.recv(100)) == {"id": 1}
+            far.sendall(b'{"id":1,"result":[]}')
+            assert wire.receive() == [{"id": 1, "result": []}]
+        wire.close()
+
+
+def test_a_silent_server_is_probed_and_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "SILENCE_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        store = OvsdbStore(f"tcp:127.0.0.1:{listener.getsockname()[1]}", classes=STORED, timeout=1.0)
+        first, _ = listener.accept()
+        with first:
+            said = b""
+            while data := first.recv(4096):
+                said += data
+            assert b'"get_schema"' in said
+            assert b'"echo"' in said
+        second, _ = listener.accept()
+        second.close()
+        store.close()
+
+
+def test_a_probe_of_the_server_is_answered() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        store = OvsdbStore(f"tcp:127.0.0.1:{listener.getsockname()[1]}", classes=STORED)
+        far, _ = listener.accept()
+        with far:
+            assert b"get_schema" in far.recv(4096)
+            far.sendall(b'{"method":"echo","params":["x"],"id":"e7"}')
+            assert json.loads(far.recv(4096)) == {"id": "e7", "result": ["x"], "error": None}
+        store.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_error_of_a_follower_ends_the_store_loudly(running: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is nobody's to repair: what missed a batch must not go on as if it had not."""
+    uncaught: list[type[BaseException]] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: uncaught.append(args.exc_type))
+    store = running.open()
+
+    def deliver(batch: Batch) -> None:
+        if batch.sequence:
+            raise OSError("an error of the follower's own")
+
+    store.subscribe(deliver)
+    with pytest.raises(StoreError, match="outcome of a commit is unknown"):
+        store.transact(put(NET))
+    eventually(lambda: uncaught == [OSError])
+    with pytest.raises(StoreError, match="closed"):
+        store.transact(put(NET))
+    store.close()

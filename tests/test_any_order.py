@@ -1,0 +1,111 @@
+"""The same intent by any way ends in the same flows: shuffled, split, squashed, emptied between, repeated."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sdnctl.engine import Engine
+from sdnctl.of.flow import Flow
+from sdnctl.of.meter import Meter
+from sdnctl.plan import Installed, Touched, plan
+from sdnctl.store import Change
+from tests.build import HERE, Network
+from tests.networks import NETWORKS
+
+Tables = tuple[dict[int, Flow], dict[int, Meter]]
+
+
+def tables(engine: Engine) -> Tables:
+    """What the switch should have."""
+    return dict(engine.desired.flows), dict(engine.desired.meters)
+
+
+class Follower:
+    """An engine with a switch that is told only what was touched."""
+
+    def __init__(self, network: Network) -> None:
+        self.engine = Engine(network.program, HERE)
+        self.installed = Installed()
+        self.take([])
+
+    def take(self, changes: list[Change]) -> Touched:
+        """One batch, through the plan, into what the switch has."""
+        touched = self.engine.apply(changes, strict=True)
+        plan(self.engine.desired, self.installed, touched).apply(self.installed)
+        return touched
+
+    def check(self, expected: Tables) -> None:
+        """Engine and switch are where a fresh start would be; nothing is left to send."""
+        assert tables(self.engine) == expected
+        assert self.installed.flows == {cookie: flow.key for cookie, flow in expected[0].items()}
+        assert self.installed.meters == expected[1]
+        assert plan(self.engine.desired, self.installed).empty
+
+
+@pytest.fixture(params=NETWORKS)
+def network(request: pytest.FixtureRequest) -> Network:
+    """Each network in turn."""
+    return NETWORKS[request.param]()
+
+
+def gone(changes: list[Change]) -> list[Change]:
+    """The changes that take everything away again."""
+    return [Change(c.cls, c.id, c.new, None) for c in changes]
+
+
+def split(changes: list[Change], size: int) -> Iterator[list[Change]]:
+    """In batches."""
+    for start in range(0, len(changes), size):
+        yield changes[start : start + size]
+
+
+def test_one_by_one_and_reversed(network: Network) -> None:
+    """One change a batch, forward and backward."""
+    expected = tables(network.engine())
+    for order in (network.changes(), network.changes()[::-1]):
+        follower = Follower(network)
+        for change in order:
+            follower.take([change])
+        follower.check(expected)
+
+
+def test_repeated(network: Network) -> None:
+    """Hearing everything twice touches nothing the second time."""
+    follower = Follower(network)
+    follower.take(network.changes())
+    before = follower.engine.runs
+    assert not follower.take(network.changes())
+    assert follower.engine.runs == before
+    follower.check(tables(network.engine()))
+
+
+def test_emptied_between(network: Network) -> None:
+    """All of it gone leaves what every switch has; all of it again is all of it again."""
+    follower = Follower(network)
+    nothing = tables(follower.engine)
+    follower.take(network.changes())
+    follower.take(gone(network.changes()))
+    follower.check(nothing)
+    assert not follower.engine._units and not follower.engine._placements
+    assert not follower.engine._graph._readers and not follower.engine._memo._nodes
+    follower.take(network.changes())
+    follower.check(tables(network.engine()))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.randoms(use_true_random=False), size=st.integers(1, 30), flicker=st.floats(0, 0.6))
+def test_any_order(network: Network, seed: random.Random, size: int, flicker: float) -> None:
+    """Shuffled and split, with records that go and come back between."""
+    changes = network.changes()
+    seed.shuffle(changes)
+    follower = Follower(network)
+    for batch in split(changes, size):
+        follower.take(batch)
+        if seed.random() < flicker:
+            some = [c for c in batch if seed.random() < flicker]
+            follower.take(gone(some))
+            follower.take(some)
+    follower.check(tables(network.engine()))

@@ -1,0 +1,280 @@
+"""The whole program beside one real switch: store in, flows out, whatever is killed in between."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, Self
+
+import pytest
+
+from apps.account.model import Account
+from apps.vpc.model import Vpc
+from sdnctl import osken
+from sdnctl.addresses import Cidr
+from sdnctl.agent import Agent
+from sdnctl.controller import Controller
+from sdnctl.feature import View, always, assemble, every, feature, packet_in
+from sdnctl.host import Binding, Host, LocalPort
+from sdnctl.of.actions import CONTROLLER, load, output
+from sdnctl.of.fields import IN_PORT, IP_DST, REG
+from sdnctl.of.flow import Flow
+from sdnctl.of.meter import Meter
+from sdnctl.packets import PacketIn, PacketOut, Put
+from sdnctl.pipeline import Pipeline, Priority, goto
+from sdnctl.store.memory import MemoryStore
+from tests.build import Network
+from tests.ovs import DummySwitch
+
+HERE = "host-here"
+PIPELINE = Pipeline()
+STAGE = PIPELINE.stage("only")
+FIRST = STAGE.table("first", "who asks", matches=[IN_PORT, REG[0]])
+SECOND = STAGE.table("second", "where to", matches=[REG[0], IP_DST])
+THIRD = STAGE.table("third", "through which port", matches=[REG[1]])
+ASK = STAGE.punt("ask", "the controller answers", packets_per_second=100)
+
+
+@always
+def asking() -> Iterator[Flow | Meter]:
+    """What comes in at port 1 is handed to the controller with its number in a register."""
+    yield FIRST.flow(Priority.EXACT, {IN_PORT: 1}, [load(REG[3], 0xABCD), goto(ASK)])
+    yield ASK.flow(Priority.EXACT, {}, [output(CONTROLLER)])
+
+
+@packet_in(ASK)
+def answer(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut | Put]:
+    """Send the frame back where it came from, changed, and report what the register said."""
+    yield PacketOut(packet.data[:-4] + b"DONE", (output(packet.in_port),))
+    yield Put(Host(id=f"asked-{packet.value(REG[3]):x}"))
+
+
+@every(0.05)
+def beat(here: str, view: View) -> Iterator[Put]:
+    """Report a host of the test's own, again and again."""
+    yield Put(Host(id="beat"))
+
+
+@feature(each=Vpc)
+def vpcs(vpc: Vpc, here: str, view: View) -> Iterator[Flow]:
+    """Two flows for each VPC: one by its number, one by its prefix."""
+    yield FIRST.flow(Priority.EXACT, {REG[0]: vpc.key}, [output(1)])
+    yield SECOND.flow(Priority.EXACT, {REG[0]: vpc.key, IP_DST: (vpc.cidr.network, vpc.cidr.mask)}, [output(2)])
+
+
+@feature(each=LocalPort)
+def ports(port: LocalPort, here: str, view: View) -> Iterator[Flow]:
+    """One flow for each port of this host."""
+    yield THIRD.flow(Priority.EXACT, {REG[1]: port.ofport}, [output(port.ofport)])
+
+
+PROGRAM = assemble([asking, answer, beat, vpcs, ports], PIPELINE)
+
+
+def wait(true: Callable[[], Any], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.002)
+
+
+class Running:
+    """One controller in this process, as ``main`` starts it, and the store it follows."""
+
+    def __init__(self, switch: DummySwitch, store: MemoryStore, **settings: Any) -> None:
+        self.store = store
+        given = {"program": PROGRAM} | settings
+        self.app: Controller = osken.run(Controller, store=lambda: store, ovs_db=switch.db, **given)
+
+    @property
+    def agent(self) -> Agent:
+        wait(lambda: self.app.core is not None and self.app.core.agent is not None)
+        assert self.app.core is not None and self.app.core.agent is not None
+        return self.app.core.agent
+
+    def in_step(self) -> dict[str, Any]:
+        """Wait until the switch has confirmed all that the store has; the agent's status."""
+        wait(lambda: self.agent.status()["state"] == "LIVE" and self.agent.applied == self.store.state.sequence)
+        return self.agent.status()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        osken.stop()
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    made = MemoryStore()
+    made.transact(lambda txn: txn.put(Account(id="acc")))
+    for number in range(1, 11):
+        add_vpc(made, number)
+    return made
+
+
+@pytest.fixture
+def switch(monkeypatch: pytest.MonkeyPatch) -> Iterator[DummySwitch]:
+    monkeypatch.delenv("OVS_RUNDIR", raising=False)
+    with DummySwitch() as running:
+        running.vsctl("set", "open_vswitch", ".", f"external_ids:sdnctl-host={HERE}")
+        yield running
+
+
+@pytest.fixture
+def running(switch: DummySwitch, store: MemoryStore) -> Iterator[Running]:
+    with Running(switch, store) as made:
+        yield made
+
+
+def add_vpc(store: MemoryStore, number: int) -> None:
+    cidr = Cidr.parse(f"10.{number % 250}.0.0/16")
+    store.transact(lambda txn: txn.put(Vpc(id=f"vpc-{number}", account="acc", cidr=cidr, key=number)))
+
+
+def count(switch: DummySwitch) -> int:
+    return switch.ofctl("dump-flows").count("cookie=")
+
+
+def host(store: MemoryStore) -> Host:
+    found = store.state.get(Host, HERE)
+    assert found is not None
+    return found
+
+
+def cookies(switch: DummySwitch) -> list[str]:
+    return sorted(re.findall(r"cookie=0x[0-9a-f]+", switch.ofctl("dump-flows")))
+
+
+def plug(switch: DummySwitch, name: str, id: str) -> None:
+    switch.vsctl("add-port", "br-int", name, "--", "set", "interface", name, f"external_ids:iface-id={id}")
+
+
+def test_what_is_in_the_store_is_in_the_switch(running: Running, switch: DummySwitch) -> None:
+    assert running.in_step()["counters"]["flow_mods"] == 22
+    assert count(switch) == 22
+    wait(lambda: host(running.store).applied == running.store.state.sequence)
+    assert host(running.store).flows == 22 and host(running.store).errors == ()
+
+
+def test_a_change_is_in_force_and_reported(running: Running, switch: DummySwitch) -> None:
+    running.in_step()
+    vpc = running.store.state.get(Vpc, "vpc-3")
+    assert vpc is not None
+    running.store.transact(lambda txn: txn.put(replace(vpc, cidr=Cidr.parse("172.16.0.0/12"))))
+    running.in_step()
+    assert "172.16.0.0/12" in switch.ofctl("dump-flows") and count(switch) == 22
+    running.store.transact(lambda txn: txn.delete(Vpc, "vpc-3"))
+    running.in_step()
+    assert count(switch) == 20
+    wait(lambda: host(running.store).applied == running.store.state.sequence)
+
+
+def test_a_port_that_comes_is_served_and_one_that_goes_is_not(running: Running, switch: DummySwitch) -> None:
+    running.in_step()
+    plug(switch, "tap1", "port-1")
+    wait(lambda: count(switch) == 23)
+    switch.vsctl("del-port", "tap1")
+    wait(lambda: count(switch) == 22)
+
+
+def test_an_uplink_is_reported(running: Running, switch: DummySwitch) -> None:
+    running.in_step()
+    switch.vsctl("add-port", "br-int", "eth1", "--", "set", "open_vswitch", ".", "external_ids:sdnctl-uplink=eth1")
+    wait(lambda: host(running.store).uplink == "eth1")
+    assert host(running.store).uplink_mac
+
+
+def test_a_lost_connection_comes_back_without_a_single_flow_message(running: Running, switch: DummySwitch) -> None:
+    before = running.in_step()["counters"]["flow_mods"]
+    assert running.app._link is not None
+    running.app._link.hang_up()
+    wait(lambda: running.agent.counters["connections"] == 2)
+    assert running.in_step()["counters"]["flow_mods"] == before
+    add_vpc(running.store, 11)
+    running.in_step()
+    assert count(switch) == 24
+
+
+def test_a_restarted_controller_sends_no_flow_message(switch: DummySwitch, store: MemoryStore) -> None:
+    with Running(switch, store) as first:
+        first.in_step()
+    assert count(switch) == 22, "ending leaves the flows alone"
+    before = cookies(switch)
+    with Running(switch, store) as second:
+        counters = second.in_step()["counters"]
+    assert (counters["flow_mods"], counters["meter_mods"], counters["group_mods"]) == (0, 0, 0)
+    assert cookies(switch) == before
+
+
+def test_a_restarted_controller_sends_what_changed_meanwhile(switch: DummySwitch, store: MemoryStore) -> None:
+    with Running(switch, store) as first:
+        first.in_step()
+    add_vpc(store, 11)
+    store.transact(lambda txn: txn.delete(Vpc, "vpc-1"))
+    with Running(switch, store) as second:
+        assert second.in_step()["counters"]["flow_mods"] == 4
+    assert count(switch) == 22
+
+
+def test_a_restarted_switch_gets_everything_again(running: Running, switch: DummySwitch) -> None:
+    plug(switch, "tap1", "port-1")
+    running.in_step()
+    wait(lambda: count(switch) == 23)
+    switch.kill_vswitchd()
+    switch.start_vswitchd()
+    wait(lambda: running.agent.counters["connections"] == 2)
+    running.in_step()
+    wait(lambda: count(switch) == 23)
+    add_vpc(running.store, 11)
+    running.in_step()
+    assert count(switch) == 25
+
+
+def test_what_somebody_else_does_to_the_bridge_is_undone(switch: DummySwitch, store: MemoryStore) -> None:
+    switch.ofctl("add-flow", "table=9,actions=drop")
+    with Running(switch, store, audit_s=0.2) as running:
+        running.in_step()
+        assert count(switch) == 22
+        switch.ofctl("del-flows", "table=0")
+        switch.ofctl("add-flow", "table=9,actions=drop")
+        wait(lambda: running.agent.status()["counters"].get("repaired", 0) == 12)
+        wait(lambda: count(switch) == 22)
+
+
+def test_a_switch_that_comes_late_is_found(store: MemoryStore, switch: DummySwitch) -> None:
+    switch.kill_vswitchd()
+    with Running(switch, store) as running:
+        time.sleep(0.3)
+        switch.start_vswitchd()
+        assert running.in_step()["flows"] == 22
+
+
+def test_a_packet_is_answered(running: Running, switch: DummySwitch) -> None:
+    switch.add_port("tap1", 1)
+    running.in_step()
+    frame = bytes.fromhex("ffffffffffff02000000000188b5") + bytes(46)
+    switch.receive("tap1", frame)
+    wait(lambda: switch.sent("tap1"))
+    assert switch.sent("tap1") == [frame[:-4] + b"DONE"]
+    wait(lambda: running.store.state.get(Host, "asked-abcd"))
+
+
+def test_a_periodic_function_runs_while_the_switch_is_there(running: Running) -> None:
+    running.in_step()
+    wait(lambda: running.store.state.get(Host, "beat"))
+
+
+def test_a_port_of_the_real_features_is_bound_and_served(switch: DummySwitch) -> None:
+    network = Network()
+    subnet = network.subnet(network.vpc("a", "10.0.0.0/16"), "a", "10.0.1.0/24")
+    switch.vsctl("set", "open_vswitch", ".", "external_ids:sdnctl-host=host-1")
+    port = network.port(subnet, "one", "10.0.1.5", host="")
+    with Running(switch, network.store, program=network.program) as running:
+        before = running.in_step()["flows"]
+        plug(switch, "tap1", port.id)
+        wait(lambda: network.store.state.get(Binding, port.id))
+        wait(lambda: running.agent.status()["flows"] > before)
+        switch.vsctl("del-port", "tap1")
+        wait(lambda: not network.store.state.get(Binding, port.id))
+        wait(lambda: count(switch) == before)

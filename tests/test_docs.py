@@ -1,0 +1,52 @@
+"""The generated page says what the code says: a change of the pipeline without ``make docs`` fails here."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sdnctl.docs import page
+from sdnctl.feature import assemble, feature, packet_in
+from sdnctl.of.fields import IP_DST, REG
+from sdnctl.pipeline import Pipeline
+
+REPO = Path(__file__).parent.parent
+
+
+def test_the_pipeline_page_is_not_stale() -> None:
+    made = subprocess.run([sys.executable, "-m", "sdnctl.docs"], cwd=REPO, capture_output=True, text=True, check=True)
+    assert (REPO / "docs" / "pipeline.md").read_text() == made.stdout, "run 'make docs' and commit docs/pipeline.md"
+
+
+def test_everything_declared_is_on_the_page() -> None:
+    pipeline = Pipeline()
+    first, second = pipeline.stage("enter"), pipeline.stage("leave")
+    lost = pipeline.reason("lost", "nobody has this address")
+    out = second.table("out", "where the packet leaves", matches=[IP_DST], miss=lost)
+    first.table("admit", "whose packet it is", miss=out)
+    ask = second.punt("ask", "questions for the controller", packets_per_second=50)
+    pipeline.field("vpc", REG[1], first, second)
+
+    @feature(each=str)
+    def exit(each: str, here: str, view: object) -> Iterator[Any]:
+        """The way out.
+
+        Not on the page.
+        """
+        yield from ()
+
+    @packet_in(ask)
+    def answer(packet: object, here: str, view: object) -> Iterator[Any]:
+        """Answers it."""
+        yield from ()
+
+    text = page(assemble([exit, answer], pipeline))
+    assert "| 8 | `out` | where the packet leaves | `eth_type`, `ip_dst`, `ip_proto` | drop: lost |" in text
+    assert "| 0 | `admit` | whose packet it is | – | `out` |" in text
+    assert "to the controller, at most 50 a second" in text
+    assert "| `vpc` | `reg1` | enter | leave |" in text
+    assert "| 1 | `lost` | nobody has this address |" in text
+    assert "The way out. |" in text
+    assert "Not on the page" not in text
+    assert "Answers it." in text

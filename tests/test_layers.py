@@ -1,0 +1,187 @@
+"""Who may import whom: the decisions stay pure, and each outside library is known to one place only.
+
+Read from the sources with ``ast``, so that an import inside a function counts too.
+"""
+
+import ast
+import sys
+from collections.abc import Callable, Iterable, Set
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parent.parent
+SOURCES = sorted(
+    path.relative_to(REPO) for room in ("sdnctl", "apps", "topologies") for path in (REPO / room).rglob("*.py")
+)
+
+# What has effects or an own will: a module that may not use these gives the same answer every time.
+IMPURE = frozenset(
+    """asyncio concurrent ctypes datetime fcntl http io logging multiprocessing os pathlib queue random secrets select
+    selectors shutil signal socket subprocess tempfile threading time urllib uuid""".split()  # noqa: SIM905
+)
+OURS = ("sdnctl", "apps", "topologies")
+FOUNDATION = ("sdnctl.addresses", "sdnctl.errors", "sdnctl.model")
+# Modules of sdnctl/ that touch the world; every other one is pure.
+SHELL = frozenset(
+    """agent api cli controller core docs explain log osken packet place problem reporter store supervisor up vswitch
+    __main__""".split()  # noqa: SIM905
+)
+PURE = tuple(
+    sorted(
+        f"sdnctl.{path.stem}"
+        for path in (REPO / "sdnctl").glob("*.py")
+        if path.stem not in SHELL and path.stem != "__init__"
+    )
+)
+FEATURE_FILES = frozenset({"__init__", "model", "flows", "api", "service"})
+
+# Which files may import a library; everything else may not.
+ONLY = {
+    "os_ken": ("sdnctl.controller", "sdnctl.osken", "sdnctl.packet"),
+    "ovs": ("sdnctl.vswitch", "sdnctl.store"),
+    "pyroute2": ("sdnctl.vswitch", "apps.multi_queue.service", "topologies"),
+    "netaddr": ("sdnctl.addresses", "sdnctl.model", "sdnctl.store"),
+    "fastapi": ("sdnctl.api",),
+    "starlette": ("sdnctl.api",),
+    "uvicorn": ("sdnctl.api",),
+    "typer": ("sdnctl.cli",),
+    "rich": ("sdnctl.cli", "topologies"),
+    "mininet": ("topologies",),
+    "jdcloud_sdk": ("topologies",),
+}
+
+
+def name_of(path: Path) -> str:
+    """The dotted module name of a source file."""
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def imports(path: Path) -> frozenset[str]:
+    """Every module that a file imports, anywhere in it; ``from a import b`` counts as ``a.b`` when that is a module."""
+    found = set()
+    for node in ast.walk(ast.parse((REPO / path).read_text(), str(path))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno} has a relative import"
+            assert node.module is not None
+            for alias in node.names:
+                below = f"{node.module}.{alias.name}"
+                found.add(below if is_module(below) else node.module)
+    return frozenset(found)
+
+
+def is_module(name: str) -> bool:
+    """Whether a dotted name is a module of ours."""
+    place = REPO.joinpath(*name.split("."))
+    return place.is_dir() or place.with_suffix(".py").is_file()
+
+
+def under(name: str, *roots: str) -> bool:
+    """Whether a module is one of some, or inside one."""
+    return any(name == root or name.startswith(f"{root}.") for root in roots)
+
+
+def outside(names: Iterable[str]) -> set[str]:
+    """The libraries among imports: neither the standard library's nor ours."""
+    tops = {name.partition(".")[0] for name in names}
+    return {top for top in tops if top not in sys.stdlib_module_names and top not in OURS}
+
+
+def impure(names: Iterable[str]) -> set[str]:
+    """The imports that a pure module may not have."""
+    return {name for name in names if name.partition(".")[0] in IMPURE}
+
+
+def ours(names: Iterable[str], *allowed: str) -> set[str]:
+    """The imports of our own modules that are not among the allowed ones."""
+    return {name for name in names if under(name, *OURS) and not under(name, *allowed)}
+
+
+def modules(*roots: str) -> list[Path]:
+    """The source files of some packages."""
+    return [path for path in SOURCES if under(name_of(path), *roots)]
+
+
+def offences(paths: Iterable[Path], wrong: Callable[[Path, Set[str]], Set[str]]) -> dict[str, Set[str]]:
+    """File -> what it may not import, for the files that do."""
+    found = {str(path): wrong(path, imports(path)) for path in paths}
+    return {path: names for path, names in found.items() if names}
+
+
+def test_openflow_needs_the_standard_library_only() -> None:
+    def wrong(path: Path, names: Set[str]) -> Set[str]:
+        return outside(names) | ours(names, "sdnctl.of") | impure(names)
+
+    assert offences(modules("sdnctl.of"), wrong) == {}
+
+
+def test_the_store_knows_the_model_and_nothing_above() -> None:
+    def wrong(path: Path, names: Set[str]) -> Set[str]:
+        return ours(names, *FOUNDATION, "sdnctl.store", "sdnctl.log") | outside(names) - {"netaddr", "ovs", "structlog"}
+
+    assert offences(modules(*FOUNDATION, "sdnctl.store"), wrong) == {}
+
+
+def test_what_decides_is_pure() -> None:
+    def wrong(path: Path, names: Set[str]) -> Set[str]:
+        return ours(names, *PURE, "sdnctl.of", "sdnctl.store") | outside(names) - {"netaddr"} | impure(names)
+
+    assert offences(modules(*PURE), wrong) == {}
+
+
+def test_features_are_pure() -> None:
+    def wrong(path: Path, names: Set[str]) -> Set[str]:
+        api = path.stem == "api"
+        rooms = ("apps", "sdnctl.of", "sdnctl.packet", "sdnctl.store", *PURE, *(["sdnctl.api"] if api else []))
+        return ours(names, *rooms) | outside(names) - ({"pydantic"} if api else set()) | impure(names)
+
+    assert offences([path for path in modules("apps") if path.stem != "service"], wrong) == {}
+
+
+def test_a_feature_knows_only_the_models_of_others() -> None:
+    def wrong(path: Path, names: Set[str]) -> Set[str]:
+        foreign = ours({name for name in names if under(name, "apps")}, f"apps.{path.parts[1]}", "apps.pipeline")
+        return {name for name in foreign if name.split(".")[2:3] != ["model"]}
+
+    assert offences([path for path in modules("apps") if len(path.parts) > 2], wrong) == {}
+
+
+def test_a_feature_has_at_most_four_files() -> None:
+    assert {str(path) for path in modules("apps") if len(path.parts) > 2 and path.stem not in FEATURE_FILES} == set()
+
+
+def test_the_machine_knows_no_feature_by_name() -> None:
+    def wrong(path: Path, names: Set[str]) -> Set[str]:
+        # Whose signature it is, is all that the API itself must know.
+        known = {"apps", "apps.account.model"} if under(name_of(path), "sdnctl.api") else set()
+        return {name for name in names if under(name, "apps")} - known
+
+    assert offences(modules("sdnctl"), wrong) == {}
+
+
+@pytest.mark.parametrize("library", ONLY)
+def test_each_library_has_one_home(library: str) -> None:
+    def wrong(path: Path, names: Set[str]) -> Set[str]:
+        return {name for name in names if under(name, library)}
+
+    assert offences([path for path in SOURCES if not under(name_of(path), *ONLY[library])], wrong) == {}
+
+
+def test_files_are_short() -> None:
+    lines = {str(path): len((REPO / path).read_text().splitlines()) for path in SOURCES}
+    assert {path: count for path, count in lines.items() if count > 400} == {}, "which two ideas share this file?"
+
+
+def test_nobody_catches_everything() -> None:
+    found = []
+    for path in SOURCES:
+        for node in ast.walk(ast.parse((REPO / path).read_text())):
+            if isinstance(node, ast.ExceptHandler):
+                names = {part.id for part in ast.walk(node.type) if isinstance(part, ast.Name)} if node.type else {""}
+                found += [f"{path}:{node.lineno}"] * bool(names & {"", "Exception", "BaseException"})
+    assert found == []
