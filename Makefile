@@ -46,8 +46,10 @@ docs: venv
 	@mkdir -p docs
 	$(BIN)/python -m sdnctl.docs >docs/pipeline.md
 
+# Each measures one thing and prints its figures; BENCH names one, such as BENCH=encode.
+BENCH ?= $(patsubst bench/%.py,%,$(shell grep -l __main__ bench/*.py))
 bench: venv
-	$(BIN)/python -m bench
+	@for name in $(BENCH); do echo "== $$name"; $(BIN)/python -m bench.$$name; done
 
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "namespaces, switches and packages need root: run 'sudo make $(or $(MAKECMDGOALS),test)'" >&2; exit 1; }

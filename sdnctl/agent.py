@@ -18,6 +18,7 @@ import structlog
 from sdnctl.addresses import Mac
 from sdnctl.engine import UNIT_FAULTS, Engine
 from sdnctl.feature import Program
+from sdnctl.graph import Unit
 from sdnctl.host import UPLINK, Host, LocalPort, LocalUplink
 from sdnctl.of import message
 from sdnctl.of.flow import Flow
@@ -30,6 +31,7 @@ from sdnctl.store import Batch, Change, State
 from sdnctl.vswitch import Snapshot
 
 HEARTBEAT_S = 10.0
+BUFFERS_MAX = 1000  # that wait for the switch; packets to send are dropped beyond, flows never
 ERRORS_MAX = 20
 PACKET_FAULTS = (*UNIT_FAULTS, struct.error)
 log = structlog.get_logger("agent")
@@ -40,6 +42,9 @@ class Link(Protocol):
 
     def send(self, buf: bytes) -> bool:
         """Queue bytes; False when the connection is over."""
+
+    def waiting(self) -> int:
+        """How many buffers the switch has not taken yet."""
 
     def hang_up(self) -> None:
         """End the connection."""
@@ -65,6 +70,10 @@ class Received:
 
     link: Link
     messages: list[bytes]
+
+
+class HostRenamed(Exception):
+    """The switch's database calls this host otherwise now; everything is to be worked out again under that name."""
 
 
 Event = Batch | Snapshot | Connected | Disconnected | Received
@@ -96,6 +105,8 @@ class Agent:
         self._uplink = ("", 0)
         self._in_step = False
         self._refused: dict[Any, str] = {}
+        self._faults: dict[Unit, str] = {}
+        self._reported = frozenset(cls for feature in program.features for cls in feature.reports)
         self._told: Host | None = None
         self._heartbeat = 0.0
         self._now = 0.0
@@ -110,7 +121,10 @@ class Agent:
         self._unsaid = self.engine.apply(changes + local_changes(self.engine.state, seen))
         gc.freeze()
         gc.enable()
-        self._tell_host()
+        known = self.engine.state.get(Host, self.host)
+        if known is not None:  # the switch kept its flows while this program was away
+            self.applied = min(known.applied, self._sequence)
+        self._faulty()
         self._tell(self.engine.take_reports(reconcile=True))
         log.info("loaded", host=self.host, sequence=self._sequence, flows=len(self.engine.desired.flows))
 
@@ -174,24 +188,29 @@ class Agent:
     # News from the store and from the switch's database.
 
     def _changed(self, changes: list[Change]) -> None:
-        faults = len(self.engine.errors)
         touched = self.engine.apply(changes)
-        reports = self.engine.take_reports()
+        # What was on its way to the store when it became untrue arrives here afterwards: compare it once more.
+        reports = self.engine.take_reports(also=[(c.cls, c.id) for c in changes if c.cls in self._reported])
         if reports:
             self._tell(reports)
         if self._session is None:
             self._unsaid.merge(touched)
         else:
             self._obey(self._session.update(touched, self._sequence))
-        if faults or self.engine.errors:
+        if self._faults or self.engine.errors:
             self._faulty()
 
     def _faulty(self) -> None:
-        for unit, fault in self.engine.errors.items():
-            log.error("a unit keeps its last good flows", unit=str(unit), error=repr(fault))
+        """Log and report which units could not be turned into flows, each fault once."""
+        before, self._faults = self._faults, {unit: repr(fault) for unit, fault in self.engine.errors.items()}
+        for unit, fault in self._faults.items():
+            if before.get(unit) != fault:
+                log.error("a unit keeps its last good flows", unit=str(unit), error=fault)
         self._tell_host()
 
     def _seen(self, seen: Snapshot) -> None:
+        if seen.host != self.host:
+            raise HostRenamed(f"this host was {self.host!r} and is {seen.host!r} now")
         changes = local_changes(self.engine.state, seen)
         if changes:
             log.info("ports changed", here=[c.id for c in changes if c.new], gone=[c.id for c in changes if not c.new])
@@ -283,7 +302,11 @@ class Agent:
         log.error("the switch refused", what=name, error=str(refused.error))
 
     def _send_packets(self, packets: list[PacketOut]) -> None:
-        if packets and self._link is not None:
+        if not packets or self._link is None:
+            return
+        if self._link.waiting() > BUFFERS_MAX:
+            self.counters["packet_outs_dropped"] += len(packets)
+        else:
             self.counters["packet_outs"] += len(packets)
             out = [message.packet_out(packet.data, packet.in_port, packet.actions, 0) for packet in packets]
             self._link.send(b"".join(out))
@@ -308,7 +331,7 @@ class Agent:
             self._tell([Put(self._told)])
 
     def _errors(self, session: Session | None) -> tuple[str, ...]:
-        faults = [f"{unit}: {fault}" for unit, fault in self.engine.errors.items()]
+        faults = [f"{unit}: {fault}" for unit, fault in self._faults.items()]
         if session is not None and self._refused:
             left = session.refusals
             others: list[Meter | Group] = [*left.meters.values(), *left.groups.values()]

@@ -193,9 +193,12 @@ class Engine:
             self.errors.pop(unit, None)
         return touched
 
-    def take_reports(self, *, reconcile: bool = False) -> list[Report]:
-        """What this host has to tell the store since the last call; ``reconcile`` compares all that it ever told."""
-        keys, self._reports = self._reports, set()
+    def take_reports(self, *, also: Iterable[ReportKey] = (), reconcile: bool = False) -> list[Report]:
+        """What this host has to tell the store since the last call, and whether it should still tell ``also``.
+
+        ``reconcile`` compares all that it ever told.
+        """
+        keys, self._reports = self._reports | set(also), set()
         if reconcile:
             keys |= self._ledger.reports.keys()
             for cls in {cls for feature in self.program.features for cls in feature.reports}:

@@ -3,6 +3,9 @@
 The order is meters, then one atomic ordered bundle [groups, flow adds, flow deletes, group deletes], then a barrier,
 all in one write; meters are deleted only after the bundle is in force, since deleting a meter deletes the flows that
 use it (OpenFlow 1.4, 6.4 and 6.9; METER_MOD cannot be bundled in Open vSwitch).
+
+A message that fails when it is carried out rolls the whole bundle back; one that does not even decode is left out while
+Open vSwitch 3.1 commits the rest.  So after any error nothing is assumed: the switch is read again.
 """
 
 from collections.abc import Sequence

@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.ovs import DummySwitch
+
+# A busy machine is no fault of the code: no test depends on seconds.
+settings.register_profile("sdnctl", deadline=None)
+settings.load_profile("sdnctl")
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from apps.eni.model import NetworkInterface
 from apps.pipeline import PIPELINE
 from sdnctl.engine import Engine
 from sdnctl.host import UPLINK, LocalPort, LocalUplink
-from sdnctl.of.flow import flow_add
+from sdnctl.of.flow import flow_add, flow_delete_strict
 from sdnctl.of.message import bundle
-from sdnctl.of.meter import ADD, MODIFY, meter_mod
+from sdnctl.of.meter import ADD, DELETE, MODIFY, meter_mod
 from sdnctl.plan import Installed, plan
 from tests.build import Network
 from tests.ovs import DummySwitch
@@ -61,10 +61,13 @@ class Lab:
     def sync(self) -> None:
         """Bring the switch to what the engine wants now."""
         todo = plan(self.engine.desired, self.installed)
+        changes = [flow_add(flow, 2) for flow in todo.adds]
+        changes += [flow_delete_strict(key, cookie, 3) for cookie, key in todo.deletes]
         with self.switch.connect() as wire:
             refused = wire.ask(
                 *(meter_mod(COMMANDS[command], meter, 1) for command, meter in todo.meters),
-                *bundle([flow_add(flow, 2) for flow in todo.adds], 1, 10),
+                *bundle(changes, 1, 10),
+                *(meter_mod(DELETE, meter, 1) for meter in todo.drop_meters),
             )
         assert not [r for r in refused if r[1] == 1], refused
         todo.apply(self.installed)

@@ -1,6 +1,7 @@
 """The whole program beside one real switch: store in, flows out, whatever is killed in between."""
 
 import re
+import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,11 +15,13 @@ from sdnctl import osken
 from sdnctl.addresses import Cidr
 from sdnctl.agent import Agent
 from sdnctl.controller import Controller
+from sdnctl.errors import FeatureError
 from sdnctl.feature import View, always, assemble, every, feature, packet_in
 from sdnctl.host import Binding, Host, LocalPort
-from sdnctl.of.actions import CONTROLLER, load, output
+from sdnctl.of import message
+from sdnctl.of.actions import CONTROLLER, load, meter, output
 from sdnctl.of.fields import IN_PORT, IP_DST, REG
-from sdnctl.of.flow import Flow
+from sdnctl.of.flow import NO_BUFFER, VERSION, Flow
 from sdnctl.of.meter import Meter
 from sdnctl.packets import PacketIn, PacketOut, Put
 from sdnctl.pipeline import Pipeline, Priority, goto
@@ -27,6 +30,8 @@ from tests.build import Network
 from tests.ovs import DummySwitch
 
 HERE = "host-here"
+BAD = 666  # the number of a VPC whose flow no switch takes
+TEST_NET = Cidr.parse("192.0.2.0/24")
 PIPELINE = Pipeline()
 STAGE = PIPELINE.stage("only")
 FIRST = STAGE.table("first", "who asks", matches=[IN_PORT, REG[0]])
@@ -58,7 +63,9 @@ def beat(here: str, view: View) -> Iterator[Put]:
 @feature(each=Vpc)
 def vpcs(vpc: Vpc, here: str, view: View) -> Iterator[Flow]:
     """Two flows for each VPC: one by its number, one by its prefix."""
-    yield FIRST.flow(Priority.EXACT, {REG[0]: vpc.key}, [output(1)])
+    if vpc.cidr == TEST_NET:
+        raise FeatureError("192.0.2.0/24 is for documentation")
+    yield FIRST.flow(Priority.EXACT, {REG[0]: vpc.key}, [meter(77)] if vpc.key == BAD else [output(1)])
     yield SECOND.flow(Priority.EXACT, {REG[0]: vpc.key, IP_DST: (vpc.cidr.network, vpc.cidr.mask)}, [output(2)])
 
 
@@ -258,6 +265,57 @@ def test_a_packet_is_answered(running: Running, switch: DummySwitch) -> None:
     wait(lambda: switch.sent("tap1"))
     assert switch.sent("tap1") == [frame[:-4] + b"DONE"]
     wait(lambda: running.store.state.get(Host, "asked-abcd"))
+
+
+def test_packets_that_are_too_many_do_not_hold_up_changes(running: Running, switch: DummySwitch) -> None:
+    switch.add_port("tap1", 1)
+    running.in_step()
+    core, link = running.app.core, running.app._link
+    assert core is not None and link is not None
+    head = struct.pack("!BBHIIHBBQ", VERSION, message.PACKET_IN, 58, 0, NO_BUFFER, 16, 0, ASK.id, 0)
+    frame = head + struct.pack("!HH4x2x", 1, 4) + bytes(16)
+    for _ in range(100):
+        core.received(link, [frame] * 100)
+    add_vpc(running.store, 11)
+    running.in_step()
+    assert core.packet_ins_dropped > 0
+    assert core.packet_ins_dropped + running.agent.counters["packet_ins"] == 10_000
+    core.received(link, [frame])
+    wait(lambda: core.packet_ins_dropped + running.agent.counters["packet_ins"] == 10_001)
+
+
+def test_a_packet_that_cannot_be_read_is_no_end(running: Running) -> None:
+    running.in_step()
+    core, link = running.app.core, running.app._link
+    assert core is not None and link is not None
+    core.received(link, [bytes((5, message.PACKET_IN, 0, 12, 0, 0, 0, 0, 1, 2, 3, 4))])
+    wait(lambda: running.agent.counters["handler_faults"] == 1)
+    add_vpc(running.store, 11)
+    running.in_step()
+
+
+def test_what_the_switch_refuses_is_reported_with_its_owner(running: Running, switch: DummySwitch) -> None:
+    running.in_step()
+    add_vpc(running.store, BAD)
+    add_vpc(running.store, 12)
+    wait(lambda: host(running.store).errors)
+    assert "vpcs vpc-666" in host(running.store).errors[0]
+    running.in_step()
+    assert count(switch) == 22 + 2 + 1, "the other flow of the bad one, and both of the good one"
+    running.store.transact(lambda txn: txn.delete(Vpc, f"vpc-{BAD}"))
+    wait(lambda: not host(running.store).errors)
+
+
+def test_a_unit_that_fails_keeps_its_flows_and_is_reported(running: Running, switch: DummySwitch) -> None:
+    running.in_step()
+    vpc = running.store.state.get(Vpc, "vpc-3")
+    assert vpc is not None
+    running.store.transact(lambda txn: txn.put(replace(vpc, cidr=Cidr.parse("192.0.2.0/24"))))
+    wait(lambda: host(running.store).errors)
+    assert "192.0.2.0" in host(running.store).errors[0]
+    assert count(switch) == 22 and "10.3.0.0/16" in switch.ofctl("dump-flows")
+    running.store.transact(lambda txn: txn.put(vpc))
+    wait(lambda: not host(running.store).errors)
 
 
 def test_a_periodic_function_runs_while_the_switch_is_there(running: Running) -> None:

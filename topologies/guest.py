@@ -1,6 +1,6 @@
 """A virtual machine: a station whose wires end in the integration bridge and are bound by their interface ids."""
 
-import contextlib
+import subprocess
 import tempfile
 from ipaddress import ip_interface
 from pathlib import Path
@@ -9,13 +9,11 @@ from typing import Any
 from mininet.net import Mininet
 
 from topologies.hypervisor import Hypervisor
-from topologies.process import stop_pid
+from topologies.process import stop, wait_until
 from topologies.station import Station
 
 _SCRIPT = """#!/bin/sh
 # Keeps what the server said and configures the address; nothing outside this guest is touched.
-env | grep -E '^(reason|interface|new_|old_)' > "$0.$reason"
-echo "$reason" >> "$0.reasons"
 case "$reason" in
 PREINIT) ip link set dev "$interface" up ;;
 BOUND|RENEW|REBIND|REBOOT)
@@ -24,6 +22,8 @@ BOUND|RENEW|REBIND|REBOOT)
   for router in $new_routers; do ip route replace default via "$router" dev "$interface"; done ;;
 EXPIRE|FAIL|RELEASE|STOP) ip address flush dev "$interface" scope global ;;
 esac
+env | grep -E '^(reason|interface|new_|old_)' > "$0.part"
+mv "$0.part" "$0.$reason"
 exit 0
 """
 
@@ -40,7 +40,7 @@ class Guest(Station):
         super().__init__(name, **params)
         self.nics: dict[int, str] = {}  # index -> the port's name on the bridge
         self._home = tempfile.TemporaryDirectory(prefix=f"sdnctl-{name}.")
-        self._clients: list[Path] = []
+        self._clients: list[subprocess.Popen[str]] = []
 
     def attach(self, net: Mininet, host: Hypervisor, interface: dict[str, Any], index: int = 0) -> None:
         """Give the guest a NIC for a network interface (as describeNetworkInterface returns it) and bind it."""
@@ -80,17 +80,23 @@ class Guest(Station):
         """
         home = Path(self._home.name)
         name = f"eth{index}"
-        script, conf, pid = home / f"script-{name}", home / f"{name}.conf", home / f"{name}.pid"
+        script, conf = home / f"script-{name}", home / f"{name}.conf"
         times = f"supersede dhcp-lease-time {lease}; supersede dhcp-renewal-time {lease // 2};\n" if lease else ""
         script.write_text(_SCRIPT)
         script.chmod(0o755)
         conf.write_text(_CONF + times)
-        self._clients.append(pid)
-        files = ["-sf", str(script), "-cf", str(conf), "-pf", str(pid), "-lf", str(self.lease_file(index))]
         for told in home.glob(f"{script.name}.*"):
             told.unlink()
-        self.run("dhclient", "-4", "-1", *files, name, check=False, timeout=40)
-        return self.dhcp_told("BOUND", index) or self.dhcp_told("REBOOT", index)
+        files = ["-sf", str(script), "-cf", str(conf), "-lf", str(self.lease_file(index))]
+        files += ["-pf", str(home / f"{name}.pid")]
+        client = self.spawn(["dhclient", "-4", "-1", "-d", *files, name])
+        self._clients.append(client)
+
+        def told_now() -> dict[str, str]:
+            return self.dhcp_told("BOUND", index) or self.dhcp_told("REBOOT", index)
+
+        wait_until(lambda: told_now() or client.poll() is not None, 30)
+        return told_now()
 
     def dhcp_told(self, reason: str, index: int = 0) -> dict[str, str]:
         """The variables of dhclient-script(8) at the last time it was called with `reason`; empty if never."""
@@ -105,13 +111,11 @@ class Guest(Station):
 
     def stop_dhcp(self) -> None:
         """End the DHCP clients; the addresses stay."""
-        for file in self._clients:
-            with contextlib.suppress(FileNotFoundError, ValueError):
-                stop_pid(int(file.read_text()))
+        for client in self._clients:
+            stop(client)
         self._clients.clear()
 
     def terminate(self) -> None:
         """Switch the machine off."""
-        self.stop_dhcp()
         super().terminate()
         self._home.cleanup()

@@ -18,6 +18,7 @@ from topologies.process import stop, wait_until
 from topologies.station import CommandError, Station, environment
 
 _SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+_READ = "received: OFPST_FLOW request"
 _SENT = re.compile(r"received: OFPT_(FLOW_MOD|BUNDLE_ADD_MESSAGE|METER_MOD|GROUP_MOD)\b")
 
 
@@ -134,6 +135,13 @@ class Changes:
     def __call__(self) -> int:
         """Modifications until now."""
         time.sleep(0.1)  # the log is written after the message has been handled
+        return sum(1 for line in self._lines() if _SENT.search(line))
+
+    def read_back(self, seconds: float = 20.0) -> bool:
+        """Wait until a controller has read the switch's flows, as one that has just come back does first."""
+        return wait_until(lambda: any(_READ in line for line in self._lines()), seconds, 0.1)
+
+    def _lines(self) -> list[str]:
         with open(self._log) as log:
             log.seek(self._start)
-            return sum(1 for line in log if _SENT.search(line))
+            return log.readlines()

@@ -3,7 +3,6 @@
 Nothing here looks a process up by name, so that two topologies on one machine never touch each other's.
 """
 
-import contextlib
 import ctypes
 import os
 import signal
@@ -92,14 +91,6 @@ def stop(process: "subprocess.Popen[str]", sign: int = signal.SIGTERM, patience:
     if process.stdout:
         process.stdout.close()
     return process.returncode
-
-
-def stop_pid(pid: int, sign: int = signal.SIGTERM, patience: float = 3.0) -> None:
-    """End a process that is not our child (a daemon that left its pid in a file)."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, sign)
-        if not wait_until(lambda: not alive(pid), patience):
-            os.kill(pid, signal.SIGKILL)
 
 
 def alive(pid: int) -> bool:

@@ -1,6 +1,7 @@
 """Long measurements: a ping that runs while something happens, and iperf3 watched at the receiving end."""
 
 import contextlib
+import math
 import random
 import re
 import select
@@ -16,6 +17,7 @@ from typing import NamedTuple, Self
 from topologies.process import stop, wait_until, within
 from topologies.station import Station
 
+LAST_ANSWERS_SECONDS = 0.5
 _LINE = re.compile(r"\]\s+([\d.]+)-([\d.]+)\s+sec\s+\S+ \S?Bytes\s+([\d.]+) Kbits/sec")
 
 
@@ -61,10 +63,13 @@ class Pinger:
             time.sleep(max(0.0, due - time.monotonic()))
 
     def _receive(self) -> None:
-        while not self._over.is_set() or len(self._answered) < len(self._sent):
-            if not select.select([self._socket], [], [], 0.5)[0]:
-                if self._over.is_set():
-                    return
+        end = math.inf  # the last answers get a moment; the socket also hears those of other pings
+        while len(self._answered) < len(self._sent) or end == math.inf:
+            if self._over.is_set():
+                end = min(end, time.monotonic() + LAST_ANSWERS_SECONDS)
+            if time.monotonic() > end:
+                return
+            if not select.select([self._socket], [], [], 0.1)[0]:
                 continue
             packet = self._socket.recv(2048)
             kind, _, _, number, sequence = struct.unpack_from("!BBHHH", packet, (packet[0] & 15) * 4)

@@ -5,6 +5,7 @@ filter that a resource does not know is refused, so that a typing mistake does n
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import Field
@@ -15,6 +16,7 @@ from sdnctl.api.wire import invalid
 
 R = TypeVar("R")
 Values = Callable[[View, Any], Iterable[str]]
+_AGE = attrgetter("created", "id")
 MAX_FILTERS, MAX_VALUES, MAX_VALUE = 20, 200, 256
 ShortText = Annotated[str, Field(max_length=MAX_VALUE)]
 
@@ -73,14 +75,16 @@ def answer(
 ) -> Json:
     """The page of `records` that was asked for, oldest first, as `{plural: [...], "totalCount": n}`."""
     chosen = choose(request, view, records, keys)
-    chosen.sort(key=lambda record: (getattr(record, "created", 0.0), getattr(record, "id", "")))
+    chosen.sort(key=_AGE)
     return {plural: [show(view, record) for record in page(request, chosen)], "totalCount": len(chosen)}
 
 
 def choose(request: Filtered, view: View, records: Iterable[R], keys: Keys) -> list[R]:
     """The records that pass every filter and tag."""
-    tests = [_test(view, wanted, keys) for wanted in request.filters]
-    chosen = [record for record in records if all(test(record) for test in tests)]
+    chosen = list(records)
+    for wanted in request.filters:
+        test = _test(view, wanted, keys)
+        chosen = [record for record in chosen if test(record)]
     for tag in request.tags:
         chosen = [record for record in chosen if _tagged(record, tag)]
     return chosen

@@ -59,12 +59,17 @@ class View:
 
     def mine(self, cls: type[R]) -> list[R]:
         """All of the caller's records of a class, in no order."""
-        return self.of(cls, ("account",), self.caller.account)
+        return self._records(cls, self.region.by(cls, ("account",), self.caller.account))
 
     def of(self, cls: type[R], index: tuple[str, ...], value: Any) -> list[R]:
         """The caller's records under an index value, in no order."""
-        found = (self.get(cls, id) for id in self.region.by(cls, index, value))
-        return [record for record in found if record is not None]
+        account = self.caller.account
+        found = self._records(cls, self.region.by(cls, index, value))
+        return [record for record in found if _owner(record) == account]
+
+    def _records(self, cls: type[R], ids: Set[str]) -> list[R]:
+        records = self.region.all(cls)  # one look-up for each id: lists are long
+        return [records[id] for id in ids]
 
     def count(self, cls: type, index: tuple[str, ...], value: Any) -> int:
         """How many records are under an index value that belongs to the caller."""
@@ -81,6 +86,10 @@ class Writer(View):
         self.delete = txn.delete
         self.new_id = txn.new_id
         self.allocate = txn.allocate
+
+    def _records(self, cls: type[R], ids: Set[str]) -> list[R]:
+        found = (self.txn.get(cls, id) for id in ids)  # a transaction would copy all of them
+        return [record for record in found if record is not None]
 
     @property
     def sequence(self) -> int:

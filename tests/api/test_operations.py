@@ -1,5 +1,6 @@
 """The real SDK drives every operation, and its answers have the fields that the contract names."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -183,7 +184,7 @@ def test_a_mac_address_is_unique_in_its_vpc(tenant: Tenant, region: Region) -> N
     tenant.vpc("modifyNetworkInterface", networkInterfaceId=one, macAddress="52:54:00:00:00:01")
     for wrong in ("52:54:00:00:00:01", "fa:16:3e:00:99:99", "ff:ff:ff:ff:ff:ff", "x"):
         region.changes_nothing(
-            lambda mac=wrong: tenant.vpc("modifyNetworkInterface", networkInterfaceId=other, macAddress=mac)
+            partial(tenant.vpc, "modifyNetworkInterface", networkInterfaceId=other, macAddress=wrong)
         )
 
 
@@ -207,7 +208,7 @@ def test_elastic_ip(tenant: Tenant, region: Region) -> None:
     assert changed == {**one, "bandwidthMbps": 100, "elasticIpName": "api"}
     tenant.vpc("deleteElasticIp", elasticIpId=one["elasticIpId"])
     assert tenant.vpc("describeElasticIps")["totalCount"] == 1
-    wrong = lambda: tenant.vpc("modifyElasticIp", elasticIpId=other["elasticIpId"], bandwidthMbps=201)  # noqa: E731
+    wrong = partial(tenant.vpc, "modifyElasticIp", elasticIpId=other["elasticIpId"], bandwidthMbps=201)
     assert region.changes_nothing(wrong).status == "OUT_OF_RANGE"
 
 
@@ -238,7 +239,7 @@ def test_a_chosen_address(tenant: Tenant, region: Region) -> None:
     tenant.vpc("createElasticIps", maxCount=1, elasticIpAddress="203.0.113.99", elasticIpSpec=spec)
     for wrong, code in (("203.0.113.99", 409), ("203.0.113.1", 409), ("203.0.113.0", 400), ("198.51.100.7", 400)):
         refusal = region.changes_nothing(
-            lambda a=wrong: tenant.vpc("createElasticIps", maxCount=1, elasticIpAddress=a, elasticIpSpec=spec)
+            partial(tenant.vpc, "createElasticIps", maxCount=1, elasticIpAddress=wrong, elasticIpSpec=spec)
         )
         assert refusal.code == code
 
@@ -395,7 +396,7 @@ def test_what_cannot_be_attached_or_detached(tenant: Tenant, region: Region) -> 
         ("detachNetworkInterface", foreign),
         ("detachNetworkInterface", primary),
     ):
-        refusal = region.changes_nothing(lambda n=name, p=port_id: tenant.vm(n, instanceId=one, networkInterfaceId=p))
+        refusal = region.changes_nothing(partial(tenant.vm, name, instanceId=one, networkInterfaceId=port_id))
         assert refusal.status == "FAILED_PRECONDITION"
 
 

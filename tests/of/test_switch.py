@@ -75,7 +75,7 @@ def test_every_field_reads_back_as_the_same_key(wire: Connection) -> None:
     assert read_back(wire) == {rule.cookie: rule.key for rule in flows}
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(matches(), st.integers(0, 250), st.integers(0, 0xFFFF)), min_size=1, max_size=40))
 def test_random_flows_read_back_and_go_by_key_and_cookie(
     wire: Connection, rules: list[tuple[dict[OxmField, Value], int, int]]

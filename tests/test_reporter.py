@@ -1,0 +1,110 @@
+"""What a host tells the region: off the core's thread, gathered, and never about what is another host's by now."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import pytest
+
+from sdnctl.errors import StoreError
+from sdnctl.host import Binding, Host
+from sdnctl.packets import Drop, Put
+from sdnctl.reporter import Reporter
+from sdnctl.store import Txn
+from sdnctl.store.memory import MemoryStore
+from tests.build import ELSEWHERE, HERE, Network
+
+R = TypeVar("R")
+
+
+class SlowStore(MemoryStore):
+    """A store whose reports wait until they are let through, and that can be out of reach."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = threading.Event()
+        self.open.set()
+        self.reached = threading.Semaphore(0)
+        self.away = 0
+        self.commits = 0
+
+    def report(self, work: Callable[[Txn], R]) -> R:
+        self.reached.release()
+        self.open.wait()
+        if self.away:
+            self.away -= 1
+            raise StoreError("out of reach")
+        self.commits += 1
+        return super().report(work)
+
+
+@pytest.fixture
+def store() -> SlowStore:
+    return SlowStore()
+
+
+@pytest.fixture
+def reporter(store: SlowStore) -> Iterator[Reporter]:
+    made = Reporter(store, HERE)
+    yield made
+    store.open.set()
+    made.close()
+
+
+def test_of_two_reports_about_one_record_the_newer_wins(store: SlowStore, reporter: Reporter) -> None:
+    store.open.clear()
+    for applied in range(1, 100):
+        reporter.put(Put(Host(id=HERE, applied=applied)))
+        if applied == 1:
+            assert store.reached.acquire(timeout=5)
+    store.open.set()
+    assert reporter.flush(5)
+    host = store.state.get(Host, HERE)
+    assert host is not None and host.applied == 99
+    assert store.commits == 2, "the first, and all the others at once"
+
+
+def test_a_store_out_of_reach_is_tried_again(store: SlowStore, reporter: Reporter) -> None:
+    store.away = 2
+    reporter.put(Put(Host(id=HERE, applied=5)))
+    assert reporter.flush(5)
+    host = store.state.get(Host, HERE)
+    assert host is not None and host.applied == 5
+
+
+def test_what_says_nothing_new_is_not_written(store: SlowStore, reporter: Reporter) -> None:
+    seen: list[int] = []
+    reporter.put(Put(Host(id=HERE, applied=5)))
+    assert reporter.flush(5)
+    store.subscribe(lambda batch: seen.append(len(batch.changes)))
+    reporter.put(Put(Host(id=HERE, applied=5)))
+    assert reporter.flush(5)
+    assert seen == [1], "only what was there at first"
+
+
+def test_one_report_that_is_refused_does_not_hold_up_the_others() -> None:
+    network = Network()
+    subnet = network.subnet(network.vpc("a"), "a", "10.0.1.0/24")
+    port = network.port(subnet, "one", "10.0.1.5", host="")
+    reporter = Reporter(network.store, HERE)
+    gone = Binding(id="port-gone", port="port-gone", vpc="vpc-a", host=HERE)
+    real = Binding(id=port.id, port=port.id, vpc="vpc-a", host=HERE)
+    reporter.put(Put(gone), Put(real), Put(Host(id=HERE, applied=3)))
+    assert reporter.flush(5)
+    assert set(network.store.state.all(Binding)) == {port.id}
+    reporter.close()
+
+
+def test_what_is_another_host_s_by_now_is_left_alone() -> None:
+    network = Network()
+    subnet = network.subnet(network.vpc("a"), "a", "10.0.1.0/24")
+    port = network.port(subnet, "one", "10.0.1.5", host=ELSEWHERE)
+    reporter = Reporter(network.store, HERE)
+    reporter.put(Drop(Binding, port.id))
+    assert reporter.flush(5)
+    assert port.id in network.store.state.all(Binding)
+    reporter.put(Put(Binding(id=port.id, port=port.id, vpc="vpc-a", host=HERE)))
+    reporter.put(Drop(Binding, port.id))
+    assert reporter.flush(5)
+    reporter.close()
+    assert network.store.state.all(Binding)[port.id].host == ELSEWHERE, "of the two only the later was told"
