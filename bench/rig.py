@@ -3,13 +3,15 @@
 All of it lives in one temporary directory and ends with the ``with`` block, each process by its own pid.
 """
 
+import contextlib
+import copy
 import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -146,7 +148,14 @@ class Rig:
         ports = [(f"p{n}", FIRST_OFPORT + n, port.id) for n, port in enumerate(self.region.local())]
         self.plug([(UPLINK_PORT, UPLINK_OFPORT, ""), *ports])
 
-    def flows(self) -> int:
-        """How many flows the bridge has, hidden ones not counted."""
-        said = self.switch.ofctl("dump-aggregate")
-        return int(said.rpartition("flow_count=")[2].split()[0])
+    @contextlib.contextmanager
+    def other_bridge(self) -> Iterator[DummySwitch]:
+        """A second, empty bridge of the same ovs-vswitchd."""
+        other = copy.copy(self.switch)
+        other.bridge = "br-other"
+        settings = ("datapath_type=dummy", "fail_mode=secure")
+        other.vsctl("add-br", other.bridge, "--", "set", "bridge", other.bridge, *settings)
+        try:
+            yield other
+        finally:
+            other.vsctl("del-br", other.bridge)

@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Callable
 
+import structlog
+
 from sdnctl.agent import Agent, Event, Link, Received
 from sdnctl.feature import Program
 from sdnctl.of import message
@@ -17,6 +19,7 @@ from sdnctl.store import Batch, Store
 from sdnctl.vswitch import Snapshot
 
 PACKET_INS_MAX = 512  # waiting at a time; what comes beyond is dropped, as the full queue of a router does
+log = structlog.get_logger("core")
 
 
 class Core:
@@ -63,6 +66,7 @@ class Core:
         if loaded is None:
             return
         batches, seen = loaded
+        log.info("the store and the switch are known", host=seen.host, ports=len(seen.ports))
         reporter = self._reporter = Reporter(self._store, seen.host)
         agent = Agent(self._program, seen.host, lambda reports: reporter.put(*reports), self._audit_s)
         agent.load(batches, seen)

@@ -86,6 +86,11 @@ class DummySwitch:
         """The OVSDB of the switch, as `--db` takes it."""
         return f"unix:{self.rundir}/db.sock"
 
+    @property
+    def vswitchd(self) -> int:
+        """The process id of ovs-vswitchd."""
+        return self._processes[-1].pid
+
     def vsctl(self, *args: str) -> str:
         """Run ovs-vsctl; its output. subprocess.CalledProcessError when it fails."""
         return self._run("ovs-vsctl", f"--db={self.db}", "--timeout=5", *args)

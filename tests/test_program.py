@@ -57,9 +57,13 @@ class Site:
         self.server.prepare()
         self.serve()
         self.store = OvsdbStore(self.server.remote)
-        self.store.transact(lambda txn: copy(batches, txn))
-        switch.vsctl("set", "open_vswitch", ".", f"external_ids:sdnctl-host={HERE}")
-        self.plug("tap1", self.port.id)
+        try:
+            self.store.transact(lambda txn: copy(batches, txn))
+            switch.vsctl("set", "open_vswitch", ".", f"external_ids:sdnctl-host={HERE}")
+            self.plug("tap1", self.port.id)
+        except BaseException:
+            self.close()
+            raise
 
     def serve(self) -> None:
         """Start the store's server."""
@@ -169,6 +173,16 @@ def test_without_its_store_it_goes_on_and_catches_up(site: Site, controller: Pro
     site.serve()
     site.store.transact(lambda txn: txn.delete(type(site.port), site.port.id))
     wait(lambda: len(site.flows()) < len(before))
+
+
+def test_renamed_it_ends_and_starts_again_under_its_new_name(site: Site, controller: Process) -> None:
+    before = site.flows()
+    site.switch.vsctl("set", "open_vswitch", ".", "external_ids:sdnctl-host=host-new")
+    assert controller.process.wait(10) == 1
+    assert site.flows() == before
+    again = Process(site)
+    wait(lambda: (binding := site.store.state.get(Binding, site.port.id)) and binding.host == "host-new")
+    again.end(signal.SIGTERM)
 
 
 def test_os_ken_s_own_manager_can_load_it(site: Site) -> None:

@@ -192,9 +192,9 @@ def bandwidth(cloud: Cloud) -> Iterator[Check]:
                 for mbps in LIMITS:
                     limit = mbps if way == "out" else max(mbps, 10)
                     up = owner.set_bandwidth(eip, mbps)
-                    shares.append((limit, stream.goodput(up + 1.0, up + 2.5)))
+                    shares.append((limit, stream.goodput(up + 1.0, up + 3.0)))
             measured = ", ".join(f"{limit} → {got:.1f}" for limit, got in shares) + " Mbit/s"
-            holds = all(least <= got / limit <= 1.05 for limit, got in shares)
+            holds = all(least <= got / limit <= 1.10 for limit, got in shares)
             yield Check("bandwidth", f"{name} {way}, changed in flight", measured, holds)
 
 
@@ -214,17 +214,12 @@ def controller(cloud: Cloud) -> Iterator[Check]:
 
 def switch(cloud: Cloud) -> Iterator[Check]:
     """ovs-vswitchd is killed and started again"""
-    before = cloud.host.ofctl("dump-flows", "--no-stats")
+    before = cloud.host.flows()
     cloud.host.kill_vswitchd()
     began = time.monotonic()
     cloud.host.start_vswitchd()
     back = cloud.guests["red-a"].reaches("10.0.1.10", 20) and cloud.guests["red-a"].reaches(SERVER, 20)
     took = time.monotonic() - began
-    same = wait_until(lambda: normal(cloud.host.ofctl("dump-flows", "--no-stats")) == normal(before), 10, 0.2)
-    measured = f"traffic again after {took:.2f} s, {cloud.host.flows()} flows {'as before' if same else 'DIFFER'}"
+    same = wait_until(lambda: cloud.host.flows() == before, 10, 0.2)
+    measured = f"traffic again after {took:.2f} s, {len(cloud.host.flows())} flows {'as before' if same else 'DIFFER'}"
     yield Check("faults", "ovs-vswitchd killed: all re-installed", measured, back and same)
-
-
-def normal(flows: str) -> list[str]:
-    """A flow dump without its head line, in an order of its own."""
-    return sorted(flows.splitlines()[1:])

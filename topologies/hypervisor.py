@@ -96,9 +96,13 @@ class Hypervisor(Station):
         """Take an interface off br-int, as a hypervisor does when it detaches a virtual NIC."""
         self.vsctl("--if-exists", "del-port", "br-int", port)
 
-    def flows(self) -> int:
-        """How many flows are in br-int."""
-        return self.ofctl("dump-flows", "--no-stats").count("actions=")
+    def flows(self) -> list[str]:
+        """Every flow in br-int with its cookie and without counters, in an order of its own."""
+        return sorted(line for line in self.ofctl("dump-flows", "--no-stats").splitlines() if "cookie=" in line)
+
+    def meters(self) -> list[str]:
+        """Every meter of br-int with its rate and burst."""
+        return sorted(line for line in self.ofctl("dump-meters").splitlines() if line.startswith("meter="))
 
     def count_changes(self) -> "Changes":
         """Start counting what controllers change on this switch, from the switch's own log of messages received."""

@@ -250,8 +250,11 @@ def expired_outside(packet: PacketIn, here: str, view: View) -> Iterator[PacketO
     """Tell a sender outside that its hop limit was reached, as the elastic IP it aimed at (RFC 792)."""
     ip = parse(packet.data).ip
     uplink = view.get(LocalUplink, UPLINK_ID)
-    if ip is None or uplink is None or not view.by(ElasticIp, ("address",), ip.dst):
-        return
-    frame = icmp_error(packet.data, TIME_EXCEEDED, 0, Ip4(ip.dst), uplink.mac)
-    if frame is not None:
-        yield PacketOut(frame, (output(packet.in_port),))
+    for id in view.by(ElasticIp, ("address",), ip.dst) if ip is not None else ():
+        eip = view.get(ElasticIp, id)
+        # One that has moved away is no longer this host's to answer for.
+        if ip is None or uplink is None or eip is None or not port_here(eip.port, here, view):
+            continue
+        frame = icmp_error(packet.data, TIME_EXCEEDED, 0, ip.dst, uplink.mac)
+        if frame is not None:
+            yield PacketOut(frame, (output(packet.in_port),))

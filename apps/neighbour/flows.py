@@ -33,10 +33,13 @@ from sdnctl.of.fields import (
     ETH_TYPE,
     ETH_TYPE_ARP,
     ETH_TYPE_IP,
+    IP_DST,
 )
 from sdnctl.pipeline import Priority, goto
 
 GROUP_BIT = 1 << 40
+MULTICAST = (0xE0000000, 0xF0000000)
+LIMITED_BROADCAST = 0xFFFFFFFF
 REQUEST, REPLY = 1, 2
 
 
@@ -49,6 +52,9 @@ def answer() -> Iterator[Item]:
     yield OWN_ARP.flow(Priority.MISS, {}, [goto(RESOLVE)])
     # Anything else for a group of receivers ends here.
     yield SERVICE.flow(Priority.NORMAL, {ETH_DST: (GROUP_BIT, GROUP_BIT)}, drop(BROADCAST))
+    for block in (MULTICAST, LIMITED_BROADCAST):
+        # Neither does an IPv4 group become one receiver by a unicast MAC address (RFC 1812, 5.3.4).
+        yield SERVICE.flow(Priority.NORMAL, {IP_DST: block}, drop(BROADCAST))
     # An IPv4 packet for one receiver goes on.
     yield SERVICE.flow(Priority.BROAD, {ETH_TYPE: ETH_TYPE_IP}, [goto(SWITCH)])
     # The resolved MAC address stands in eth_dst: send the question back as the answer (RFC 826).

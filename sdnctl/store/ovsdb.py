@@ -201,11 +201,11 @@ class OvsdbStore:
         try:
             answer = self._link.call("transact", [DATABASE, *attempt.operations], deadline)
         except Lost as lost:
-            self._problem = str(lost)
             if lost.sent:
                 doubtful.append(attempt)
             with self._changed:
-                self._changed.wait_for(lambda: not self._current, _RECHECK_S)
+                if not self._changed.wait_for(lambda: not self._current, _RECHECK_S):
+                    self._problem = str(lost)  # else the link said why
             return False
         refused = commit.refusal(answer)
         if refused is None:

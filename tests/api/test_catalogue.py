@@ -5,7 +5,7 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from jdcloud_sdk.core.jdcloudrequest import JDCloudRequest
@@ -24,10 +24,9 @@ def spoken() -> Iterator[Known]:
     for service in sorted(catalogue.SERVICES):
         package = importlib.import_module(f"jdcloud_sdk.services.{service}.apis")
         for module in pkgutil.iter_modules(package.__path__):
-            kind: Any
             for name, kind in vars(importlib.import_module(f"{package.__name__}.{module.name}")).items():
                 if inspect.isclass(kind) and issubclass(kind, JDCloudRequest) and kind is not JDCloudRequest:
-                    request: Any = kind({})
+                    request = cast(Any, kind)({})
                     operation = name[0].lower() + name[1:].removesuffix("Request")
                     yield Known(service, operation, request.method, f"/{request.version}{request.url}")
 

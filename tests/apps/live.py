@@ -153,3 +153,17 @@ def same(found: bytes, expected: Packet) -> None:
     """The frame is what scapy makes of the packet, lengths and checksums included."""
     wanted = bytes(expected)
     assert found == wanted, f"\nfound    {Ether(found)!r}\nexpected {Ether(wanted)!r}"
+
+
+def sound(frame: bytes) -> Packet:
+    """The frame read by scapy; every length and checksum in it is what scapy would have written."""
+    packet = Ether(frame)
+    again = Ether(frame)
+    layer = again
+    while layer:
+        for name in ("chksum", "len"):
+            if name in getattr(layer, "fields", ()):
+                delattr(layer, name)
+        layer = layer.payload
+    assert bytes(again) == frame, f"\nfound {packet!r}\nright {Ether(bytes(again))!r}"
+    return packet

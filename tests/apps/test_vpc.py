@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.apps.live import Live
-from tests.apps.words import Cases, ip, running, told
+from tests.apps.words import Case, Cases, Said, ip, running, told
 from tests.build import ELSEWHERE, Network
 
 
@@ -41,8 +41,8 @@ def lab() -> Iterator[Live]:
 NOBODY = "dropped: no-such-address"
 CASES: Cases = {
     "same subnet": ("web1", ip("10.0.1.11"), "to web2"),
-    "same subnet, TCP": ("web1", ip("10.0.1.11", "tcp,tp_dst=80"), "to web2"),
-    "same subnet, UDP": ("web1", ip("10.0.1.11", "udp,tp_dst=53"), "to web2"),
+    "same subnet, TCP": ("web1", ip("10.0.1.11", "tcp,tcp_dst=80"), "to web2"),
+    "same subnet, UDP": ("web1", ip("10.0.1.11", "udp,udp_dst=53"), "to web2"),
     "same subnet, GRE": ("web1", ip("10.0.1.11", "ip,nw_proto=47"), "to web2"),
     "same subnet, a later fragment": ("web1", ip("10.0.1.11", "udp,ip_frag=later"), "to web2"),
     "same subnet, to the neighbour's own MAC": ("web1", ip("10.0.1.11", via="fa:16:3e:00:00:02"), "to web2"),
@@ -73,13 +73,13 @@ CASES: Cases = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_trace(lab: Live, case: tuple) -> None:  # type: ignore[type-arg]
+def test_trace(lab: Live, case: Case) -> None:
     """Each case as its table says."""
     told(lab, case)
 
 
 @pytest.mark.parametrize("packet", [ip("10.0.1.10"), ip("10.0.1.11"), ip("10.0.2.10"), ip("192.168.0.10")])
-def test_forged_as_the_other_tenant(lab: Live, packet) -> None:  # type: ignore[no-untyped-def]
+def test_forged_as_the_other_tenant(lab: Live, packet: Said) -> None:
     """Neither the other tenant's MAC nor its IP address opens its VPC."""
     for mac in (lab.mac("web1"), lab.mac("b2")):
         for source in (lab.address("web1"), lab.address("b2"), "192.168.0.10"):

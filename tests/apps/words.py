@@ -13,12 +13,13 @@ BROADCAST = "ff:ff:ff:ff:ff:ff"
 SOMEBODY = "198.51.100.7"
 """An address of the internet that belongs to nobody here."""
 PING = "icmp,icmp_type=8,icmp_code=0"
-DHCP = "udp,tp_src=68,tp_dst=67"
+DHCP = "udp,udp_src=68,udp_dst=67"
 
 Said = Callable[[Live, str], str]
 """From a lab and the sender's name to a packet as ovs-ofctl writes it."""
-Cases = Mapping[str, tuple[str, Said, str]]
-"""What it is about: who sends, what, and what must become of it."""
+Case = tuple[str, Said, str]
+"""Who sends, what, and what must become of it."""
+Cases = Mapping[str, Case]
 
 
 def ip(
@@ -57,7 +58,7 @@ def raw(text: str) -> Said:
     return lambda lab, sender: f"dl_src={lab.mac(sender)},{text}"
 
 
-def told(lab: Live, case: tuple[str, Said, str]) -> None:
+def told(lab: Live, case: Case) -> None:
     """The switch does with the packet what the case says."""
     sender, packet, expected = case
     verdict = lab.trace(sender, packet(lab, sender))

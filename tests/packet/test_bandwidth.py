@@ -51,16 +51,16 @@ def test_udp_gets_the_set_rate(cloud: Cloud, outward: bool) -> None:
 @pytest.mark.parametrize("outward", [True, False], ids=["out", "in"])
 def test_tcp_gets_most_of_the_set_rate(cloud: Cloud, outward: bool) -> None:
     shares = measure(cloud, outward, 0)
-    assert all(0.85 <= share <= 1.05 for found in shares.values() for share in found), shares
+    assert all(0.85 <= share <= 1.10 for found in shares.values() for share in found), shares
 
 
 def test_a_change_touches_one_meter_a_direction_and_no_flow(cloud: Cloud) -> None:
     owner, eip = cloud.owners["web"], cloud.elastic["web", "10.0.0.10"]["elasticIpId"]
-    before = cloud.host.ofctl("dump-flows", "--no-stats")
+    before = cloud.host.flows()
     changes = cloud.host.count_changes()
     owner.set_bandwidth(eip, 50)
     assert changes() == 2
-    assert cloud.host.ofctl("dump-flows", "--no-stats") == before
+    assert cloud.host.flows() == before
 
 
 def test_the_limit_is_each_addresss_own(cloud: Cloud) -> None:
