@@ -6,6 +6,7 @@ management socket itself; the switch's controller setting stays empty (docs/deci
 """
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -132,6 +133,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     os.environ["SDNCTL_STORE"], os.environ["SDNCTL_OVS_DB"] = given.store, given.ovs_db
     to_stderr()
+    gc.disable()  # nearly all that is loaded now stays; the agent lets the collector in when it has it
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())

@@ -11,11 +11,12 @@ from typing import Any
 from sdnctl.errors import FeatureError
 from sdnctl.feature import Feature, Placed, Program
 from sdnctl.graph import ANY, Graph, Key, Memo, Placement, Unit
-from sdnctl.ledger import NOTHING, Ledger, ReportKey, Yield
+from sdnctl.ledger import Ledger, ReportKey
 from sdnctl.model import meta
 from sdnctl.packets import Drop, PacketIn, PacketOut, Put, Report
 from sdnctl.plan import Desired, Touched
 from sdnctl.store.state import Change, State
+from sdnctl.yields import NOTHING, Yield
 
 UNIT_FAULTS = (FeatureError, ValueError, LookupError, TypeError, AttributeError)
 """What a wrong feature can raise; none of it may stop the other units."""
@@ -80,7 +81,7 @@ class Engine:
         had: dict[Key, bool] = {}
         for given in changes:
             old = self.state.get(given.cls, given.id)
-            change = Change(given.cls, given.id, old, given.new)
+            change = given if given.old is old else Change(given.cls, given.id, old, given.new)
             described = meta(change.cls)
             if old is not None and change.new is not None and described.identity(old) == described.identity(change.new):
                 self.state.apply((change,))

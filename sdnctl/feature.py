@@ -13,6 +13,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Hashable, Iterable, Iterator, Set
 from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
@@ -68,9 +69,9 @@ Derived = Callable[[Any, str, View], V]
 """A pure function of (value, here, view), memoised by the engine; it must not loop over members."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Placed:
-    """Which resources a feature runs for on this host: those whose ``index`` value passes ``test``."""
+    """Which resources a feature runs for on this host: those whose ``index`` value passes ``test``; one for each pair."""
 
     index: Index
     test: Derived[bool]
@@ -126,6 +127,7 @@ class Program:
     pipeline: Pipeline
 
 
+@cache
 def placed(*index: str, test: Derived[bool]) -> Placed:
     """Run for resources whose ``index`` value passes ``test``; asked once for each value, not for each resource."""
     return Placed(index, test)

@@ -10,8 +10,8 @@ from typing import Any, TypeVar, cast
 
 from sdnctl.feature import Derived, Feature, Placed
 from sdnctl.model import Index
-from sdnctl.packets import PacketOut
 from sdnctl.store.state import State
+from sdnctl.yields import NOTHING
 
 R = TypeVar("R")
 V = TypeVar("V")
@@ -30,25 +30,18 @@ class Node:
 
 
 class Unit(Node):
-    """One feature run for one resource, and what it last yielded."""
+    """One feature run for one resource, and what it wants now."""
 
-    __slots__ = ("announce", "cookies", "feature", "groups", "id", "meters", "reports")
+    __slots__ = ("feature", "held", "id")
 
     def __init__(self, feature: Feature, id: str) -> None:
         super().__init__()
         self.feature = feature
         self.id = id
-        self.cookies: tuple[int, ...] = ()
-        self.meters: tuple[int, ...] = ()
-        self.groups: tuple[int, ...] = ()
-        self.reports: tuple[Any, ...] = ()
-        self.announce: tuple[tuple[int, PacketOut], ...] = ()
+        self.held = NOTHING
 
     def __str__(self) -> str:
         return f"{self.feature.name} {self.id}"
-
-    def __lt__(self, other: "Unit") -> bool:
-        return (self.feature.name, self.id) < (other.feature.name, other.id)
 
 
 class DerivedNode(Node):

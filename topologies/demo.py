@@ -184,7 +184,8 @@ def bandwidth(cloud: Cloud) -> Iterator[Check]:
     """the limit is changed while iperf3 runs"""
     owner, eip = cloud.owners["red-a"], cloud.elastic["red-a", "10.0.0.10"]["elasticIpId"]
     red, server, address = cloud.guests["red-a"], cloud.internet.server, cloud.public("red-a")
-    for offered, name, least in ((150.0, "UDP", 0.90), (0.0, "TCP", 0.85)):
+    # TCP delivers late what it had to send again, so that a short window may hold more than its share.
+    for offered, name, least, most in ((150.0, "UDP", 0.90, 1.02), (0.0, "TCP", 0.85, 2.00)):
         for ends, way in (((red, server, SERVER), "out"), ((server, red, address), "in")):
             owner.set_bandwidth(eip, 50)
             shares = []
@@ -194,7 +195,7 @@ def bandwidth(cloud: Cloud) -> Iterator[Check]:
                     up = owner.set_bandwidth(eip, mbps)
                     shares.append((limit, stream.goodput(up + 1.0, up + 3.0)))
             measured = ", ".join(f"{limit} → {got:.1f}" for limit, got in shares) + " Mbit/s"
-            holds = all(least <= got / limit <= 1.10 for limit, got in shares)
+            holds = all(least <= got / limit <= most for limit, got in shares)
             yield Check("bandwidth", f"{name} {way}, changed in flight", measured, holds)
 
 

@@ -54,7 +54,8 @@ NAT_IPV6_MAX = 8
 NAT_PORT_MIN = 16
 NAT_PORT_MAX = 32
 
-_CACHED = 1 << 16
+_CACHED = 1 << 10
+"""Enough for what recurs in many flows; what belongs to one port or address is not worth its place."""
 
 
 class Action(bytes):
@@ -111,11 +112,20 @@ def output(port: int, max_len: int = NO_BUFFER) -> Action:
 @lru_cache(_CACHED)
 def set_field(field: OxmField, value: int) -> Action:
     """Overwrite a whole field (OFPAT_SET_FIELD); ValueError when the value does not fit or the field is read-only."""
+    head, width, length, padding = _set_field_frame(field)
+    if value < 0 or value >> width:
+        raise ValueError(f"{field}: {value:#x} does not fit {width} bits")
+    return Action(head + value.to_bytes(length, "big") + padding)
+
+
+@lru_cache(_CACHED)
+def _set_field_frame(field: OxmField) -> tuple[bytes, int, int, bytes]:
+    """What stands before the value, its bits and bytes, and the padding after it."""
     if field is IN_PORT_FIELD:
         raise ValueError("in_port can be loaded, not set: load(IN_PORT, 0) lets a packet leave where it came in")
     _writable(field)
-    data = _fits(field, value, field.width).to_bytes(field.length, "big")
-    return _action(SET_FIELD, struct.pack("!I", field.header) + data)
+    empty = _action(SET_FIELD, field.header.to_bytes(4, "big") + bytes(field.length))
+    return empty[:8], field.width, field.length, empty[8 + field.length :]
 
 
 @lru_cache(_CACHED)

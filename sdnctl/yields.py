@@ -1,0 +1,50 @@
+"""What one run of a unit gave the switch and the region, sorted by kind."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sdnctl.feature import Announce, Item, Reported
+from sdnctl.of.flow import Flow
+from sdnctl.of.group import Group
+from sdnctl.of.meter import Meter
+
+
+class Yield:
+    """The items of one run; nearly always a few flows and nothing else."""
+
+    __slots__ = ("announce", "flows", "groups", "meters", "reports")
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        flows: list[Flow] = []
+        others: list[Item] = []
+        for item in items:
+            if isinstance(item, Flow):
+                flows.append(item)
+            else:
+                others.append(item)
+        self.flows = tuple(flows)
+        self.meters: tuple[Meter, ...] = ()
+        self.groups: tuple[Group, ...] = ()
+        self.reports: tuple[Any, ...] = ()
+        self.announce: tuple[Announce, ...] = ()
+        if others:
+            self._sort(others)
+
+    def _sort(self, items: list[Item]) -> None:
+        self.meters = tuple(item for item in items if isinstance(item, Meter))
+        self.groups = tuple(item for item in items if isinstance(item, Group))
+        self.reports = tuple(item.record for item in items if isinstance(item, Reported))
+        self.announce = tuple(item for item in items if isinstance(item, Announce))
+
+    def same(self, other: "Yield") -> bool:
+        """Whether both want the same of the switch and the region; what they announce is not looked at."""
+        return (
+            len(self.flows) == len(other.flows)
+            and all(mine.cookie == its.cookie for mine, its in zip(self.flows, other.flows, strict=True))
+            and self.meters == other.meters
+            and self.groups == other.groups
+            and self.reports == other.reports
+        )
+
+
+NOTHING = Yield(())
