@@ -51,6 +51,7 @@ ROUTE_TABLE = PIPELINE.field("route_table", REG[3], ROUTER, ROUTER)
 NEXT_HOP = PIPELINE.field("next_hop", REG[4], SERVICE_STAGE, END, show=lambda value: str(Ip4(value)))
 OUT_PORT = PIPELINE.field("out_port", REG[5], DELIVERY, END)
 POOL = PIPELINE.field("pool", REG[6], PUBLIC_STAGE, END)
+SLOT = PIPELINE.field("slot", REG[8], ROUTER, ROUTER)
 REASON = PIPELINE.field("reason", REG[7], ADMISSION, END, show=lambda value: PIPELINE.reasons[value - 1].name)
 
 OUTSIDE = 0
@@ -64,6 +65,7 @@ OWN_ADDRESS = PIPELINE.reason("own-address", "the interface asked by ARP for its
 ROUTER_ITSELF = PIPELINE.reason("router-itself", "the router offers no service but ping")
 NO_SUBNET = PIPELINE.reason("no-subnet", "the destination is in the VPC, but in none of its subnets")
 NO_ROUTE = PIPELINE.reason("no-route", "the subnet's route table has no route to the destination")
+NO_NEXT_HOP = PIPELINE.reason("no-next-hop", "the route's next hop has no network interface in this VPC any more")
 NO_EIP = PIPELINE.reason("no-elastic-ip", "the route leads to the internet, but the source has no elastic IP")
 NOT_OURS = PIPELINE.reason("not-ours", "a packet from the public network to no elastic IP of this host")
 NO_ADDRESS = PIPELINE.reason("no-such-address", "nobody in the VPC has the destination address")
@@ -93,6 +95,7 @@ HOP_LIMIT = ROUTER.table("hop_limit", "one router further", matches=[ETH_TYPE, I
 LOCAL_ROUTE = ROUTER.table("local_route", "is it within the VPC", matches=[VPC, IP_DST])
 TABLE_OF = ROUTER.table("table_of", "which route table does the subnet use", matches=[SUBNET], miss=NO_ROUTE)
 ROUTE = ROUTER.table("route", "the longest prefix of the route table", matches=[ROUTE_TABLE, IP_DST], miss=NO_ROUTE)
+ECMP = ROUTER.table("ecmp", "which of several equal next hops", matches=[ROUTE_TABLE, IP_DST, SLOT], miss=NO_ROUTE)
 
 SNAT = PUBLIC_STAGE.table("snat", "private to public source", matches=[VPC, IP_SRC], miss=NO_EIP)
 QUOTED_OUT = PUBLIC_STAGE.table("quoted_out", "does an ICMP error quote a private address", matches=[ICMP_TYPE])

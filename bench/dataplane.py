@@ -1,4 +1,4 @@
-"""What sdnctl's pipeline costs a packet: the same machines through br-int and through a plain learning switch, in turns.
+"""What the pipeline costs a packet: the same machines through br-int and through a plain learning switch, in turns.
 
     python -m bench.dataplane [seconds] [rounds]
 

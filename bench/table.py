@@ -11,7 +11,7 @@ def show(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None
     print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
     for row in rows:
         print(_line(row, widths))
-    print(flush=True)
+    print(flush=True, end="")
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -71,7 +71,7 @@ Derived = Callable[[Any, str, View], V]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placed:
-    """Which resources a feature runs for on this host: those whose ``index`` value passes ``test``; one for each pair."""
+    """Which resources a feature runs for on this host: those whose ``index`` value passes ``test``."""
 
     index: Index
     test: Derived[bool]
@@ -127,7 +127,7 @@ class Program:
     pipeline: Pipeline
 
 
-@cache
+@cache  # features that run for the same resources share one, and with it what was found out
 def placed(*index: str, test: Derived[bool]) -> Placed:
     """Run for resources whose ``index`` value passes ``test``; asked once for each value, not for each resource."""
     return Placed(index, test)

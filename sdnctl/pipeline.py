@@ -38,6 +38,10 @@ class Priority(IntEnum):
         return 1000 + length * 256 + (255 - preference)
 
 
+PRIORITIES = frozenset(Priority) | {Priority.prefix(length, least) for length in range(33) for least in range(256)}
+"""Every priority that a flow may have."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Reason:
     """Why a packet is dropped, in tenant words; ``number`` is what the drop table matches."""
@@ -58,17 +62,19 @@ class Table:
     matches: frozenset[OxmField]
     miss: "Reason | Table | None"
     punt_meter: Meter | None
-    _checked: set[tuple[OxmField, ...]]
+    _checked: set[tuple[object, ...]]
 
     def flow(
         self, priority: int, match: Mapping[OxmField, int | tuple[int, int]], actions: Sequence[Action | Instruction]
     ) -> Flow:
-        """A flow of this table; ValueError when it matches an undeclared field or goes backward."""
-        shape = tuple(match)
+        """A flow of this table; ValueError for an undeclared match, another priority or a way backward."""
+        shape = (priority, *match)
         if shape not in self._checked:
-            undeclared = [f.name for f in shape if f not in self.matches]
+            undeclared = [f.name for f in match if f not in self.matches]
             if undeclared:
                 raise ValueError(f"table {self.name} does not declare a match on {', '.join(undeclared)}")
+            if priority not in PRIORITIES:
+                raise ValueError(f"table {self.name}: {priority} is none of Priority")
             self._checked.add(shape)
         if actions and isinstance(last := actions[-1], Instruction) and last[1] == 1 and last[4] <= self.id:
             raise ValueError(f"table {self.name} ({self.id}) cannot go back to table {last[4]}")
@@ -113,6 +119,9 @@ class Stage:
             raise ValueError(f"stage {self.name} has no table number left for {name}")
         if name in self._pipeline.tables:
             raise ValueError(f"table {name} is declared twice")
+        dead = [match.name for match in matches if match in REG and not self._pipeline.alive(match, self.number)]
+        if dead:
+            raise ValueError(f"table {name} matches {dead[0]}, which means nothing in stage {self.name}")
         implied = {need.field for match in matches for need in match.needs}
         number = self.number * TABLES_PER_STAGE + len(self.tables)
         allowed = frozenset({*matches, *implied, *({ETH_TYPE, IP_PROTO} if implied else ())})
@@ -147,11 +156,18 @@ class Pipeline:
 
         ``show`` writes its value for readers.
         """
+        if since.number > until.number:
+            raise ValueError(f"field {name} ends in stage {until.name}, before it begins in {since.name}")
         for other in self.fields:
             if other.register is register and other.first <= until.number and since.number <= other.last:
                 raise ValueError(f"fields {other.name} and {name} both live in {register.name}")
         self.fields.append(Alive(name, register, since.number, until.number, show))
         return register
+
+    def alive(self, register: OxmField, stage: int) -> Alive | None:
+        """What a register means in a stage, by the stage's number."""
+        found = (one for one in self.fields if one.register is register and one.first <= stage <= one.last)
+        return next(found, None)
 
     def reason(self, name: str, text: str) -> Reason:
         """Declare why packets may be dropped."""
@@ -206,11 +222,8 @@ class Names:
 
     def register(self, table: int, register: int, mask: int) -> tuple[Bits, ...]:
         """What a register means in a table: one field of all its bits, or nothing."""
-        stage = table // TABLES_PER_STAGE
-        for alive in self._pipeline.fields:
-            if alive.register is REG[register] and alive.first <= stage <= alive.last:
-                return (Bits(alive.name, 0, alive.register.width, alive.show),)
-        return ()
+        alive = self._pipeline.alive(REG[register], table // TABLES_PER_STAGE)
+        return (Bits(alive.name, 0, alive.register.width, alive.show),) if alive is not None else ()
 
 
 def goto(table: Table) -> Instruction:

@@ -34,6 +34,7 @@ BAD = 666  # the number of a VPC whose flow no switch takes
 TEST_NET = Cidr.parse("192.0.2.0/24")
 PIPELINE = Pipeline()
 STAGE = PIPELINE.stage("only")
+NUMBER, WAY = PIPELINE.field("number", REG[0], STAGE, STAGE), PIPELINE.field("way", REG[1], STAGE, STAGE)
 FIRST = STAGE.table("first", "who asks", matches=[IN_PORT, REG[0]])
 SECOND = STAGE.table("second", "where to", matches=[REG[0], IP_DST])
 THIRD = STAGE.table("third", "through which port", matches=[REG[1]])

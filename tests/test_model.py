@@ -111,7 +111,6 @@ def test_an_empty_label_is_nobody_elses() -> None:
 
         id: str
         mac: Mac = field(default=Mac(0))
-        toy: str = ref("Toy", default="")
         tags: dict[str, str] = label(default={})
 
     one, two = ToyTagged(id="1"), ToyTagged(id="2")

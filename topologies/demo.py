@@ -189,7 +189,7 @@ def bandwidth(cloud: Cloud) -> Iterator[Check]:
         for ends, way in (((red, server, SERVER), "out"), ((server, red, address), "in")):
             owner.set_bandwidth(eip, 50)
             shares = []
-            with Stream(*ends, offered) as stream:
+            with Stream(*ends, mbps=offered) as stream:
                 for mbps in LIMITS:
                     limit = mbps if way == "out" else max(mbps, 10)
                     up = owner.set_bandwidth(eip, mbps)

@@ -41,7 +41,8 @@ def arp(
 
 def ip(frame: bytes) -> IP | None:
     """The IPv4 packet in a frame, or None."""
-    return Ether(frame).getlayer(IP)
+    found = Ether(frame).getlayer(IP)
+    return found if isinstance(found, IP) else None
 
 
 def is_arp(frame: bytes, operation: int = 0, sender: str = "", target: str = "") -> bool:

@@ -31,7 +31,8 @@ from apps.pipeline import (
     VPC,
     drop,
 )
-from apps.vpc.model import ROUTER_MAC, Vpc
+from apps.routing.model import leads_to_internet
+from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
 from sdnctl.addresses import Ip4
 from sdnctl.feature import Announce, Item, View, always, every, feature, packet_in, placed
 from sdnctl.host import UPLINK as UPLINK_ID
@@ -89,7 +90,10 @@ def eip(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
     """One elastic IP whose instance is on this host, translated one to one."""
     port, pool = view.get(NetworkInterface, eip.port), view.get(Pool, eip.pool)
     vpc = view.get(Vpc, port.vpc) if port is not None else None
-    if vpc is not None and pool is not None:
+    subnet = view.get(Subnet, port.subnet) if port is not None else None
+    if vpc is None or pool is None or subnet is None:
+        return
+    if view.derived(leads_to_internet, subnet.route_table):
         yield from _translate(eip, pool, vpc)
         yield from _present(eip, view)
 

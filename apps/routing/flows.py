@@ -1,29 +1,34 @@
 """The router of a VPC is in every switch: it counts hops down, answers ping, and looks the rest up in a route table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 
+from apps.eni.model import NetworkInterface
 from apps.pipeline import (
     ASK_EXPIRED,
     ASK_UNREACHABLE,
+    ECMP,
     FORWARD,
     HOP_LIMIT,
     LOCAL_ROUTE,
     NEXT_HOP,
+    NO_NEXT_HOP,
     RESOLVE,
     ROUTE,
     ROUTE_TABLE,
     ROUTER_ITSELF,
+    SLOT,
     SNAT,
     SUBNET,
     SWITCH,
     VPC,
     drop,
 )
-from apps.routing.model import INTERNET, Route, RouteTable
+from apps.routing.model import INSTANCE, INTERFACE, INTERNET, LOCAL, Route, RouteTable
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc, vpc_here
-from sdnctl.addresses import Ip4
+from sdnctl.addresses import Cidr, Ip4
 from sdnctl.feature import Item, View, always, feature, packet_in, placed
-from sdnctl.of.actions import IN_PORT, Action, dec_ttl, move, output, set_field, set_ttl
+from sdnctl.of.actions import IN_PORT, Action, Instruction, dec_ttl, move, multipath, output, set_field, set_ttl
 from sdnctl.of.fields import (
     ETH_DST,
     ETH_SRC,
@@ -35,6 +40,8 @@ from sdnctl.of.fields import (
     IP_PROTO_UDP,
     IP_SRC,
     IP_TTL,
+    OxmField,
+    Value,
 )
 from sdnctl.packet import icmp_error, parse
 from sdnctl.packets import PacketIn, PacketOut
@@ -42,6 +49,9 @@ from sdnctl.pipeline import Priority, goto
 
 ECHO_REPLY, UNREACHABLE, ECHO_REQUEST, TIME_EXCEEDED = 0, 3, 8, 11
 PORT_UNREACHABLE = 3
+SLOTS = 64
+"""Among how many slots equal routes share connections; more would be fairer, and more flows."""
+PRIMARY = 1
 
 
 @always
@@ -93,18 +103,48 @@ def _turn_round(address: Ip4) -> list[Action]:
     ]
 
 
-@feature(each=Route, within=placed("vpc", test=vpc_here))
-def route(route: Route, here: str, view: View) -> Iterator[Item]:
-    """One rule of a route table."""
-    table = view.get(RouteTable, route.table)
-    if table is None or route.next_hop_type != INTERNET:
-        return
-    # To the internet: as one of the VPC's elastic IPs.
-    yield ROUTE.flow(
-        Priority.prefix(route.prefix.length, route.priority),
-        {ROUTE_TABLE: table.key, IP_DST: (route.prefix.network, route.prefix.mask)},
-        [goto(SNAT)],
-    )
+@feature(each=RouteTable, within=placed("vpc", test=vpc_here))
+def route_table(table: RouteTable, here: str, view: View) -> Iterator[Item]:
+    """The rules of one table, at most 50; rules that are equal but for their next hop share the traffic."""
+    equal: dict[tuple[Cidr, int], list[Route]] = {}
+    for id in sorted(view.by(Route, ("table",), table.id)):
+        route = view.get(Route, id)
+        if route is not None and route.next_hop_type != LOCAL:
+            equal.setdefault((route.prefix, route.priority), []).append(route)
+    for (prefix, preference), routes in equal.items():
+        priority = Priority.prefix(prefix.length, preference)
+        match: dict[OxmField, Value] = {ROUTE_TABLE: table.key, IP_DST: (prefix.network, prefix.mask)}
+        if len(routes) == 1:
+            # The only way there.
+            yield ROUTE.flow(priority, match, _to(routes[0], view))
+            continue
+        # Several ways: a connection keeps to its slot, in both directions.
+        yield ROUTE.flow(priority, match, [multipath(SLOTS, SLOT), goto(ECMP)])
+        for slot in range(SLOTS):
+            # A slot belongs to one next hop, and to another only when that one goes.
+            yield ECMP.flow(priority, {**match, SLOT: slot}, _to(_owner(slot, routes), view))
+
+
+def _owner(slot: int, routes: list[Route]) -> Route:
+    """Rendezvous hashing: each slot goes to the next hop that wants it most, whoever else there is."""
+    return max(routes, key=lambda route: blake2b(f"{route.id} {slot}".encode(), digest_size=8).digest())
+
+
+def _to(route: Route, view: View) -> Sequence[Action | Instruction]:
+    if route.next_hop_type == INTERNET:
+        return [goto(SNAT)]
+    port = view.get(NetworkInterface, _interface(route, view))
+    if port is None or port.vpc != route.vpc:
+        return drop(NO_NEXT_HOP)
+    return [set_field(NEXT_HOP, port.addresses[0]), goto(RESOLVE)]
+
+
+def _interface(route: Route, view: View) -> str:
+    """The id of the network interface that a route leads to; for an instance its primary one."""
+    if route.next_hop_type == INTERFACE:
+        return route.next_hop
+    primary = view.by(NetworkInterface, ("instance", "device_index"), (route.next_hop, PRIMARY))
+    return next(iter(primary), "") if route.next_hop_type == INSTANCE else ""
 
 
 @packet_in(ASK_EXPIRED)

@@ -1,10 +1,12 @@
 """A route table says where a subnet's packets go: local first, then the longest prefix, then the lowest priority."""
 
 from sdnctl.addresses import Cidr, Ip4
+from sdnctl.feature import View
 from sdnctl.model import field, label, number, ref, resource
 from sdnctl.store import Txn
 
 LOCAL, INTERNET = "local", "internet"
+INSTANCE, INTERFACE = "instance", "elastic_network_interface"
 EVERYWHERE = Cidr(Ip4(0), 0)
 DEFAULT_NAME = "default"
 
@@ -24,7 +26,7 @@ class RouteTable:
     created: float = label(default=0.0)
 
 
-@resource(prefix="route")
+@resource(prefix="route", indexes=(("table", "next_hop_type"),))
 class Route:
     """One rule: packets to ``prefix`` take ``next_hop`` (an id, empty for ``local`` and ``internet``)."""
 
@@ -38,6 +40,11 @@ class Route:
     priority: int = field(default=100)
     origin: str = label(default="static")
     created: float = label(default=0.0)
+
+
+def leads_to_internet(table: str, here: str, view: View) -> bool:
+    """Whether any route of a table leads to the internet: only then do elastic IPs work behind it."""
+    return view.any(Route, ("table", "next_hop_type"), (table, INTERNET))
 
 
 def make_default(txn: Txn, account: str, vpc: str, block: Cidr) -> RouteTable:

@@ -26,6 +26,7 @@ SET_FIELD = 25
 EXPERIMENTER = 0xFFFF
 REG_MOVE = 6
 REG_LOAD = 7
+MULTIPATH = 10
 RESUBMIT_TABLE = 14
 REG_LOAD2 = 33
 CONJUNCTION = 34
@@ -39,6 +40,8 @@ APPLY_ACTIONS = 4
 METER = 6
 
 RESUBMIT_SAME_PORT = 0xFFF8
+SYMMETRIC_L3L4_UDP = 3
+MODULO_N = 0
 NO_TABLE = 0xFF
 CT_COMMIT = 1
 CT_FORCE = 2
@@ -169,6 +172,18 @@ def dec_ttl() -> Action:
 def set_ttl(ttl: int) -> Action:
     """Set the packet's TTL (IPv4) or hop limit (IPv6)."""
     return _action(SET_NW_TTL, struct.pack("!B3x", _fits("ttl", ttl, 8)))
+
+
+@lru_cache
+def multipath(links: int, dst: OxmField, basis: int = 0) -> Action:
+    """Write a number below ``links`` into a register, the same for both directions of a connection (NXAST_MULTIPATH).
+
+    The hash is over both addresses, the protocol and both ports of TCP or UDP.
+    """
+    if not 1 <= links <= 0x10000:
+        raise ValueError(f"multipath has 1 to 65536 links, not {links}")
+    spread = struct.pack("!HH2xHHI2x", SYMMETRIC_L3L4_UDP, basis, MODULO_N, links - 1, 0)
+    return _nicira(MULTIPATH, spread + struct.pack("!HI", _slice(dst, 0, dst.width), dst.header))
 
 
 @lru_cache(_CACHED)

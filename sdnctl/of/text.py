@@ -175,6 +175,11 @@ class _Writer:
         size, bit, header = struct.unpack_from("!HHI", body)
         return f"check_pkt_larger({size})->{self._part(_known(header), bit, 1)}"
 
+    def _multipath(self, body: bytes) -> str:
+        basis, last, part, header = struct.unpack_from("!2xH4xH6xHI", body)
+        register = self._part(_known(header), part >> 6, (part & 63) + 1)
+        return f"multipath(symmetric_l3l4+udp,{basis},modulo_n,{last + 1},0,{register})"
+
     def _ct(self, body: bytes) -> str:
         flags, source, where, table, algorithm = struct.unpack_from("!HIHB3xH", body)
         parts = ["commit"] * bool(flags & a.CT_COMMIT) + ["force"] * bool(flags & a.CT_FORCE)
@@ -244,6 +249,7 @@ _EXTENSIONS: dict[int, _WriterOf] = {
     a.REG_MOVE: _Writer._move,
     a.REG_LOAD: _Writer._load,
     a.REG_LOAD2: _Writer._set_field,
+    a.MULTIPATH: _Writer._multipath,
     a.RESUBMIT_TABLE: _Writer._resubmit,
     a.CHECK_PKT_LARGER: _Writer._check_pkt_larger,
     a.CONJUNCTION: _conjunction,

@@ -1,0 +1,228 @@
+"""Random networks, honest and forged packets: the switch does what the resources mean."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from apps.eip.model import ElasticIp, GatewayNeighbour
+from apps.eni.model import NetworkInterface
+from apps.routing.model import Route
+from apps.vpc.model import ROUTER_MAC, Subnet
+from sdnctl.addresses import Cidr, Ip4, Mac
+from sdnctl.host import UPLINK, LocalPort, LocalUplink
+from sdnctl.plan import Installed
+from sdnctl.store import Txn
+from tests.apps.live import QuickSwitch
+from tests.build import ELSEWHERE, HERE, Network
+from tests.lab import Lab
+from tests.networks import NETWORKS
+from tests.reference import Fate, Frame, World
+
+VPCS = ("10.0.0.0/16", "10.0.0.0/8", "")
+SUBNETS = ("10.0.1.0/24", "10.0.2.0/24", "10.0.3.16/28", "10.0.4.0/25")
+HOSTS = (HERE, HERE, HERE, ELSEWHERE, "")
+OFFSETS = (3, 4, 5, 9, 14)
+BROADCAST, MULTICAST = 0xFFFFFFFFFFFF, 0x01005E0000FB
+STRANGE = 0x021111111111
+PACKETS = 20
+KINDS = {
+    "ping": "icmp,icmp_type=8",
+    "reply": "icmp,icmp_type=0",
+    "error": "icmp,icmp_type=3,icmp_code=4",
+    "udp": "udp,udp_src=4000,udp_dst=53",
+    "tcp": "tcp,tcp_dst=80",
+    "dhcp": "udp,udp_src=68,udp_dst=67",
+}
+
+
+@dataclass
+class Shared:
+    """One switch for all networks, and what it has."""
+
+    switch: QuickSwitch
+    installed: Installed
+
+    def lab(self, network: Network) -> Lab:
+        """A lab in this switch: what another network left there is replaced."""
+        made = Lab(network)
+        made.switch, made.installed = self.switch, self.installed
+        made.sync()
+        return made
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Shared]:
+    """A switch with as many ports as a network may use."""
+    with QuickSwitch() as switch:
+        for number in (9, *range(101, 121)):
+            switch.add_port(f"p{number}", number)
+        yield Shared(switch, Installed())
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> Network:
+    """One to three VPCs with overlapping addresses, some interfaces here, some elastic IPs, some routes missing."""
+    net = Network()
+    net.uplink()
+    ports: list[NetworkInterface] = []
+    for name in "abc"[: draw(st.integers(1, 3))]:
+        vpc = net.vpc(name, draw(st.sampled_from(VPCS)))
+        chosen = draw(st.lists(st.sampled_from(SUBNETS), min_size=1, max_size=4, unique=True))
+        for cidr in chosen:
+            subnet = net.subnet(vpc, f"{name}{len(ports)}-{cidr[5]}", cidr)
+            ports += draw(interfaces(net, subnet, f"{name}{cidr[5]}"))
+        if draw(st.integers(0, 3)) == 0:
+            _narrow(net, f"route-{name}-internet", draw(st.sampled_from(("", "8.8.8.0/24"))))
+    owners: list[NetworkInterface | None] = [*ports, None]
+    for number, owner in enumerate(draw(st.lists(st.sampled_from(owners), max_size=4, unique_by=id))):
+        net.eip(f"e{number}", f"203.0.113.{10 + number}", owner)
+    if draw(st.integers(0, 4)) == 0:
+        net.store.report(lambda txn: txn.delete(GatewayNeighbour, f"{HERE}/pool-1"))
+    if draw(st.integers(0, 6)) == 0:
+        del net.local[LocalUplink, UPLINK]
+    return net
+
+
+@st.composite
+def interfaces(draw: st.DrawFn, net: Network, subnet: Subnet, name: str) -> list[NetworkInterface]:
+    """Up to two interfaces of a subnet, one or two addresses each."""
+    made = []
+    offsets = draw(st.lists(st.sampled_from(OFFSETS), min_size=1, max_size=3, unique=True))
+    groups = [offsets[:2], offsets[2:]] if draw(st.booleans()) else [offsets[:1], offsets[1:2]]
+    for number, group in enumerate(groups):
+        if group:
+            addresses = [str(Ip4(subnet.cidr.network + offset)) for offset in group]
+            host, check = draw(st.sampled_from(HOSTS)), draw(st.integers(0, 3)) > 0
+            made.append(net.port(subnet, f"{name}{number}", *addresses, host=host, check=check))
+    return made
+
+
+def _narrow(net: Network, id: str, prefix: str) -> None:
+    """The route goes, or leads to a smaller part of the internet."""
+
+    def work(txn: Txn) -> None:
+        route = txn.get(Route, id)
+        assert route is not None
+        txn.delete(Route, id)
+        if prefix:
+            txn.put(replace(route, prefix=Cidr.parse(prefix)))
+
+    net.store.transact(work)
+
+
+def interesting(net: Network) -> list[int]:
+    """Addresses at which something may happen."""
+    state = net.store.state
+    found = {int(a) for port in state.all(NetworkInterface).values() for a in port.addresses}
+    for subnet in state.all(Subnet).values():
+        block = subnet.cidr
+        found |= {subnet.router, subnet.dhcp_server, block.network, block.broadcast, block.broadcast - 1}
+    found |= {eip.address for eip in state.all(ElasticIp).values()}
+    others = ("10.0.9.9", "10.9.9.9", "8.8.8.8", "9.9.9.9", "203.0.113.1", "203.0.113.99", "224.0.0.5", "239.1.1.1")
+    return sorted(found | {Ip4.parse(text) for text in others} | {0xFFFFFFFF, 0})
+
+
+@st.composite
+def frames(draw: st.DrawFn, net: Network, sender: str) -> Frame:
+    """A frame from that sender: mostly honest, of any kind, to anywhere of interest."""
+    addresses = st.sampled_from(interesting(net))
+    port = net.store.state.get(NetworkInterface, sender)
+    ports = list(net.store.state.all(NetworkInterface).values())
+    macs = [ROUTER_MAC, STRANGE, BROADCAST, MULTICAST, *(p.mac for p in ports)]
+    own = port.mac if port is not None else Mac.parse("02:00:00:00:00:01")
+    home = port.addresses if port is not None else (Ip4.parse("198.51.100.7"), Ip4.parse("203.0.113.1"))
+    ahead = ROUTER_MAC if port is not None else Mac.parse("02:00:00:00:00:09")
+    rarely = st.integers(0, 7).map(lambda n: n == 0)
+    eth_src = draw(st.sampled_from([m for m in macs if not m >> 40 & 1])) if draw(rarely) else own
+    made = Frame(
+        draw(st.sampled_from([*KINDS, *KINDS, "arp", "arp", "ipv6", "other"])),
+        eth_src,
+        draw(st.sampled_from(macs)) if draw(rarely) else ahead,
+        draw(addresses) if draw(rarely) else draw(st.sampled_from(home)),
+        draw(addresses),
+        draw(st.sampled_from((0, 1, 2, 64, 64, 64, 64, 255))),
+        tagged=draw(st.integers(0, 20)) == 0,
+    )
+    if made.kind == "arp":
+        sha = draw(st.sampled_from(macs)) if draw(rarely) else eth_src
+        return replace(made, op=draw(st.sampled_from((1, 1, 1, 2, 3))), sha=sha, eth_dst=draw(st.sampled_from(macs)))
+    if made.kind == "dhcp" and draw(st.booleans()):
+        return replace(made, src=0, dst=0xFFFFFFFF, eth_dst=BROADCAST)
+    return made
+
+
+def text(frame: Frame) -> str:
+    """The frame as ovs-ofctl writes a match."""
+    made = f"dl_src={Mac(frame.eth_src)},dl_dst={Mac(frame.eth_dst)}" + (",dl_vlan=5" if frame.tagged else "")
+    if frame.kind == "arp":
+        addresses = f"arp_spa={Ip4(frame.src)},arp_tpa={Ip4(frame.dst)},arp_sha={Mac(frame.sha)}"
+        return f"{made},arp,arp_op={frame.op},{addresses}"
+    if frame.kind == "ipv6":
+        return f"{made},udp6,ipv6_src=fe80::1,ipv6_dst=fd00::2"
+    if frame.kind == "other":
+        return f"{made},dl_type=0x88b5"
+    return f"{made},{KINDS[frame.kind]},nw_src={Ip4(frame.src)},nw_dst={Ip4(frame.dst)},nw_ttl={frame.ttl}"
+
+
+def looks(frame: Frame) -> dict[str, str]:
+    """What a trace's final flow says of the frame."""
+    ethernet = {"dl_src": str(Mac(frame.eth_src)), "dl_dst": str(Mac(frame.eth_dst))}
+    if frame.kind == "arp":
+        addresses = {"arp_spa": str(Ip4(frame.src)), "arp_tpa": str(Ip4(frame.dst)), "arp_sha": str(Mac(frame.sha))}
+        return {**ethernet, **addresses, "arp_op": str(frame.op), "arp_tha": str(Mac(frame.eth_dst))}
+    addresses = {"nw_src": str(Ip4(frame.src)), "nw_dst": str(Ip4(frame.dst)), "nw_ttl": str(frame.ttl)}
+    kind = {"icmp_type": re.findall(r"icmp_type=(\d+)", KINDS[frame.kind])[0]} if "icmp" in KINDS[frame.kind] else {}
+    return {**ethernet, **addresses, **kind}
+
+
+def agree(lab: Lab, sender: str, frame: Frame) -> Fate:
+    """The switch and the reference say the same of a frame: receiver or reason, and how it looks in the end."""
+    fate = World(lab.network).fate(sender, frame)
+    verdict = lab.trace(sender.removeprefix("port-") if sender != UPLINK else "internet", text(frame))
+    found = str(verdict).replace("to internet", f"to {UPLINK}")
+    assert found == str(fate).replace("port-", ""), (frame, verdict.text)
+    if fate.frame is not None:
+        final = dict(re.findall(r"(\w+)=([^,\s]+)", verdict.text.split("Final flow:")[1].splitlines()[0]))
+        expected = looks(fate.frame)
+        assert {name: final[name] for name in expected} == expected, (frame, verdict.text)
+    return fate
+
+
+def senders(network: Network) -> list[str]:
+    """Who can send: the interfaces that are plugged in here, and the uplink."""
+    plugged = [id for cls, id in network.local if cls is LocalPort]
+    return plugged + [UPLINK] * ((LocalUplink, UPLINK) in network.local)
+
+
+@settings(
+    max_examples=80,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(network=networks(), data=st.data())
+def test_switch_and_reference_agree(shared: Shared, network: Network, data: st.DataObject) -> None:
+    """On every packet in every network."""
+    lab, known = shared.lab(network), senders(network)
+    for _ in range(PACKETS if known else 0):
+        sender = data.draw(st.sampled_from(known))
+        agree(lab, sender, data.draw(frames(network, sender)))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_pair_of_addresses(shared: Shared, name: str) -> None:
+    """In the networks that people read: from everybody to every interesting address, by ping, UDP and ARP."""
+    network = NETWORKS[name]()
+    lab, seen = shared.lab(network), set()
+    for sender in senders(network):
+        port = network.store.state.get(NetworkInterface, sender)
+        outside = Frame("", Mac.parse("02:00:00:00:00:01"), Mac.parse("02:00:00:00:00:09"), Ip4.parse("198.51.100.7"))
+        start = outside if port is None else Frame("", port.mac, ROUTER_MAC, port.addresses[0])
+        for address in interesting(network):
+            for kind in ("ping", "udp", "error"):
+                seen.add(str(agree(lab, sender, replace(start, kind=kind, dst=address))).split()[0])
+            agree(lab, sender, replace(start, kind="arp", op=1, eth_dst=BROADCAST, sha=start.eth_src, dst=address))
+    assert seen == {"to", "asks", "dropped:"}
