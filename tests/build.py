@@ -109,8 +109,10 @@ class Network:
         self.store.report(lambda txn: txn.put(neighbour))
         return made  # type: ignore[no-any-return]
 
-    def eip(self, name: str, address: str, port: NetworkInterface | None = None, mbps: int = 5) -> ElasticIp:
-        """An elastic IP, bound to a port's primary address or to nothing."""
+    def eip(
+        self, name: str, address: str, port: NetworkInterface | None = None, mbps: int = 5, place: int = 0
+    ) -> ElasticIp:
+        """An elastic IP, bound to a port's address at ``place`` (0 is the primary one), or to nothing."""
 
         def work(txn: Txn) -> ElasticIp:
             made = ElasticIp(
@@ -120,7 +122,7 @@ class Network:
                 address=Ip4.parse(address),
                 bandwidth=mbps,
                 port=port.id if port else "",
-                private=port.addresses[0] if port else Ip4(0),
+                private=port.addresses[place] if port else Ip4(0),
                 key=txn.allocate(ElasticIp, "key"),
             )
             txn.put(made)

@@ -1,8 +1,11 @@
 """Named networks that the suites run over: golden tables, any order, isolation."""
 
 from collections.abc import Callable
+from functools import partial
+from itertools import count
 
 from tests.build import ELSEWHERE, Network
+from topologies.scenarios import SCENARIOS, Scenario
 
 
 def routed() -> Network:
@@ -55,6 +58,27 @@ def appliances() -> Network:
     return net
 
 
+def from_scenario(scenario: Scenario) -> Network:
+    """A scenario of ``topologies``, as the API would have written it."""
+    net = Network()
+    net.uplink(pool=scenario.pool, gateway=scenario.gateway)
+    free = count(5)
+    for account in scenario.accounts:
+        for wanted in account.vpcs:
+            prefix = f"{account.name}-{wanted.name}"
+            vpc = net.vpc(prefix, wanted.cidr)
+            subnets = {s.name: net.subnet(vpc, f"{prefix}-{s.name}", s.cidr) for s in wanted.subnets}
+            for machine in wanted.instances:
+                for number, nic in enumerate(machine.interfaces):
+                    addresses = (nic.address, *nic.secondary)
+                    port = net.port(subnets[nic.subnet], f"{machine.name}-{number}", *addresses, check=nic.source_check)
+                    for private, mbps in nic.elastic:
+                        public = next(free)
+                        net.eip(str(public), f"203.0.113.{public}", port, mbps, addresses.index(private))
+    return net
+
+
 NETWORKS: dict[str, Callable[[], Network]] = {
-    made.__name__: made for made in (routed, two_tenants, elastic, appliances)
+    **{made.__name__: made for made in (routed, two_tenants, elastic, appliances)},
+    **{f"scenario_{name}": partial(from_scenario, make()) for name, make in SCENARIOS.items()},
 }

@@ -5,7 +5,7 @@ Nothing here knows of flows, tables or registers; a switch that does something e
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from apps.eip.model import ElasticIp, GatewayNeighbour, Pool
 from apps.eni.model import NetworkInterface
@@ -30,6 +30,7 @@ class Frame:
     ttl: int = 64
     op: int = 0
     sha: int = 0
+    tha: int = 0
     tagged: bool = False
 
     @property
@@ -114,7 +115,7 @@ class World:
         owner = self._owner(port.vpc, frame.dst)
         if owner is None and frame.dst not in self._router_addresses(port.vpc):
             return Fate(dropped="no-such-address")
-        return _answered(port.id, frame, owner.mac if owner is not None else ROUTER_MAC)
+        return _answered(port.id, frame, owner.mac if owner is not None else ROUTER_MAC, frame.sha)
 
     def _inside(self, port: NetworkInterface, frame: Frame) -> Fate:
         """From an interface, into its VPC's router or past it."""
@@ -182,7 +183,7 @@ class World:
         gateways = {pool.gateway for pool in self._all(Pool)}
         if frame.kind == "arp":
             if frame.op == 1 and frame.dst in {eip.address for eip in self._bound_here()}:
-                return _answered(UPLINK, frame, self._uplink.mac)
+                return _answered(UPLINK, frame, self._uplink.mac, frame.eth_src)
             told = frame.op == 2 or (frame.op == 1 and frame.src == frame.dst)
             return Fate(asks="gateway") if told and frame.src in gateways else Fate(dropped="not-ours")
         if not frame.ip or frame.eth_dst != self._uplink.mac:
@@ -204,6 +205,7 @@ def _honest(port: NetworkInterface, frame: Frame) -> bool:
     return frame.ip and frame.src in port.addresses
 
 
-def _answered(asker: str, frame: Frame, mac: int) -> Fate:
-    answer: dict[str, Any] = {"op": 2, "eth_src": mac, "eth_dst": frame.eth_src, "sha": mac}
-    return Fate(to=asker, frame=replace(frame, **answer, src=frame.dst, dst=frame.src))
+def _answered(asker: str, frame: Frame, mac: int, back: int) -> Fate:
+    """ARP turned round: ``mac`` has it, which is told to the address that the question itself names (RFC 826)."""
+    hardware = {"eth_src": mac, "eth_dst": back, "sha": mac, "tha": frame.sha}
+    return Fate(to=asker, frame=replace(frame, op=2, src=frame.dst, dst=frame.src, **hardware))

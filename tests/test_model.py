@@ -6,7 +6,7 @@ import pytest
 
 from sdnctl.addresses import Ip4, Mac
 from sdnctl.feature import discover
-from sdnctl.model import field, label, meta, named, ref, referrers, resource, resources
+from sdnctl.model import field, label, meta, named, referrers, resource, resources
 from sdnctl.store import Change, State
 from tests.toys import Toy, ToyGroup, ToyPart, ToySeen, came, toy, went
 

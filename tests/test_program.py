@@ -19,6 +19,7 @@ from sdnctl.store.ovsdb import OvsdbStore
 from sdnctl.store.server import Server
 from tests.build import HERE, Network
 from tests.ovs import DummySwitch
+from tests.product import CLASSES
 
 OSKEN = """
 from os_ken import cfg
@@ -53,10 +54,10 @@ class Site:
         network.store.subscribe(batches.append)
         subnet = network.subnet(network.vpc("a", "10.0.0.0/16"), "a", "10.0.1.0/24")
         self.port = network.port(subnet, "one", "10.0.1.5", host="")
-        self.server = Server(data)
+        self.server = Server(data, classes=CLASSES)
         self.server.prepare()
         self.serve()
-        self.store = OvsdbStore(self.server.remote)
+        self.store = OvsdbStore(self.server.remote, classes=CLASSES)
         try:
             self.store.transact(lambda txn: copy(batches, txn))
             switch.vsctl("set", "open_vswitch", ".", f"external_ids:sdnctl-host={HERE}")

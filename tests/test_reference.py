@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from apps.eip.model import ElasticIp, GatewayNeighbour
@@ -173,7 +173,7 @@ def looks(frame: Frame) -> dict[str, str]:
     ethernet = {"dl_src": str(Mac(frame.eth_src)), "dl_dst": str(Mac(frame.eth_dst))}
     if frame.kind == "arp":
         addresses = {"arp_spa": str(Ip4(frame.src)), "arp_tpa": str(Ip4(frame.dst)), "arp_sha": str(Mac(frame.sha))}
-        return {**ethernet, **addresses, "arp_op": str(frame.op), "arp_tha": str(Mac(frame.eth_dst))}
+        return {**ethernet, **addresses, "arp_op": str(frame.op), "arp_tha": str(Mac(frame.tha))}
     addresses = {"nw_src": str(Ip4(frame.src)), "nw_dst": str(Ip4(frame.dst)), "nw_ttl": str(frame.ttl)}
     kind = {"icmp_type": re.findall(r"icmp_type=(\d+)", KINDS[frame.kind])[0]} if "icmp" in KINDS[frame.kind] else {}
     return {**ethernet, **addresses, **kind}
@@ -199,8 +199,9 @@ def senders(network: Network) -> list[str]:
 
 
 @settings(
-    max_examples=80,
+    max_examples=120,
     deadline=None,
+    phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(network=networks(), data=st.data())

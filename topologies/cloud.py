@@ -20,9 +20,9 @@ from topologies.tenant import Tenant
 class Cloud:
     """One region on one host. Use it as a context manager: leaving it removes every process, namespace and file.
 
-        with Cloud() as cloud:
-            cloud.build(scenarios.two_tenants())
-            assert cloud.guests["red-a"].reaches("10.0.0.11")
+    with Cloud() as cloud:
+        cloud.build(scenarios.two_tenants())
+        assert cloud.guests["red-a"].reaches("10.0.0.11")
     """
 
     def __init__(self, region: str = "cn-north-1") -> None:

@@ -67,9 +67,7 @@ class Hypervisor(Station):
         return process
 
     def _tool(self, *argv: str) -> str:
-        done = subprocess.run(
-            argv, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
-        )
+        done = subprocess.run(argv, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
         if done.returncode:
             raise CommandError(f"{' '.join(argv)} -> {done.returncode}: {done.stderr.strip()}")
         return done.stdout

@@ -1,6 +1,6 @@
 """The public network behind a host's uplink: the provider's router, and a server some hops away.
 
-    br-int --uplink--  gateway 203.0.113.1  --(MTU 1400)--  server 198.51.100.10
+br-int --uplink--  gateway 203.0.113.1  --(MTU 1400)--  server 198.51.100.10
 """
 
 from mininet.net import Mininet

@@ -92,9 +92,7 @@ class Service:
     def cli(self, *args: str, json_output: bool = True) -> Any:
         """Run an `sdnctl` command on this region; its JSON, or text."""
         argv = [sys.executable, "-m", "sdnctl", *args, "--data", str(self.data), *(["--json"] if json_output else [])]
-        done = subprocess.run(
-            argv, env=self._env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
-        )
+        done = subprocess.run(argv, env=self._env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
         if done.returncode:
             raise CommandError(f"sdnctl {' '.join(args)} -> {done.returncode}: {done.stderr.strip()} {done.stdout}")
         return json.loads(done.stdout) if json_output and done.stdout.strip() else done.stdout

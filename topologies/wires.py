@@ -46,9 +46,9 @@ class Seen(NamedTuple):
 class Sniffer:
     """Keeps every frame that passes an interface while the `with` block runs.
 
-        with Sniffer(guest.pid, "eth0") as wire:
-            ...
-            assert not wire.received(lambda frame: ...)
+    with Sniffer(guest.pid, "eth0") as wire:
+        ...
+        assert not wire.received(lambda frame: ...)
     """
 
     def __init__(self, pid: int, interface: str) -> None:

@@ -61,7 +61,7 @@ def list_accounts(request: Request, view: View) -> Json:
 def describe_account(request: OneAccount, view: View) -> Json:
     """One account and all its quotas."""
     account = _find(view, request.account)
-    limits = {name: int(account.quotas.get(name, known.default)) for name, known in sorted(quota.declared().items())}
+    limits = {name: known.of(account) for name, known in sorted(quota.declared().items())}
     return {**show(view, account), "quotas": limits}
 
 

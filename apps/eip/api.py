@@ -70,7 +70,7 @@ def _status(view: View, eip: ElasticIp) -> Iterable[str]:
 
 
 KEYS = {
-    "elasticIpIds": attribute("id"),
+    "elasticIpIds": reference("id"),
     "elasticIpNames": attribute("name"),
     "elasticIpAddress": attribute("address"),
     "elasticIpPoolId": attribute("pool"),
@@ -87,7 +87,7 @@ KEYS = {
 @operation("vpc", "describeElasticIps", "GET", PATH, Listing)
 def describe_elastic_ips(request: Listing, view: View) -> Json:
     """The caller's elastic IPs."""
-    return answer(request, view, view.mine(ElasticIp), KEYS, "elasticIps", show)
+    return answer(request, view, ElasticIp, KEYS, "elasticIps", show)
 
 
 @operation("vpc", "createElasticIps", "POST", PATH, CreateElasticIps)

@@ -10,7 +10,7 @@ from apps.eni.model import OUI, NetworkInterface, mac_of, new_interface
 from apps.vpc.model import Subnet
 from sdnctl.addresses import Ip4, Mac
 from sdnctl.api import quota
-from sdnctl.api.listing import Key, Listing, answer, attribute, constant
+from sdnctl.api.listing import Key, Listing, answer, attribute, constant, reference
 from sdnctl.api.registry import operation
 from sdnctl.api.schema import (
     Address,
@@ -49,7 +49,7 @@ def _secondary(view: View, port_id: str) -> int:
     return len(port.addresses) - 1 if port is not None else 0
 
 
-quota.declare("secondaryIp", 20, _secondary, within="the network interface")
+quota.declare("secondaryIp", 20, _secondary, within="the network interface", parent=NetworkInterface)
 
 
 class CreateNetworkInterface(Request):
@@ -96,14 +96,14 @@ def _role(view: View, port: NetworkInterface) -> tuple[str]:
 
 
 KEYS = {
-    "networkInterfaceIds": attribute("id"),
+    "networkInterfaceIds": reference("id"),
     "networkInterfaceNames": attribute("name"),
-    "vpcId": attribute("vpc"),
-    "subnetId": attribute("subnet"),
+    "vpcId": reference("vpc"),
+    "subnetId": reference("subnet"),
     "role": Key(_role),
     "azType": constant("all", "standard"),
     "azs": constant(""),
-    "instanceId": attribute("instance"),
+    "instanceId": reference("instance"),
     "networkSecurityGroupId": Key(lambda view, port: port.security_groups),
     "primaryIpAddress": Key(lambda view, port: (str(port.addresses[0]),)),
 }
@@ -112,7 +112,7 @@ KEYS = {
 @operation("vpc", "describeNetworkInterfaces", "GET", PATH, Listing)
 def describe_network_interfaces(request: Listing, view: View) -> Json:
     """The caller's network interfaces."""
-    return answer(request, view, view.mine(NetworkInterface), KEYS, "networkInterfaces", show)
+    return answer(request, view, NetworkInterface, KEYS, "networkInterfaces", show)
 
 
 @operation("vpc", "createNetworkInterface", "POST", PATH, CreateNetworkInterface)

@@ -13,7 +13,7 @@ from apps.vpc.model import Subnet
 from sdnctl.addresses import Ip4
 from sdnctl.api import quota
 from sdnctl.api.charge import PREPAID, ChargeSpec, ElasticIpSpec, expiry, ordered, show_charge
-from sdnctl.api.listing import Filtered, Key, Listing, answer, attribute, choose, constant
+from sdnctl.api.listing import Filtered, Key, Listing, answer, attribute, choose, constant, reference
 from sdnctl.api.registry import operation
 from sdnctl.api.schema import (
     Address,
@@ -39,7 +39,7 @@ PRIMARY = 1
 SECONDARY_INDEXES = range(2, 9)
 PATH, ITEM = "/regions/{regionId}/instances", "/regions/{regionId}/instances/{instanceId}"
 ShortText = Annotated[str, Field(max_length=128, pattern=r"^[^\x00-\x1f]*$")]
-quota.declare("instance", 1000, lambda view, _: view.count(Instance, ("account",), view.caller.account))
+quota.declare("instance", 1000, lambda view, _: view.count(Instance, ("account",), view.caller.account), service="vm")
 
 
 class InterfaceSpec(Model):
@@ -124,15 +124,15 @@ def _public(view: View, instance: Instance) -> Iterable[str]:
 
 
 KEYS = {
-    "instanceId": attribute("id"),
+    "instanceId": reference("id"),
     "privateIpAddress": Key(_private, fuzzy=True),
     "az": attribute("az"),
-    "vpcId": attribute("vpc"),
+    "vpcId": reference("vpc"),
     "status": attribute("status"),
     "name": attribute("name", fuzzy=True),
     "imageId": attribute("image"),
     "networkInterfaceId": Key(lambda view, instance: (port.id for port in _ports(view, instance))),
-    "subnetId": attribute("subnet"),
+    "subnetId": reference("subnet"),
     "agId": constant(),
     "faultDomain": constant(),
     "dedicatedHostId": constant(),
@@ -210,7 +210,7 @@ def _primary(spec: InterfaceSpec, instance: Instance, subnet: Subnet, txn: Write
 @operation("vm", "describeInstances", "GET", PATH, Listing)
 def describe_instances(request: Listing, view: View) -> Json:
     """The caller's instances."""
-    return answer(request, view, view.mine(Instance), KEYS, "instances", show)
+    return answer(request, view, Instance, KEYS, "instances", show)
 
 
 @operation("vm", "describeInstance", "GET", ITEM, OneInstance)

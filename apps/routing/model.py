@@ -26,7 +26,7 @@ class RouteTable:
     created: float = label(default=0.0)
 
 
-@resource(prefix="route", indexes=(("table", "next_hop_type"),))
+@resource(prefix="route", indexes=(("table", "next_hop_type"), ("next_hop",)))
 class Route:
     """One rule: packets to ``prefix`` take ``next_hop`` (an id, empty for ``local`` and ``internet``)."""
 
@@ -39,6 +39,7 @@ class Route:
     next_hop: str = field(default="")
     priority: int = field(default=100)
     origin: str = label(default="static")
+    description: str = label(default="")
     created: float = label(default=0.0)
 
 

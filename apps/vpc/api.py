@@ -10,7 +10,7 @@ from apps.routing.model import INTERNET, LOCAL, Route, RouteTable, make_default
 from apps.vpc.model import ANYTHING, RESERVED, Subnet, Vpc
 from sdnctl.addresses import Cidr
 from sdnctl.api import quota
-from sdnctl.api.listing import Listing, answer, attribute, constant
+from sdnctl.api.listing import Listing, answer, attribute, constant, reference
 from sdnctl.api.registry import operation
 from sdnctl.api.schema import Addresses, Block, Id, Json, Name, Request, Tags, Text, iso, show_tags, tag_dict
 from sdnctl.api.view import View, Writer
@@ -20,7 +20,7 @@ PRIVATE = tuple(Cidr.parse(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "19
 SHORTEST, LONGEST = 16, 28
 MAX_DNS, MAX_DOMAINS = 5, 254
 quota.declare("vpc", 10, lambda view, _: view.count(Vpc, ("account",), view.caller.account))
-quota.declare("subnet", 100, lambda view, vpc: view.count(Subnet, ("vpc",), vpc), within="the VPC")
+quota.declare("subnet", 100, lambda view, vpc: view.count(Subnet, ("vpc",), vpc), within="the VPC", parent=Vpc)
 
 
 def _private(block: Cidr) -> Cidr:
@@ -113,18 +113,18 @@ class ModifySubnet(OneSubnet):
 
 
 VPC_KEYS = {
-    "vpcIds": attribute("id"),
+    "vpcIds": reference("id"),
     "vpcNames": attribute("name"),
     "azType": constant("all", "standard"),
     "azs": constant(""),
     "resourceTag": constant(""),
 }
 SUBNET_KEYS = {
-    "subnetIds": attribute("id"),
+    "subnetIds": reference("id"),
     "subnetNames": attribute("name"),
-    "routeTableId": attribute("route_table"),
+    "routeTableId": reference("route_table"),
     "aclId": constant(),
-    "vpcId": attribute("vpc"),
+    "vpcId": reference("vpc"),
     "subnetType": constant("all", "standard"),
     "azs": constant(""),
     "types": constant("all", "normal"),
@@ -137,7 +137,7 @@ SUBNET_KEYS = {
 @operation("vpc", "describeVpcs", "GET", "/regions/{regionId}/vpcs/", Listing)
 def describe_vpcs(request: Listing, view: View) -> Json:
     """The caller's VPCs."""
-    return answer(request, view, view.mine(Vpc), VPC_KEYS, "vpcs", show_vpc)
+    return answer(request, view, Vpc, VPC_KEYS, "vpcs", show_vpc)
 
 
 @operation("vpc", "createVpc", "POST", "/regions/{regionId}/vpcs/", CreateVpc)
@@ -198,7 +198,7 @@ def delete_vpc(request: OneVpc, txn: Writer) -> Json:
 @operation("vpc", "describeSubnets", "GET", "/regions/{regionId}/subnets/", Listing)
 def describe_subnets(request: Listing, view: View) -> Json:
     """The caller's subnets."""
-    return answer(request, view, view.mine(Subnet), SUBNET_KEYS, "subnets", show_subnet)
+    return answer(request, view, Subnet, SUBNET_KEYS, "subnets", show_subnet)
 
 
 @operation("vpc", "createSubnet", "POST", "/regions/{regionId}/subnets/", CreateSubnet)
@@ -280,7 +280,6 @@ def show_vpc(view: View, vpc: Vpc) -> Json:
 def show_subnet(view: View, subnet: Subnet) -> Json:
     """A subnet as the API shows it."""
     used = sum(len(port.addresses) for port in view.of(NetworkInterface, ("subnet",), subnet.id))
-    routes = view.of(Route, ("table",), subnet.route_table)
     return {
         "subnetId": subnet.id,
         "subnetName": subnet.name,
@@ -298,7 +297,7 @@ def show_subnet(view: View, subnet: Subnet) -> Json:
         "subnetType": "standard",
         "type": "normal",
         "az": "",
-        "publicSubnet": any(route.next_hop_type == INTERNET for route in routes),
+        "publicSubnet": view.count(Route, ("table", "next_hop_type"), (subnet.route_table, INTERNET)) > 0,
         "domainNames": list(subnet.domains),
         "domainNameServers": [str(server) for server in subnet.dns],
         "tags": show_tags(subnet.tags),

@@ -16,6 +16,7 @@ from sdnctl.api.wire import invalid
 
 R = TypeVar("R")
 Values = Callable[[View, Any], Iterable[str]]
+Index = tuple[str, ...]
 _AGE = attrgetter("created", "id")
 MAX_FILTERS, MAX_VALUES, MAX_VALUE = 20, 200, 256
 ShortText = Annotated[str, Field(max_length=MAX_VALUE)]
@@ -51,10 +52,14 @@ class Listing(Filtered):
 
 
 class Key(NamedTuple):
-    """What a filter's name looks at; `fuzzy` ones look for a part without being told to."""
+    """What a filter's name looks at; `fuzzy` ones look for a part without being told to.
+
+    `index` is the model's index under which the same values are found without looking at every record.
+    """
 
     values: Values
     fuzzy: bool = False
+    index: Index = ()
 
 
 Keys = Mapping[str, Key]
@@ -65,18 +70,46 @@ def attribute(name: str, fuzzy: bool = False) -> Key:
     return Key(lambda view, record: (str(getattr(record, name)),), fuzzy)
 
 
+def reference(name: str) -> Key:
+    """A filter on a field that holds an id: the record's own, or one by which the model keeps an index."""
+    return Key(lambda view, record: (getattr(record, name),), index=(name,))
+
+
 def constant(*values: str) -> Key:
     """A filter on what is the same for every resource here."""
     return Key(lambda view, record: values)
 
 
 def answer(
-    request: Listing, view: View, records: Iterable[R], keys: Keys, plural: str, show: Callable[[View, R], Json]
+    request: Listing, view: View, cls: type[R], keys: Keys, plural: str, show: Callable[[View, R], Json]
 ) -> Json:
-    """The page of `records` that was asked for, oldest first, as `{plural: [...], "totalCount": n}`."""
-    chosen = choose(request, view, records, keys)
-    chosen.sort(key=_AGE)
+    """The page of the caller's records that was asked for, oldest first, as `{plural: [...], "totalCount": n}`."""
+    chosen = choose(request, view, _candidates(request, view, cls, keys), keys)
+    return paged(request, view, oldest_first(chosen), plural, show)
+
+
+def paged(request: Listing, view: View, chosen: Sequence[R], plural: str, show: Callable[[View, R], Json]) -> Json:
+    """One page of what was chosen and put in order; only what is on the page is shown."""
     return {plural: [show(view, record) for record in page(request, chosen)], "totalCount": len(chosen)}
+
+
+def oldest_first(records: list[R]) -> list[R]:
+    """Sorted in place by age, then id; an order that paging can rely on."""
+    records.sort(key=_AGE)
+    return records
+
+
+def _candidates(request: Filtered, view: View, cls: type[R], keys: Keys) -> list[R]:
+    """The caller's records, or fewer of them when a filter names ids: no more are looked at than must be."""
+    for wanted in request.filters:
+        key = keys.get(wanted.name)
+        if key is None or not key.index or wanted.operator == "like" or "" in wanted.values:
+            continue
+        values = dict.fromkeys(wanted.values)
+        if key.index == ("id",):
+            return [record for value in values if (record := view.get(cls, value)) is not None]
+        return [record for value in values for record in view.of(cls, key.index, value)]
+    return view.mine(cls)
 
 
 def choose(request: Filtered, view: View, records: Iterable[R], keys: Keys) -> list[R]:

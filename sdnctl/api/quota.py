@@ -18,25 +18,42 @@ Count = Callable[[View, str], int]
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A named limit; the names are those of describeQuota. `count` gets the id that it is counted `within`."""
+    """A named limit, told by describeQuota of `service` ("" for those that only the operator sees).
+
+    It is counted `within` something: the account, or a `parent` resource whose id `count` gets.
+    """
 
     name: str
     default: int
     count: Count
     within: str
+    parent: type | None
+    service: str
 
     def limit(self, view: View) -> int:
         """What the caller's account may have."""
         account = view.region.get(Account, view.caller.account)
-        return int(account.quotas.get(self.name, self.default)) if account is not None else self.default
+        return self.of(account) if account is not None else self.default
+
+    def of(self, account: Account) -> int:
+        """What an account may have: the default, unless the operator set another limit."""
+        return int(account.quotas.get(self.name, self.default))
 
 
 _DECLARED: dict[str, Quota] = {}
 
 
-def declare(name: str, default: int, count: Count, within: str = "the account") -> Quota:
-    """Declare a quota beside the resource it limits."""
-    _DECLARED[name] = Quota(name, default, count, within)
+def declare(
+    name: str,
+    default: int,
+    count: Count,
+    within: str = "the account",
+    *,
+    parent: type | None = None,
+    service: str = "vpc",
+) -> Quota:
+    """Declare a quota beside the resource it limits; the names are the public API's."""
+    _DECLARED[name] = Quota(name, default, count, within, parent, service)
     return _DECLARED[name]
 
 

@@ -17,7 +17,6 @@ class Region:
 
     id: str
     sequence: int = field(default=0)
-    last_txn: str = field(default="")
 
 
 @dataclass(frozen=True, slots=True)

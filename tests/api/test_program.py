@@ -22,13 +22,14 @@ from sdnctl import feature
 from sdnctl.api import files
 from sdnctl.store.server import Server
 from tests.api.region import call
+from tests.product import CLASSES
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Server]:
     """A real store in the test's directory."""
     feature.discover()
-    server = Server(tmp_path)
+    server = Server(tmp_path, classes=CLASSES)
     server.prepare()
     process = subprocess.Popen(server.argv())
     yield server

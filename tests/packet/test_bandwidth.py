@@ -53,7 +53,8 @@ def test_udp_gets_the_set_rate(cloud: Cloud, outward: bool) -> None:
 @pytest.mark.parametrize("outward", [True, False], ids=["out", "in"])
 def test_tcp_gets_most_of_the_set_rate(cloud: Cloud, outward: bool) -> None:
     shares = measure(cloud, outward, 0)
-    assert all(0.85 <= share <= 1.10 for found in shares.values() for share in found), shares
+    # No upper bound: what was sent again arrives late and all at once, the rate on the wire is UDP's business above.
+    assert all(share >= 0.85 for found in shares.values() for share in found), shares
 
 
 def test_a_change_touches_one_meter_a_direction_and_no_flow(cloud: Cloud) -> None:

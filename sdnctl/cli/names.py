@@ -1,0 +1,131 @@
+"""A resource goes by its id or by its name; a name that two of them have is refused, and the refusal lists their ids.
+
+What is inside a VPC may also be named ``VPC/NAME``: two VPCs may each have a subnet ``front``.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sdnctl.cli.kinds import EIP, ENI, INSTANCE, KINDS, VPC, Column, Kind
+from sdnctl.cli.signed import Denied, Tenant, conditions
+from sdnctl.problem import Problem
+
+Json = dict[str, Any]
+_QUAD = re.compile(r"\d+\.\d+\.\d+\.\d+", re.ASCII)
+MENTIONED = 10
+
+
+class Unknown(Problem):
+    """Nothing goes by this name or id."""
+
+
+class Ambiguous(Problem):
+    """More than one thing goes by this name."""
+
+
+def listed(tenant: Tenant, kind: Kind, filters: Iterable[tuple[str, Iterable[str]]] = ()) -> Iterator[Json]:
+    """The tenant's resources of a kind that pass every filter, oldest first."""
+    return tenant.pages(kind.service, kind.path, kind.plural, conditions(filters))
+
+
+def described(tenant: Tenant, kind: Kind, id: str) -> Json:
+    """One resource as the API shows it now; Denied when there is none."""
+    found: Json = tenant.get(kind.service, kind.item(id))[kind.singular]
+    return found
+
+
+def find(tenant: Tenant, kind: Kind, text: str) -> Json:
+    """The one resource that goes by an id, a name, ``VPC/NAME`` or, for an elastic IP, its address.
+
+    Raises Unknown or Ambiguous.
+    """
+    found = candidates(tenant, kind, text)
+    if not found:
+        raise Unknown(f"no {kind.noun} goes by {text!r}: 'sdnctl {kind.command} list' shows what there is")
+    if len(found) > 1:
+        raise ambiguous(kind, text, found)
+    return found[0]
+
+
+def find_id(tenant: Tenant, kind: Kind, text: str) -> str:
+    """The id of the one resource that goes by this text; what is an id already is not asked for."""
+    return text if kind.is_id(text) else str(find(tenant, kind, text)[kind.id_key])
+
+
+def candidates(tenant: Tenant, kind: Kind, text: str) -> list[Json]:
+    """Every resource that goes by this text; an id beats a name."""
+    if kind.is_id(text):
+        try:
+            return [described(tenant, kind, text)]
+        except Denied as denied:
+            if not denied.gone:
+                raise
+    filters: list[tuple[str, Iterable[str]]] = []
+    vpc, slash, name = text.rpartition("/")
+    if slash and kind.in_vpc:
+        filters.append(("vpcId", [find_id(tenant, VPC, vpc)]))
+    if kind is EIP and _QUAD.fullmatch(name):
+        return list(listed(tenant, kind, [("elasticIpAddress", [name])]))
+    filters.append((kind.name_filter, [name]))
+    return [shown for shown in listed(tenant, kind, filters) if shown[kind.name_key] == name]
+
+
+def ambiguous(kind: Kind, text: str, found: list[Json]) -> Ambiguous:
+    """The refusal of a name that several have."""
+    ids = [shown[kind.id_key] for shown in found]
+    rest = f" and {len(ids) - MENTIONED} more" if len(ids) > MENTIONED else ""
+    how = "its id or as VPC/NAME" if kind.in_vpc and "/" not in text else "its id"
+    return Ambiguous(f"{len(ids)} {kind.noun}s go by {text!r} ({', '.join(ids[:MENTIONED])}{rest}): name one by {how}")
+
+
+def holder(tenant: Tenant, text: str) -> Json:
+    """The network interface that an elastic IP is bound to by naming it or its instance.
+
+    ``text`` is ``instance:NAME``, ``eni:NAME``, an id, or a name that only one instance or interface has.
+    """
+    kind, name = tagged(text)
+    found = [(one, shown) for one in ([kind] if kind else [INSTANCE, ENI]) for shown in candidates(tenant, one, name)]
+    if not found:
+        nouns = kind.noun if kind else "instance or network interface"
+        raise Unknown(f"no {nouns} goes by {name!r}: 'sdnctl instance list' and 'sdnctl eni list' show what there is")
+    if len(found) > 1:
+        ids = ", ".join(shown[one.id_key] for one, shown in found)
+        raise Ambiguous(f"{name!r} may be any of {ids}: name one by its id")
+    one, shown = found[0]
+    if one is ENI:
+        return shown
+    primary: Json = shown["primaryNetworkInterface"]["networkInterface"]
+    return primary
+
+
+def tagged(text: str) -> tuple[Kind | None, str]:
+    """``instance:web`` as its kind and the name; an id says its kind itself; None when the kind is not said."""
+    tag, colon, name = text.partition(":")
+    if colon and tag in (INSTANCE.command, ENI.command):
+        return KINDS[tag], name
+    return next((kind for kind in (INSTANCE, ENI) if kind.is_id(text)), None), text
+
+
+class Names:
+    """Ids as people know them: the name, or the id where there is none."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+        self._known: dict[str, dict[str, str]] = {}
+
+    def of(self, kind: Kind, ids: Any) -> Any:
+        """The name of an id, or the names of several."""
+        if isinstance(ids, list):
+            return [self.of(kind, id) for id in ids]
+        if not ids or not kind.is_id(ids):
+            return ids
+        if kind.command not in self._known:
+            found = listed(self._tenant, kind)
+            self._known[kind.command] = {shown[kind.id_key]: shown[kind.name_key] for shown in found}
+        return self._known[kind.command].get(ids) or ids
+
+    def cell(self, column: Column, shown: Json) -> Any:
+        """What a column shows of a resource."""
+        value = column.of(shown)
+        return self.of(KINDS[column.names], value) if column.names else value

@@ -1,0 +1,11 @@
+"""The resources that the product stores, without those that other tests declare for themselves."""
+
+from sdnctl.feature import discover
+from sdnctl.model import meta, resources
+
+discover()
+CLASSES = tuple(
+    cls
+    for cls in resources().values()
+    if cls.__module__.partition(".")[0] in ("apps", "sdnctl") and not meta(cls).local
+)
