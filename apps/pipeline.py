@@ -32,7 +32,7 @@ from sdnctl.of.fields import (
     UDP_SRC,
     VLAN_VID,
 )
-from sdnctl.pipeline import Pipeline, Priority, dropper
+from sdnctl.pipeline import Pipeline, Priority
 
 PIPELINE = Pipeline()
 
@@ -129,7 +129,7 @@ ASK_GATEWAY = CONTROLLER_STAGE.punt("ask_gateway", "the public gateway told its 
 
 DROP = END.table("drop", "count the drop by its reason", matches=[REASON])
 
-drop = dropper(REASON, DROP)
+drop = PIPELINE.dropper(REASON, DROP)
 
 
 @always

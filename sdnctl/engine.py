@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sdnctl.errors import FeatureError
-from sdnctl.feature import Feature, Placed, Program
+from sdnctl.feature import Feature, Placed, Program, View
 from sdnctl.graph import ANY, Graph, Key, Memo, Placement, Unit
 from sdnctl.ledger import Ledger, ReportKey
 from sdnctl.model import meta
@@ -54,6 +54,18 @@ class Engine:
     def owners(self, cookie: int) -> list[str]:
         """Feature and resource id behind a flow."""
         return [str(unit) for unit in self._ledger.owners(cookie)]
+
+    def units(self, cookie: int) -> tuple[Unit, ...]:
+        """The units that want a flow, none when nobody does."""
+        return self._ledger.owners(cookie)
+
+    def meter_unit(self, id: int) -> Unit | None:
+        """The unit that wants a meter."""
+        return self._ledger.meter_owner(id)
+
+    def view(self) -> View:
+        """A view for a reader that is no unit: what it reads is remembered by nobody."""
+        return self._memo.view()
 
     def apply(self, changes: Iterable[Change], *, strict: bool = False) -> Touched:
         """Take changes in and run what they concern; ``strict`` raises what a unit raises, for tests."""

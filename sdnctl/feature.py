@@ -6,13 +6,14 @@
 
 A unit is (feature, resource): the engine runs it again when something that it read through its ``View`` changed, and
 retracts what it no longer yields.  Derived values are shared between units and stop a wave of changes when they come
-out equal.  ``@packet_in`` answers what a punt table hands up, ``@every`` looks at the world now and then.
+out equal.  ``@packet_in`` answers what a punt table hands up, ``@every`` looks at the world now and then.  ``@says``
+tells in words what a flow does to a packet, ``@counts`` what a meter counts.
 """
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Hashable, Iterable, Iterator, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
 from typing import Any, Protocol, TypeVar
@@ -22,7 +23,8 @@ from sdnctl.of.flow import Flow
 from sdnctl.of.group import Group
 from sdnctl.of.meter import Meter
 from sdnctl.packets import PacketIn, PacketOut, Report
-from sdnctl.pipeline import Pipeline, Table
+from sdnctl.pipeline import Pipeline, Reason, Table
+from sdnctl.steps import Step
 
 R = TypeVar("R")
 V = TypeVar("V")
@@ -116,6 +118,27 @@ class Static:
     run: Callable[[], Iterable[Item]]
 
 
+Subject = Feature | Static | Reason | Table
+"""What can have words of its own: whoever yields flows, a reason to drop, a table that asks the controller."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """A declared function that says in a tenant's words what happened to a packet at one step."""
+
+    subject: Subject
+    say: Callable[[Step, View], str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """A declared function that tells what a feature's meters count: the ``direction`` of one of them."""
+
+    of: Feature
+    family: str
+    direction: Callable[[Any, Meter], str]
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """All that was declared under a package."""
@@ -125,6 +148,9 @@ class Program:
     handlers: dict[int, Handler]
     tickers: tuple[Ticker, ...]
     pipeline: Pipeline
+    words: Mapping[str | Reason | Table, Words] = field(default_factory=dict)
+    """By the name of a feature or static, else by the reason or table itself."""
+    counted: Mapping[Feature, Counted] = field(default_factory=dict)
 
 
 @cache  # features that run for the same resources share one, and with it what was found out
@@ -165,6 +191,19 @@ def every(
     return lambda run: Ticker(f"{_folder(run)}.{run.__name__}", seconds, run)
 
 
+def says(subject: Subject) -> Callable[[Callable[[Step, View], str]], Words]:
+    """Declare the words for what a feature's flows do, for a reason, or for what the controller answers a table.
+
+    ``step.record`` is the resource that the flow is for; a sentence starts small and has no full stop.
+    """
+    return lambda say: Words(subject, say)
+
+
+def counts(of: Feature, family: str) -> Callable[[Callable[[Any, Meter], str]], Counted]:
+    """Declare that a feature's meters are counters of ``family``, one for each resource and direction."""
+    return lambda direction: Counted(of, family, direction)
+
+
 def _folder(run: Callable[..., Any]) -> str:
     parts = run.__module__.split(".")
     return parts[-2] if len(parts) > 1 else parts[-1]
@@ -191,7 +230,7 @@ def discover(package: str = "apps") -> Program:
 
 def assemble(declared: Iterable[Any], pipeline: Pipeline) -> Program:
     """A program from declared objects; anything else among them is passed over."""
-    kinds = Feature | Static | Handler | Ticker
+    kinds = Feature | Static | Handler | Ticker | Words | Counted
     unique = list(dict.fromkeys(value for value in declared if isinstance(value, kinds)))
     handlers: dict[int, Handler] = {}
     for item in unique:
@@ -205,4 +244,17 @@ def assemble(declared: Iterable[Any], pipeline: Pipeline) -> Program:
         handlers,
         tuple(item for item in unique if isinstance(item, Ticker)),
         pipeline,
+        _words(item for item in unique if isinstance(item, Words)),
+        {item.of: item for item in unique if isinstance(item, Counted)},
     )
+
+
+def _words(declared: Iterable[Words]) -> dict[str | Reason | Table, Words]:
+    found: dict[str | Reason | Table, Words] = {}
+    for item in declared:
+        subject = item.subject
+        key = subject.name if isinstance(subject, Feature | Static) else subject
+        if key in found:
+            raise ValueError(f"{subject.name} has two functions that say what it does")
+        found[key] = item
+    return found

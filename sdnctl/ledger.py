@@ -35,6 +35,10 @@ class Ledger:
         held = self._owners.get(cookie, ())
         return held if isinstance(held, tuple) else (held,)
 
+    def meter_owner(self, id: int) -> Unit | None:
+        """The unit that wants a meter."""
+        return self._meter_owner.get(id)
+
     def settle(self, yields: Mapping[Unit, Yield]) -> tuple[Touched, set[ReportKey], dict[Unit, FlowConflict]]:
         """Retract what the units held, add what they yield now; the conflicts by unit, whose old flows stay."""
         touched, reports, conflicts = Touched(), set[ReportKey](), dict[Unit, FlowConflict]()

@@ -133,6 +133,14 @@ class Stage:
         return table
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where dropped packets are counted: the last table, and the register that holds the reason's number."""
+
+    register: OxmField
+    table: Table
+
+
 class Pipeline:
     """Collects the declarations of one pipeline; complete when its module is imported."""
 
@@ -141,6 +149,7 @@ class Pipeline:
         self.tables: dict[str, Table] = {}
         self.fields: list[Alive] = []
         self.reasons: list[Reason] = []
+        self.end: End | None = None
         self._punts = 0
 
     def stage(self, name: str) -> Stage:
@@ -174,6 +183,16 @@ class Pipeline:
         made = Reason(len(self.reasons) + 1, name, text)
         self.reasons.append(made)
         return made
+
+    def dropper(self, register: OxmField, table: Table) -> "Dropper":
+        """Declare where drops are counted; a function from a reason to the actions that drop for it."""
+        self.end = End(register, table)
+        return dropper(register, table)
+
+    def reason_of(self, registers: Mapping[OxmField, int]) -> Reason | None:
+        """Why a packet with these registers was dropped, None when it was not."""
+        number = registers.get(self.end.register, 0) if self.end is not None else 0
+        return self.reasons[number - 1] if 0 < number <= len(self.reasons) else None
 
     def next_punt(self) -> int:
         """The next machine meter number."""
@@ -231,6 +250,9 @@ def goto(table: Table) -> Instruction:
     return goto_id(table.id)
 
 
-def dropper(register: OxmField, table: Table) -> Callable[[Reason], tuple[Action | Instruction, ...]]:
+Dropper = Callable[[Reason], tuple[Action | Instruction, ...]]
+
+
+def dropper(register: OxmField, table: Table) -> Dropper:
     """A function from a reason to the actions that drop for it: note the reason, go where it is counted."""
     return lambda reason: (set_field(register, reason.number), goto(table))

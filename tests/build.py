@@ -1,11 +1,12 @@
 """Small networks for tests, written as intent: each call is what an API call would have put into the store."""
 
+from dataclasses import replace
 from typing import Any
 
 from apps.account.model import Account
 from apps.eip.model import ElasticIp, GatewayNeighbour, Pool
 from apps.eni.model import NetworkInterface, mac_of
-from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
+from apps.routing.model import INTERFACE, INTERNET, LOCAL, Route, RouteTable
 from apps.vpc.model import ANYTHING, Subnet, Vpc
 from sdnctl.addresses import Cidr, Ip4, Mac
 from sdnctl.engine import Engine
@@ -50,6 +51,35 @@ class Network:
             return vpc
 
         return self.store.transact(work)
+
+    def table(self, vpc: Vpc, name: str, *subnets: Subnet) -> RouteTable:
+        """A custom route table without routes, used by some subnets."""
+
+        def work(txn: Txn) -> RouteTable:
+            key = txn.allocate(RouteTable, "key")
+            table = RouteTable(id=f"rtb-{name}", account="acc", vpc=vpc.id, key=key)
+            txn.put(table)
+            for subnet in subnets:
+                txn.put(replace(subnet, route_table=table.id))
+            return table
+
+        return self.store.transact(work)
+
+    def route(self, table: RouteTable, prefix: str, to: NetworkInterface | None = None, priority: int = 100) -> Route:
+        """A rule to an interface, or to the internet."""
+        kind, hop = (INTERFACE, to.id) if to else (INTERNET, "")
+        route = Route(
+            id=f"route-{table.id}-{prefix}-{hop}-{priority}",
+            account="acc",
+            vpc=table.vpc,
+            table=table.id,
+            prefix=Cidr.parse(prefix),
+            next_hop_type=kind,
+            next_hop=hop,
+            priority=priority,
+        )
+        self._put(route)
+        return route
 
     def subnet(self, vpc: Vpc, name: str, cidr: str) -> Subnet:
         """A subnet under the VPC's default route table."""
@@ -129,6 +159,18 @@ class Network:
             return made
 
         return self.store.transact(work)
+
+    def table_of(self, id: str) -> RouteTable:
+        """The route table with an id."""
+        return self.store.state.all(RouteTable)[id]
+
+    def subnet_of(self, id: str) -> Subnet:
+        """The subnet with an id, as it is now."""
+        return self.store.state.all(Subnet)[id]
+
+    def port_of(self, id: str) -> NetworkInterface:
+        """The network interface with an id."""
+        return self.store.state.all(NetworkInterface)[id]
 
     def changes(self) -> list[Change]:
         """Everything, as the changes that would make it from nothing."""

@@ -3,16 +3,17 @@
 from collections.abc import Iterator
 
 from apps.dhcp.model import DEFAULT_DNS, LEASE_SECONDS, MTU
-from apps.eni.model import NetworkInterface
+from apps.eni.model import NetworkInterface, known_by_key
 from apps.pipeline import ASK_DHCP, PORT, SERVICE, VPC
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc, vpc_here
 from sdnctl.addresses import Ip4
-from sdnctl.feature import Item, View, always, feature, packet_in, placed
+from sdnctl.feature import Item, View, always, feature, packet_in, placed, says
 from sdnctl.of.actions import output
 from sdnctl.of.fields import IP_DST, UDP_DST, UDP_SRC
 from sdnctl.packet import DhcpRequest, DhcpType, dhcp_reply, parse_dhcp
 from sdnctl.packets import PacketIn, PacketOut
 from sdnctl.pipeline import Priority, goto
+from sdnctl.steps import Step
 
 CLIENT, SERVER = 68, 67
 BROADCAST_ADDRESS = 0xFFFFFFFF
@@ -74,3 +75,22 @@ def _kind(request: DhcpRequest, address: Ip4, server: Ip4) -> DhcpType | None:
         return None
     wanted = request.requested_ip or request.ciaddr
     return DhcpType.ACK if wanted == address else DhcpType.NAK
+
+
+@says(asked_by_all)
+def discover(step: Step, view: View) -> str:
+    """A client without an address."""
+    return "DHCP: who gives me an address?"
+
+
+@says(renewal)
+def renew(step: Step, view: View) -> str:
+    """A client with an address."""
+    return f"DHCP: asks the server of {step.record.id}, {step.record.dhcp_server}"
+
+
+@says(ASK_DHCP)
+def answered(step: Step, view: View) -> str:
+    """What the interface is given."""
+    port = known_by_key(step.value(PORT), view)
+    return f"the controller answers: DHCP, {port.addresses[0]} for {port.id}" if port is not None else ASK_DHCP.purpose

@@ -9,7 +9,7 @@ from functools import partial
 
 from apps.bandwidth.model import inbound_id, outbound_id
 from apps.eip.model import ElasticIp, GatewayNeighbour, Pool
-from apps.eni.model import NetworkInterface, port_here
+from apps.eni.model import NetworkInterface, called, known_by_key, port_here
 from apps.pipeline import (
     ARRIVAL,
     ASK_EXPIRED_OUTSIDE,
@@ -18,6 +18,8 @@ from apps.pipeline import (
     ASK_QUOTED_OUT,
     DNAT,
     NEXT_HOP,
+    NO_EIP,
+    NO_GATEWAY,
     NOT_OURS,
     ORIGIN,
     OUTSIDE,
@@ -34,7 +36,7 @@ from apps.pipeline import (
 from apps.routing.model import leads_to_internet
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
 from sdnctl.addresses import Ip4
-from sdnctl.feature import Announce, Item, View, always, every, feature, packet_in, placed
+from sdnctl.feature import Announce, Item, View, always, every, feature, packet_in, placed, says
 from sdnctl.host import UPLINK as UPLINK_ID
 from sdnctl.host import LocalUplink
 from sdnctl.of.actions import IN_PORT as BACK
@@ -59,6 +61,7 @@ from sdnctl.of.fields import (
 from sdnctl.packet import arp_request, gratuitous_arp, icmp_error, nat_icmp_error, parse, quoted
 from sdnctl.packets import PacketIn, PacketOut, Put, Report
 from sdnctl.pipeline import Priority, goto
+from sdnctl.steps import Step
 
 REQUEST, REPLY = 1, 2
 TIME_EXCEEDED = 11

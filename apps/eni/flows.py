@@ -2,10 +2,23 @@
 
 from collections.abc import Iterator
 
-from apps.eni.model import NetworkInterface
-from apps.pipeline import ORIGIN, OUT_PORT, OUTPUT, PORT, SERVICE, SOURCE, SUBNET, UNSUPPORTED, VPC, drop
+from apps.eni.model import NetworkInterface, called, known_by_key
+from apps.pipeline import (
+    NOT_HERE,
+    ORIGIN,
+    OUT_PORT,
+    OUTPUT,
+    PORT,
+    SERVICE,
+    SOURCE,
+    SPOOFED,
+    SUBNET,
+    UNSUPPORTED,
+    VPC,
+    drop,
+)
 from apps.vpc.model import Subnet, Vpc
-from sdnctl.feature import Item, Reported, View, always, feature
+from sdnctl.feature import Item, Reported, View, always, feature, says
 from sdnctl.host import Binding, LocalPort
 from sdnctl.of.actions import load, output, set_field
 from sdnctl.of.fields import (
@@ -13,6 +26,7 @@ from sdnctl.of.fields import (
     ARP_SPA,
     ETH_SRC,
     ETH_TYPE,
+    ETH_TYPE_ARP,
     ETH_TYPE_IPV6,
     IN_PORT,
     IP_DST,
@@ -23,6 +37,7 @@ from sdnctl.of.fields import (
     OxmField,
 )
 from sdnctl.pipeline import Priority, goto
+from sdnctl.steps import Step
 
 DHCP_CLIENT, DHCP_SERVER = 68, 67
 BROADCAST_ADDRESS = 0xFFFFFFFF
@@ -74,3 +89,47 @@ def _source_check(port: NetworkInterface) -> Iterator[Item]:
     # Neither does a host that asks DHCP for one (RFC 2131).
     asking = {IP_SRC: 0, IP_DST: BROADCAST_ADDRESS, UDP_SRC: DHCP_CLIENT, UDP_DST: DHCP_SERVER}
     yield SOURCE.flow(Priority.NORMAL, {**sender, **asking}, passed)
+
+
+@says(interface)
+def said(step: Step, view: View) -> str:
+    """Who sends, that it may, and who gets it."""
+    port = view.get(NetworkInterface, step.record.id)
+    if port is None:
+        return f"{step.record.id} is no network interface any more"
+    if step.table == ORIGIN.id:
+        return f"{called(port)} sends, in {port.subnet} of {port.vpc}"
+    if step.table == OUTPUT.id:
+        return f"delivered to {called(port)}"
+    if not port.sanity_check:
+        return f"no spoof check: {port.id} may send from any address"
+    return f"spoof check passed: {_claimed(step)} is an address of {port.id}"
+
+
+@says(SPOOFED)
+def spoofed(step: Step, view: View) -> str:
+    """Which address is not the sender's own."""
+    port = known_by_key(step.value(PORT), view)
+    if port is None:
+        return SPOOFED.text
+    macs = [step.mac(ETH_SRC), *([step.mac(ARP_SHA)] if step.value(ETH_TYPE) == ETH_TYPE_ARP else [])]
+    for mac in macs:
+        if mac != port.mac:
+            return f"{mac} is not the MAC address of {port.id}, which is {port.mac}"
+    own = ", ".join(map(str, port.addresses))
+    return f"{_claimed(step)} is no address of {port.id}, which has {own}"
+
+
+def _claimed(step: Step) -> str:
+    """The IPv4 address that the packet, or the ARP in it, claims to come from."""
+    return str(step.ip(ARP_SPA if step.value(ETH_TYPE) == ETH_TYPE_ARP else IP_SRC))
+
+
+@says(NOT_HERE)
+def not_here(step: Step, view: View) -> str:
+    """Where the receiver is instead."""
+    port = known_by_key(step.value(OUT_PORT), view)
+    if port is None:
+        return NOT_HERE.text
+    where = "on another host, to which there is no way" if view.get(Binding, port.id) else "plugged into no host"
+    return f"{called(port)} is {where}"

@@ -116,3 +116,14 @@ def detached(port: NetworkInterface) -> NetworkInterface:
 def port_here(port: str, here: str, view: View) -> bool:
     """Whether the port is plugged into this host's switch."""
     return bool(port) and view.get(LocalPort, port) is not None
+
+
+def known_by_key(key: int, view: View) -> NetworkInterface | None:
+    """The interface with the key that packets carry."""
+    found = (view.get(NetworkInterface, id) for id in view.by(NetworkInterface, ("key",), key))
+    return next(found, None)
+
+
+def called(port: NetworkInterface) -> str:
+    """An interface in words: its id, and the instance that it is attached to."""
+    return f"{port.id} (instance {port.instance})" if port.instance else port.id

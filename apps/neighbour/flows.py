@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from apps.eni.model import NetworkInterface
+from apps.eni.model import NetworkInterface, called, known_by_key
 from apps.pipeline import (
     BROADCAST,
     FORWARD,
     NEXT_HOP,
+    NO_ADDRESS,
     OUT_PORT,
     OUTPUT,
     OWN_ADDRESS,
@@ -19,7 +20,7 @@ from apps.pipeline import (
     drop,
 )
 from apps.vpc.model import Vpc, vpc_here
-from sdnctl.feature import Item, View, always, feature, placed
+from sdnctl.feature import Item, View, always, feature, placed, says
 from sdnctl.host import LocalPort
 from sdnctl.of.actions import IN_PORT, Action, Instruction, move, output, set_field
 from sdnctl.of.fields import (
@@ -36,6 +37,7 @@ from sdnctl.of.fields import (
     IP_DST,
 )
 from sdnctl.pipeline import Priority, goto
+from sdnctl.steps import Step
 
 GROUP_BIT = 1 << 40
 MULTICAST = (0xE0000000, 0xF0000000)
@@ -90,3 +92,44 @@ def address(port: NetworkInterface, here: str, view: View) -> Iterator[Item]:
         if local:
             # Duplicate address detection (RFC 5227): to the address's owner, silence means free.
             yield OWN_ARP.flow(Priority.NORMAL, {PORT: port.key, ARP_TPA: ip}, drop(OWN_ADDRESS))
+
+
+@says(answer)
+def asked(step: Step, view: View) -> str:
+    """What kind of packet it is, and how a question is answered."""
+    arp = step.value(ETH_TYPE) == ETH_TYPE_ARP
+    if step.table == SERVICE.id:
+        return f"ARP asks who has {step.ip(ARP_TPA)}" if arp else "an IPv4 packet for one receiver"
+    if step.table == OWN_ARP.id:
+        return "not one of the sender's own addresses"
+    if arp:
+        return f"ARP answered: {step.ip(NEXT_HOP)} is at {step.mac(ETH_DST)}"
+    return "the receiver's port is known"
+
+
+@says(address)
+def found(step: Step, view: View) -> str:
+    """Whose the next hop is."""
+    return f"{step.ip(NEXT_HOP)} is {called(step.record)} at {step.record.mac}"
+
+
+@says(BROADCAST)
+def broadcast(step: Step, view: View) -> str:
+    """Which group was meant."""
+    group = step.ip(IP_DST) if step.value(ETH_TYPE) == ETH_TYPE_IP else step.mac(ETH_DST)
+    return f"{group} is no single receiver: {BROADCAST.text}"
+
+
+@says(OWN_ADDRESS)
+def own_address(step: Step, view: View) -> str:
+    """Silence is the answer of duplicate address detection."""
+    return f"{step.record.id} asks by ARP for {step.ip(ARP_TPA)}, which is its own: silence means that nobody else has it"
+
+
+@says(NO_ADDRESS)
+def no_address(step: Step, view: View) -> str:
+    """Who was looked for, and where."""
+    vpc = next(iter(view.by(Vpc, ("key",), step.value(VPC))), "the VPC")
+    sender = known_by_key(step.value(PORT), view)
+    hint = f"; {called(sender)} sent it" if sender is not None and sender.vpc != vpc else ""
+    return f"nobody in {vpc} has {step.ip(NEXT_HOP)}{hint}"

@@ -1,20 +1,49 @@
-"""Tenants read their route tables: the default one of each VPC and the rules in it."""
+"""Tenants make route tables, give them rules, and say which subnets follow them.
 
-from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
-from apps.vpc.model import Subnet
-from sdnctl.api.listing import Listing, answer, attribute, constant
+A rule leads to the internet, to an instance, or to a network interface. What the tenant cannot touch is the rule
+`local`: inside the VPC everybody is reached directly.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from apps.eni.model import NetworkInterface
+from apps.instance.model import Instance
+from apps.routing.model import EVERYWHERE, INSTANCE, INTERFACE, INTERNET, LOCAL, Route, RouteTable
+from apps.vpc.model import ANYTHING, Subnet, Vpc
+from sdnctl.addresses import Cidr
+from sdnctl.api import quota
+from sdnctl.api.listing import Key, Listing, answer, attribute, choose, constant, paged, reference
 from sdnctl.api.registry import operation
-from sdnctl.api.schema import Id, Json, Request, iso, show_tags
-from sdnctl.api.view import View
+from sdnctl.api.schema import Block, Id, Ids, Json, Model, Name, Request, Tags, Text, Whole, iso, show_tags, tag_dict
+from sdnctl.api.view import View, Writer
+from sdnctl.errors import IntentError
 
-KEYS = {
-    "routeTableIds": attribute("id"),
-    "routeTableNames": attribute("name"),
-    "vpcId": attribute("vpc"),
-    "associateType": constant("subnet"),
-    "azType": constant("all", "standard"),
-    "azs": constant(""),
-}
+PATH, ITEM = "/regions/{regionId}/routeTables/", "/regions/{regionId}/routeTables/{routeTableId}"
+NEVER_ROUTED = tuple(Cidr.parse(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"))
+NOT_SERVED = ("vpc_peering", "bgw", "natgw", "havip", "l2gw")
+MOST_AT_ONCE = 100
+quota.declare(
+    "routeTable", 10, lambda view, vpc: view.count(RouteTable, ("vpc",), vpc), within="the VPC", parent=Vpc
+)
+quota.declare("staticRoute", 50, lambda view, table: len(_own_rules(view, table)), "the route table", parent=RouteTable)
+
+
+def _block(value: Any) -> Any:
+    """A single address is a block of one."""
+    return f"{value}/32" if isinstance(value, str) and value and "/" not in value else value
+
+
+Destination = Annotated[Block, BeforeValidator(_block)]
+Preference = Annotated[Whole, Field(ge=1, le=255)]
+HopType = Literal[
+    "local", "internet", "instance", "elastic_network_interface", "vpc_peering", "bgw", "natgw", "havip", "l2gw"
+]
+HopId = Annotated[str, Field(max_length=64)]
+Kind = Literal["CIDR", "PREFIXLIST"]
 
 
 class OneTable(Request):
@@ -23,21 +52,338 @@ class OneTable(Request):
     routeTableId: Id
 
 
-@operation("vpc", "describeRouteTables", "GET", "/regions/{regionId}/routeTables/", Listing)
+class CreateTable(Request):
+    """A route table to be made; it starts with the rule `local` only."""
+
+    vpcId: Id
+    routeTableName: Name
+    associateType: Literal["subnet", "gateway"] = "subnet"
+    description: Text = ""
+    userTags: Tags = ()
+
+
+class ModifyTable(OneTable):
+    """What may change in a route table."""
+
+    routeTableName: Name | None = None
+    description: Text | None = None
+
+
+class NewRule(Model):
+    """A rule to be added; `nextHopId` is the id of the instance or interface, or `internet`."""
+
+    addressPrefix: Destination
+    nextHopType: HopType
+    nextHopId: HopId = ""
+    addressPrefixType: Kind = "CIDR"
+    priority: Preference = 100
+    description: Text = ""
+
+
+class ChangedRule(Model):
+    """A rule to be changed; what is not given stays."""
+
+    ruleId: Id
+    addressPrefix: Destination | None = None
+    nextHopType: HopType | None = None
+    nextHopId: HopId | None = None
+    addressPrefixType: Kind = "CIDR"
+    priority: Preference | None = None
+    description: Text | None = None
+
+
+class AddRules(OneTable):
+    """Rules to be added, all or none."""
+
+    routeTableRuleSpecs: Annotated[tuple[NewRule, ...], Field(min_length=1, max_length=MOST_AT_ONCE)]
+
+
+class ModifyRules(OneTable):
+    """Rules to be changed, all or none."""
+
+    modifyRouteTableRuleSpecs: Annotated[tuple[ChangedRule, ...], Field(min_length=1, max_length=MOST_AT_ONCE)]
+
+
+class RemoveRules(OneTable):
+    """Rules to be removed, all or none."""
+
+    ruleIds: Annotated[Ids, Field(min_length=1, max_length=MOST_AT_ONCE)]
+
+
+class Rules(Listing):
+    """The rules of a table, page by page."""
+
+    routeTableId: Id
+
+
+class Associate(OneTable):
+    """Subnets that are to follow a table."""
+
+    subnetIds: Annotated[Ids, Field(min_length=1, max_length=MOST_AT_ONCE)]
+
+
+class Disassociate(OneTable):
+    """A subnet that is to follow its VPC's default table again."""
+
+    subnetId: Id
+
+
+KEYS = {
+    "routeTableIds": reference("id"),
+    "routeTableNames": attribute("name"),
+    "vpcId": reference("vpc"),
+    "associateType": constant("subnet"),
+    "azType": constant("all", "standard"),
+    "azs": constant(""),
+}
+RULE_KEYS = {
+    "ruleIds": attribute("id"),
+    "origins": attribute("origin"),
+    "nextHopTypes": attribute("next_hop_type"),
+    "addressPrefix": attribute("prefix"),
+    "description": attribute("description"),
+    "nextHopId": Key(lambda view, rule: (_hop_id(rule),)),
+}
+
+
+@operation("vpc", "describeRouteTables", "GET", PATH, Listing)
 def describe_route_tables(request: Listing, view: View) -> Json:
     """The caller's route tables."""
-    return answer(request, view, view.mine(RouteTable), KEYS, "routeTables", show)
+    return answer(request, view, RouteTable, KEYS, "routeTables", show)
 
 
-@operation("vpc", "describeRouteTable", "GET", "/regions/{regionId}/routeTables/{routeTableId}", OneTable)
+@operation("vpc", "createRouteTable", "POST", PATH, CreateTable)
+def create_route_table(request: CreateTable, txn: Writer) -> Json:
+    """Make a route table that knows its VPC and nothing beyond."""
+    vpc = txn.own(Vpc, request.vpcId, "vpcId")
+    if request.associateType != "subnet":
+        raise IntentError("associateType", "route tables of gateways are not served", 501, "NOT_IMPLEMENTED")
+    quota.admit(txn, "routeTable", 1, parent=vpc.id)
+    table = RouteTable(
+        id=txn.new_id(RouteTable),
+        account=vpc.account,
+        vpc=vpc.id,
+        key=txn.allocate(RouteTable, "key"),
+        name=request.routeTableName,
+        description=request.description,
+        tags=tag_dict(request.userTags),
+        created=txn.now,
+    )
+    txn.put(table)
+    txn.put(_rule(txn, table, prefix=vpc.cidr, next_hop_type=LOCAL))
+    return {"routeTableId": table.id}
+
+
+@operation("vpc", "describeRouteTable", "GET", ITEM, OneTable)
 def describe_route_table(request: OneTable, view: View) -> Json:
     """One route table with its rules."""
     return {"routeTable": show(view, view.own(RouteTable, request.routeTableId, "routeTableId"))}
 
 
+@operation("vpc", "modifyRouteTable", "PATCH", ITEM, ModifyTable)
+def modify_route_table(request: ModifyTable, txn: Writer) -> Json:
+    """Rename a route table or describe it."""
+    table = txn.own(RouteTable, request.routeTableId, "routeTableId")
+    name = table.name if request.routeTableName is None else request.routeTableName
+    text = table.description if request.description is None else request.description
+    txn.put(replace(table, name=name, description=text))
+    return {}
+
+
+@operation("vpc", "deleteRouteTable", "DELETE", ITEM, OneTable)
+def delete_route_table(request: OneTable, txn: Writer) -> Json:
+    """Delete a route table that no subnet follows; the VPC's default one stays."""
+    table = txn.own(RouteTable, request.routeTableId, "routeTableId")
+    if table.default:
+        raise IntentError.precondition("routeTableId", f"{table.id} is the default table of {table.vpc}")
+    for subnet in sorted(txn.region.by(Subnet, ("route_table",), table.id)):
+        raise IntentError.precondition("routeTableId", f"{table.id} is still followed by {subnet}: disassociate it")
+    txn.delete(RouteTable, table.id)
+    return {}
+
+
+@operation("vpc", "describeRouteTableRules", "GET", f"{ITEM}/routeTableRules", Rules)
+def describe_route_table_rules(request: Rules, view: View) -> Json:
+    """The rules of a route table, in the order in which they are tried."""
+    table = view.own(RouteTable, request.routeTableId, "routeTableId")
+    rules = choose(request, view, _rules(view, table.id), RULE_KEYS)
+    return paged(request, view, rules, "routeTableRules", lambda _, rule: show_rule(rule))
+
+
+@operation("vpc", "addRouteTableRules", "POST", f"{ITEM}:addRouteTableRules", AddRules)
+def add_route_table_rules(request: AddRules, txn: Writer) -> Json:
+    """Add rules to a route table."""
+    table = txn.own(RouteTable, request.routeTableId, "routeTableId")
+    quota.admit(txn, "staticRoute", len(request.routeTableRuleSpecs), parent=table.id)
+    for spec in request.routeTableRuleSpecs:
+        _check_kind(spec.addressPrefixType)
+        txn.put(
+            _rule(
+                txn,
+                table,
+                prefix=_destination(txn, table, spec.addressPrefix),
+                next_hop_type=spec.nextHopType,
+                next_hop=_next_hop(txn, table, spec.nextHopType, spec.nextHopId),
+                priority=spec.priority,
+                description=spec.description,
+            )
+        )
+    _check_together(_own_rules(txn, table.id))
+    return {}
+
+
+@operation("vpc", "modifyRouteTableRules", "POST", f"{ITEM}:modifyRouteTableRules", ModifyRules)
+def modify_route_table_rules(request: ModifyRules, txn: Writer) -> Json:
+    """Change rules of a route table."""
+    table = txn.own(RouteTable, request.routeTableId, "routeTableId")
+    for spec in request.modifyRouteTableRuleSpecs:
+        _check_kind(spec.addressPrefixType)
+        rule = _static(txn, table, spec.ruleId, "ruleId")
+        changed = replace(
+            rule,
+            priority=rule.priority if spec.priority is None else spec.priority,
+            description=rule.description if spec.description is None else spec.description,
+        )
+        if spec.addressPrefix is not None:
+            changed = replace(changed, prefix=_destination(txn, table, spec.addressPrefix))
+        if spec.nextHopType is not None or spec.nextHopId is not None:
+            kind = spec.nextHopType or rule.next_hop_type
+            same = spec.nextHopId is None and kind == rule.next_hop_type
+            hop = rule.next_hop if same else _next_hop(txn, table, kind, spec.nextHopId or "")
+            changed = replace(changed, next_hop_type=kind, next_hop=hop)
+        txn.put(changed)
+    _check_together(_own_rules(txn, table.id))
+    return {}
+
+
+@operation("vpc", "removeRouteTableRules", "POST", f"{ITEM}:removeRouteTableRules", RemoveRules)
+def remove_route_table_rules(request: RemoveRules, txn: Writer) -> Json:
+    """Remove rules from a route table."""
+    table = txn.own(RouteTable, request.routeTableId, "routeTableId")
+    for id in request.ruleIds:
+        txn.delete(Route, _static(txn, table, id, "ruleIds").id)
+    return {}
+
+
+@operation("vpc", "associateRouteTable", "POST", f"{ITEM}:associateRouteTable", Associate)
+def associate_route_table(request: Associate, txn: Writer) -> Json:
+    """Let subnets of the table's VPC follow it instead of the table that they followed."""
+    table = txn.own(RouteTable, request.routeTableId, "routeTableId")
+    for id in request.subnetIds:
+        subnet = txn.own(Subnet, id, "subnetIds")
+        if subnet.vpc != table.vpc:
+            raise IntentError.precondition("subnetIds", f"{subnet.id} is not in the table's VPC {table.vpc}")
+        txn.put(replace(subnet, route_table=table.id))
+    return {}
+
+
+@operation("vpc", "disassociateRouteTable", "POST", f"{ITEM}:disassociateRouteTable", Disassociate)
+def disassociate_route_table(request: Disassociate, txn: Writer) -> Json:
+    """Let a subnet follow its VPC's default route table again."""
+    table = txn.own(RouteTable, request.routeTableId, "routeTableId")
+    subnet = txn.own(Subnet, request.subnetId, "subnetId")
+    if subnet.route_table != table.id:
+        raise IntentError.precondition("subnetId", f"{subnet.id} follows {subnet.route_table}, not {table.id}")
+    if table.default:
+        raise IntentError.precondition("routeTableId", f"{table.id} is the default table: associate another one")
+    (default,) = txn.region.by(RouteTable, ("vpc", "default"), (table.vpc, True))
+    txn.put(replace(subnet, route_table=default))
+    return {}
+
+
+def _rule(txn: Writer, table: RouteTable, *, prefix: Cidr, next_hop_type: str, **more: Any) -> Route:
+    """A new rule of a table."""
+    return Route(
+        id=txn.new_id(Route),
+        account=table.account,
+        vpc=table.vpc,
+        table=table.id,
+        prefix=prefix,
+        next_hop_type=next_hop_type,
+        created=txn.now,
+        **more,
+    )
+
+
+def _check_kind(kind: Kind) -> None:
+    if kind != "CIDR":
+        raise IntentError("addressPrefixType", "prefix lists are not served", 501, "NOT_IMPLEMENTED")
+
+
+def _static(txn: Writer, table: RouteTable, id: str, field: str) -> Route:
+    """A rule of this table that a tenant may change."""
+    rule = txn.own(Route, id, field)
+    if rule.table != table.id:
+        raise IntentError.missing(field, f"rule {id!r} of {table.id}")
+    if rule.next_hop_type == LOCAL:
+        raise IntentError.precondition(field, f"{id} is the rule local, which is read-only")
+    return rule
+
+
+def _destination(txn: Writer, table: RouteTable, prefix: Cidr) -> Cidr:
+    """The prefix of a rule, if packets to it could ever get as far as the route table."""
+    if prefix != EVERYWHERE and any(prefix.within(other) for other in NEVER_ROUTED):
+        raise IntentError("addressPrefix", f"{prefix} is never routed")
+    for local in _local(txn, table):
+        if prefix.within(local):
+            raise IntentError.precondition("addressPrefix", f"{prefix} is inside {local}, which is local to the VPC")
+    return prefix
+
+
+def _local(txn: Writer, table: RouteTable) -> Iterator[Cidr]:
+    """What is local: the VPC's block, or where it has none the blocks of its subnets."""
+    vpc = txn.own(Vpc, table.vpc, "vpcId")
+    if vpc.cidr != ANYTHING:
+        yield vpc.cidr
+    else:
+        yield from (subnet.cidr for subnet in txn.of(Subnet, ("vpc",), vpc.id))
+
+
+def _next_hop(txn: Writer, table: RouteTable, kind: str, id: str) -> str:
+    """The id to be stored: checked for an instance or interface, empty for the internet."""
+    if kind == LOCAL:
+        raise IntentError.precondition("nextHopType", "the rule local is made with the table and read-only")
+    if kind in NOT_SERVED:
+        served = f"{INTERNET}, {INSTANCE} and {INTERFACE}"
+        raise IntentError.precondition("nextHopType", f"next hops of type {kind} are not served, only {served}")
+    if kind == INTERNET:
+        if id not in ("", INTERNET):
+            raise IntentError("nextHopId", f"must be {INTERNET!r} when nextHopType is")
+        return ""
+    hop = txn.own(Instance if kind == INSTANCE else NetworkInterface, id, "nextHopId")
+    if hop.vpc != table.vpc:
+        raise IntentError.precondition("nextHopId", f"{id} is not in the table's VPC {table.vpc}")
+    if isinstance(hop, NetworkInterface) and hop.primary:
+        raise IntentError.precondition("nextHopId", f"{id} is a primary interface: name its instance {hop.instance}")
+    return id
+
+
+def _check_together(rules: Sequence[Route]) -> None:
+    """Refuse equal rules, and what leads to the internet and elsewhere alike."""
+    seen: set[tuple[Cidr, int, str, str]] = set()
+    public = {rule.prefix for rule in rules if rule.next_hop_type == INTERNET}
+    for rule in rules:
+        same = (rule.prefix, rule.priority, rule.next_hop_type, rule.next_hop)
+        if same in seen:
+            text = f"a rule for {rule.prefix} with priority {rule.priority} to {_hop_id(rule)} exists"
+            raise IntentError("addressPrefix", text, 409, "ALREADY_EXISTS")
+        seen.add(same)
+        if rule.next_hop_type != INTERNET and rule.prefix in public:
+            text = f"{rule.prefix} leads to the internet, which shares a prefix with no other next hop"
+            raise IntentError("addressPrefix", text, 409, "CONFLICT")
+
+
+def _rules(view: View, table: str) -> list[Route]:
+    return sorted(view.of(Route, ("table",), table), key=_order)
+
+
+def _own_rules(view: View, table: str) -> list[Route]:
+    """What tenants put into a table: all but the rule local."""
+    return [rule for rule in _rules(view, table) if rule.next_hop_type != LOCAL]
+
+
 def show(view: View, table: RouteTable) -> Json:
     """A route table as the API shows it; rules in the order in which they are tried."""
-    rules = sorted(view.of(Route, ("table",), table.id), key=_order)
     return {
         "routeTableId": table.id,
         "routeTableName": table.name,
@@ -45,7 +391,7 @@ def show(view: View, table: RouteTable) -> Json:
         "associateType": "subnet",
         "description": table.description,
         "vpcId": table.vpc,
-        "routeTableRules": [show_rule(rule) for rule in rules],
+        "routeTableRules": [show_rule(rule) for rule in _rules(view, table.id)],
         "routePropagations": [],
         "subnetIds": sorted(view.region.by(Subnet, ("route_table",), table.id)),
         "createdTime": iso(table.created),
@@ -54,18 +400,28 @@ def show(view: View, table: RouteTable) -> Json:
 
 
 def show_rule(rule: Route) -> Json:
-    """A rule as the API shows it; `local` and `internet` have no next hop to name."""
+    """A rule as the API shows it; `local` and `internet` are their own next hop."""
     return {
         "ruleId": rule.id,
         "priority": rule.priority,
         "nextHopType": rule.next_hop_type,
-        "nextHopId": rule.next_hop or (rule.next_hop_type if rule.next_hop_type in (LOCAL, INTERNET) else ""),
+        "nextHopId": _hop_id(rule),
         "addressPrefixType": "CIDR",
         "addressPrefix": str(rule.prefix),
         "origin": rule.origin,
-        "description": "",
+        "description": rule.description,
     }
+
+
+def _hop_id(rule: Route) -> str:
+    return rule.next_hop or (rule.next_hop_type if rule.next_hop_type in (LOCAL, INTERNET) else "")
 
 
 def _order(rule: Route) -> tuple[bool, int, int, str]:
     return rule.next_hop_type != LOCAL, -rule.prefix.length, rule.priority, rule.id
+
+
+def routes_to(view: View, ids: Iterable[str]) -> Iterator[Route]:
+    """The rules that lead to an instance or interface: as long as there are any, it stays."""
+    for id in ids:
+        yield from view.of(Route, ("next_hop",), id)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 
-from apps.eni.model import NetworkInterface
+from apps.eni.model import NetworkInterface, called
 from apps.pipeline import (
     ASK_EXPIRED,
     ASK_UNREACHABLE,
@@ -13,6 +13,7 @@ from apps.pipeline import (
     LOCAL_ROUTE,
     NEXT_HOP,
     NO_NEXT_HOP,
+    NO_ROUTE,
     RESOLVE,
     ROUTE,
     ROUTE_TABLE,
@@ -27,7 +28,7 @@ from apps.pipeline import (
 from apps.routing.model import INSTANCE, INTERFACE, INTERNET, LOCAL, Route, RouteTable
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc, vpc_here
 from sdnctl.addresses import Cidr, Ip4
-from sdnctl.feature import Item, View, always, feature, packet_in, placed
+from sdnctl.feature import Item, View, always, feature, packet_in, placed, says
 from sdnctl.of.actions import IN_PORT, Action, Instruction, dec_ttl, move, multipath, output, set_field, set_ttl
 from sdnctl.of.fields import (
     ETH_DST,
@@ -46,6 +47,7 @@ from sdnctl.of.fields import (
 from sdnctl.packet import icmp_error, parse
 from sdnctl.packets import PacketIn, PacketOut
 from sdnctl.pipeline import Priority, goto
+from sdnctl.steps import Step
 
 ECHO_REPLY, UNREACHABLE, ECHO_REQUEST, TIME_EXCEEDED = 0, 3, 8, 11
 PORT_UNREACHABLE = 3
@@ -126,8 +128,11 @@ def route_table(table: RouteTable, here: str, view: View) -> Iterator[Item]:
 
 
 def _owner(slot: int, routes: list[Route]) -> Route:
-    """Rendezvous hashing: each slot goes to the next hop that wants it most, whoever else there is."""
-    return max(routes, key=lambda route: blake2b(f"{route.id} {slot}".encode(), digest_size=8).digest())
+    """Rendezvous hashing: each slot goes to the next hop that wants it most, whoever else and whichever prefix it is.
+
+    So a next hop that goes gives up its own slots only, and both directions of a connection meet the same appliance.
+    """
+    return max(routes, key=lambda route: blake2b(f"{route.next_hop} {slot}".encode(), digest_size=8).digest())
 
 
 def _to(route: Route, view: View) -> Sequence[Action | Instruction]:
@@ -168,3 +173,72 @@ def _error(packet: PacketIn, kind: int, code: int, source: Ip4) -> Iterator[Pack
     frame = icmp_error(packet.data, kind, code, source, ROUTER_MAC)
     if frame is not None:
         yield PacketOut(frame, (output(packet.in_port),))
+
+
+@says(hop)
+def one_hop(step: Step, view: View) -> str:
+    """What is left of the hop limit."""
+    left = step.after.get(IP_TTL, 0)
+    return f"one router further: hop limit {left}" if left != step.value(IP_TTL) else f"hop limit {left}: none is left"
+
+
+@says(router)
+def to_router(step: Step, view: View) -> str:
+    """What is wanted of the router."""
+    address = step.ip(NEXT_HOP if step.table == RESOLVE.id else IP_DST)
+    who = f"{address}, {'router' if address == step.record.router else 'DHCP server'} of {step.record.id}"
+    if step.table == RESOLVE.id:
+        return f"{who}, is at {ROUTER_MAC}"
+    return f"UDP to {who}" if step.value(IP_PROTO) == IP_PROTO_UDP else f"ping answered by {who}"
+
+
+@says(ROUTER_ITSELF)
+def router_itself(step: Step, view: View) -> str:
+    """Which router offers nothing."""
+    return f"{step.ip(IP_DST)} belongs to the router of {step.record.id}, which offers no service but ping"
+
+
+@says(route_table)
+def routed(step: Step, view: View) -> str:
+    """Which route of the table it was."""
+    routes = _meant(step, view)
+    if step.table == ROUTE.id and len(routes) > 1:
+        return f"{len(routes)} equal routes {routes[0].prefix} of {step.record.id}: the connection keeps to one"
+    taken = _owner(step.value(SLOT), routes) if len(routes) > 1 else routes[0]
+    where = "the internet" if taken.next_hop_type == INTERNET else taken.next_hop
+    return f"route {taken.prefix} of {step.record.id} leads to {where}"
+
+
+def _meant(step: Step, view: View) -> list[Route]:
+    """The equal routes of the table that the flow of a step is for."""
+    every = (view.get(Route, id) for id in sorted(view.by(Route, ("table",), step.record.id)))
+    known = [route for route in every if route is not None and route.next_hop_type != LOCAL]
+    here = [route for route in known if route.prefix.contains(step.value(IP_DST))]
+    return [route for route in here if Priority.prefix(route.prefix.length, route.priority) == step.priority]
+
+
+@says(NO_NEXT_HOP)
+def no_next_hop(step: Step, view: View) -> str:
+    """Which route leads nowhere."""
+    return f"{routed(step, view)}, which has no network interface in this VPC"
+
+
+@says(NO_ROUTE)
+def no_route(step: Step, view: View) -> str:
+    """Which table has no such route."""
+    table = next(iter(view.by(RouteTable, ("key",), step.value(ROUTE_TABLE))), "the subnet's route table")
+    return f"{table} has no route to {step.ip(IP_DST)}"
+
+
+@says(ASK_EXPIRED)
+def expired_said(step: Step, view: View) -> str:
+    """Which router tells the sender."""
+    subnets = (view.get(Subnet, id) for id in view.by(Subnet, ("key",), step.value(SUBNET)))
+    who = next((f"{subnet.router}, the router of {subnet.id}" for subnet in subnets if subnet), "the router")
+    return f"the controller answers: ICMP time exceeded, from {who}"
+
+
+@says(ASK_UNREACHABLE)
+def unreachable_said(step: Step, view: View) -> str:
+    """Which router tells the sender."""
+    return f"the controller answers: ICMP port unreachable, from {step.ip(IP_DST)}"

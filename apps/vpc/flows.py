@@ -18,10 +18,11 @@ from apps.pipeline import (
 )
 from apps.routing.model import RouteTable
 from apps.vpc.model import ANYTHING, Subnet, Vpc, vpc_here
-from sdnctl.feature import Item, View, always, feature, placed
+from sdnctl.feature import Item, View, always, feature, placed, says
 from sdnctl.of.actions import Action, Instruction, move, set_field
 from sdnctl.of.fields import IP_DST
 from sdnctl.pipeline import Priority, goto
+from sdnctl.steps import Step
 
 
 @always
@@ -63,3 +64,31 @@ def unused_addresses(vpc: Vpc, here: str, view: View) -> Iterator[Item]:
         block = (vpc.cidr.network, vpc.cidr.mask)
         # In the VPC's prefix, in no subnet: nowhere to go.
         yield LOCAL_ROUTE.flow(Priority.prefix(vpc.cidr.length, 255), {VPC: vpc.key, IP_DST: block}, drop(NO_SUBNET))
+
+
+@says(leave_subnet)
+def leaving(step: Step, view: View) -> str:
+    """How far away the destination is."""
+    if step.table == SWITCH.id:
+        return f"{step.ip(IP_DST)} is not in the sender's subnet: to the router"
+    return f"{step.ip(IP_DST)} is not in the VPC: by the route table"
+
+
+@says(subnet)
+def within(step: Step, view: View) -> str:
+    """Which subnet the destination is in."""
+    if step.table == SWITCH.id:
+        return f"{step.ip(IP_DST)} is in the same subnet, {step.record.id} ({step.record.cidr}): no router in between"
+    return f"route {step.record.cidr} local: {step.record.id}"
+
+
+@says(route_table_of)
+def table_used(step: Step, view: View) -> str:
+    """Which route table decides."""
+    return f"{step.record.id} uses route table {step.record.route_table}"
+
+
+@says(NO_SUBNET)
+def no_subnet(step: Step, view: View) -> str:
+    """Which VPC the destination is in."""
+    return f"{step.ip(IP_DST)} is in {step.record.id} ({step.record.cidr}), but in none of its subnets"

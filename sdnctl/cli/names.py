@@ -55,6 +55,8 @@ def find_id(tenant: Tenant, kind: Kind, text: str) -> str:
 
 def candidates(tenant: Tenant, kind: Kind, text: str) -> list[Json]:
     """Every resource that goes by this text; an id beats a name."""
+    if not text:
+        return []
     if kind.is_id(text):
         try:
             return [described(tenant, kind, text)]
@@ -85,18 +87,17 @@ def holder(tenant: Tenant, text: str) -> Json:
     ``text`` is ``instance:NAME``, ``eni:NAME``, an id, or a name that only one instance or interface has.
     """
     kind, name = tagged(text)
-    found = [(one, shown) for one in ([kind] if kind else [INSTANCE, ENI]) for shown in candidates(tenant, one, name)]
-    if not found:
+    ports: dict[str, Json] = {}
+    for one in [kind] if kind else [INSTANCE, ENI]:
+        for shown in candidates(tenant, one, name):
+            port = shown if one is ENI else shown["primaryNetworkInterface"]["networkInterface"]
+            ports.setdefault(port[ENI.id_key], port)
+    if not ports:
         nouns = kind.noun if kind else "instance or network interface"
         raise Unknown(f"no {nouns} goes by {name!r}: 'sdnctl instance list' and 'sdnctl eni list' show what there is")
-    if len(found) > 1:
-        ids = ", ".join(shown[one.id_key] for one, shown in found)
-        raise Ambiguous(f"{name!r} may be any of {ids}: name one by its id")
-    one, shown = found[0]
-    if one is ENI:
-        return shown
-    primary: Json = shown["primaryNetworkInterface"]["networkInterface"]
-    return primary
+    if len(ports) > 1:
+        raise Ambiguous(f"{name!r} may mean any of {', '.join(ports)}: name the network interface by its id")
+    return next(iter(ports.values()))
 
 
 def tagged(text: str) -> tuple[Kind | None, str]:

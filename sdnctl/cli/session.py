@@ -1,0 +1,236 @@
+"""Whose resources a command is about, and where: the options that every command of a tenant has in common.
+
+A command is declared with ``@tenants(app, "list")``; its function gets a ``Session`` first, and its command line gets
+the options that make one.  Keys come from the options, else from the environment, else (for the default account) from
+the region's data directory.
+"""
+
+import inspect
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sdnctl.cli.client import Client, NotRunning
+from sdnctl.cli.kinds import Kind
+from sdnctl.cli.names import described
+from sdnctl.cli.signed import Denied, Tenant
+from sdnctl.place import DEFAULT_REGION, data_directory
+from sdnctl.problem import Problem, Usage
+
+PANEL = "Which region, whose resources"
+DEFAULT = "default"
+POLL_S = 0.1
+WAIT_S = 60.0
+REQUIRED = inspect.Parameter.empty
+
+Data = Annotated[
+    str | None,
+    typer.Option("--data", metavar="DIR", help="Data directory of the region (SDNCTL_DATA).", rich_help_panel=PANEL),
+]
+Account = Annotated[
+    str | None,
+    typer.Option("--account", metavar="NAME", help="The account; 'default' needs no keys.", rich_help_panel=PANEL),
+]
+AccessKey = Annotated[
+    str | None,
+    typer.Option(
+        "--access-key", metavar="KEY", envvar="SDNCTL_ACCESS_KEY", help="Public half of the keys.",
+        rich_help_panel=PANEL, show_envvar=True,
+    ),
+]  # fmt: skip
+SecretKey = Annotated[
+    str | None,
+    typer.Option(
+        "--secret-key", metavar="KEY", envvar="SDNCTL_SECRET_KEY", help="Secret half of the keys.",
+        rich_help_panel=PANEL, show_envvar=True,
+    ),
+]  # fmt: skip
+Endpoint = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoint", metavar="HOST:PORT", envvar="SDNCTL_ENDPOINT", help="Where the API answers, when not on --data.",
+        rich_help_panel=PANEL, show_envvar=True,
+    ),
+]  # fmt: skip
+Region = Annotated[
+    str | None,
+    typer.Option(
+        "--region", metavar="NAME", envvar="SDNCTL_REGION", help="The region's id, with --endpoint.",
+        rich_help_panel=PANEL, show_envvar=True,
+    ),
+]  # fmt: skip
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs: the API's own result.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Return when the switches have it: state UP, or gone.")]
+Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=0.1, help="How long --wait waits.")]
+
+WHERE: dict[str, tuple[Any, Any]] = {
+    "data": (Data, None),
+    "account": (Account, None),
+    "access_key": (AccessKey, None),
+    "secret_key": (SecretKey, None),
+    "endpoint": (Endpoint, None),
+    "region": (Region, None),
+}
+SHAPE: dict[str, tuple[Any, Any]] = {"json": (Json, False)}
+PATIENCE: dict[str, tuple[Any, Any]] = {"wait": (Wait, False), "timeout": (Timeout, WAIT_S)}
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a tenant's command works with; ``operator`` is there when the region's data directory is."""
+
+    tenant: Tenant
+    operator: Client | None
+    json: bool = False
+    wait: bool = False
+    timeout: float = WAIT_S
+
+    def settle(self, kind: Kind, ids: list[str]) -> list[dict[str, Any]]:
+        """What was made or changed, as the API shows it: with ``--wait`` not before the switches have it."""
+        if self.wait:
+            self._applied()
+        return [self._up(kind, id) if self.wait else described(self.tenant, kind, id) for id in ids]
+
+    def gone(self, kind: Kind, id: str) -> None:
+        """With ``--wait``, return when the API and the switches know it no more."""
+        if not self.wait:
+            return
+        self._applied()
+        self.until(lambda: self._is_gone(kind, id), lambda: f"{id} is still there")
+
+    def _is_gone(self, kind: Kind, id: str) -> bool:
+        try:
+            described(self.tenant, kind, id)
+        except Denied as denied:
+            if not denied.gone:
+                raise
+            return True
+        return False
+
+    def _up(self, kind: Kind, id: str) -> dict[str, Any]:
+        """The resource once its state is UP; one without a state is up at once."""
+        shown: dict[str, Any] = {}
+
+        def up() -> bool:
+            shown.update(described(self.tenant, kind, id))
+            return shown.get("state", "UP") == "UP"
+
+        self.until(up, lambda: f"{id} is still {shown.get('state')}")
+        return shown
+
+    def _applied(self) -> None:
+        """Wait until every host's switch has confirmed what the region knows now; only its operator can tell."""
+        if self.operator is None:
+            return
+        operator = self.operator
+        sequence, behind = operator.get("/status")["sequence"], ["no host has reported yet"]
+
+        def applied() -> bool:
+            hosts = operator.get("/hosts")["hosts"]
+            behind[:] = [f"{host['host']} is behind" for host in hosts if host["applied"] < sequence]
+            return bool(hosts) and not behind
+
+        self.until(applied, lambda: "; ".join(behind))
+
+    def until(self, ready: Callable[[], bool], why: Callable[[], str]) -> None:
+        """Ask again and again; Problem when ``--timeout`` is over."""
+        end = time.monotonic() + self.timeout
+        while not ready():
+            if time.monotonic() > end:
+                raise Problem(
+                    f"{why() or 'not confirmed'} after {self.timeout:g} s: it was accepted and will be applied; "
+                    "'sdnctl status' says which host is behind and why"
+                )
+            time.sleep(POLL_S)
+
+
+def tenants(app: typer.Typer, name: str, waits: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Declare a command of a tenant: the function's own parameters, then the common ones."""
+    common = {**SHAPE, **(PATIENCE if waits else {}), **WHERE}
+
+    def declare(run: Callable[..., None]) -> Callable[..., None]:
+        def command(**given: Any) -> None:
+            where = {key: given.pop(key) for key in WHERE}
+            shape = {key: given.pop(key) for key in common if key in given}
+            run(session(**where, **shape), **given)
+
+        own = list(inspect.signature(run).parameters.values())[1:]
+        added = [
+            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+            for key, (kind, default) in common.items()
+        ]
+        parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own] + added
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {one.name: one.annotation for one in parameters}
+        command.__doc__ = run.__doc__
+        app.command(name)(command)
+        return run
+
+    return declare
+
+
+def session(
+    data: str | None = None,
+    account: str | None = None,
+    access_key: str | None = None,
+    secret_key: str | None = None,
+    endpoint: str | None = None,
+    region: str | None = None,
+    **shape: Any,
+) -> Session:
+    """The session that these options ask for; raises Usage when something is missing."""
+    directory = data_directory(data)
+    if bool(access_key) != bool(secret_key):
+        raise Usage("an access key needs its secret key: give both --access-key and --secret-key")
+    if endpoint is None:
+        operator: Client | None = Client.at(directory)
+        place = (operator.endpoint, region or operator.region) if operator else ("", "")
+    else:
+        operator, place = None, (endpoint.rstrip("/"), region or DEFAULT_REGION)
+    if access_key and secret_key:
+        _check_owner(operator, account, access_key)
+        keys = (access_key, secret_key)
+    else:
+        keys = _kept(directory, account)
+    return Session(Tenant(*place, *keys), operator, **shape)
+
+
+def _kept(directory: Path, account: str | None) -> tuple[str, str]:
+    """The default account's keys, which the region keeps in its data directory."""
+    from sdnctl.api import files
+
+    kept = files.read(directory / files.ACCOUNT)
+    if account not in (None, DEFAULT, kept.get("account")):
+        raise Usage(
+            f"the keys of account {account!r} are not known: give them with --access-key and --secret-key or "
+            "SDNCTL_ACCESS_KEY and SDNCTL_SECRET_KEY ('sdnctl account create' showed them)"
+        )
+    if "secretKey" not in kept:
+        raise NotRunning(
+            f"no keys of the default account in {directory}: start a region with 'sdnctl up --data {directory}', name "
+            "another with --data or SDNCTL_DATA, or give --access-key and --secret-key"
+        )
+    return kept["accessKey"], kept["secretKey"]
+
+
+def _check_owner(operator: Client | None, account: str | None, access_key: str) -> None:
+    """Refuse keys that are another account's than the one named, where that can be known."""
+    if account is None or operator is None:
+        return
+    known = operator.get("/accounts")["accounts"]
+    found = [one for one in known if account in (one["account"], one["name"])]
+    if not found:
+        raise Problem(f"no account goes by {account!r}: 'sdnctl account list' shows what there is")
+    if not any(access_key in one["accessKeys"] for one in found):
+        raise Problem(f"{access_key} is not an access key of account {account!r}: 'sdnctl account list' shows them")
+
+
+def quiet(given: dict[str, Any]) -> Session:
+    """The session of a command line that is not finished yet, for completion; raises Problem as ``session`` does."""
+    named = {key: given.get(key) or os.environ.get(f"SDNCTL_{key.upper()}") for key in WHERE if key != "account"}
+    return session(**named, account=given.get("account"))
