@@ -21,7 +21,7 @@ PYTHON = $(shell for p in python3.11 python3 python3.12 python3.13; do \
            $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
 APT := DEBIAN_FRONTEND=noninteractive apt-get -q=2 -o DPkg::Lock::Timeout=300
 
-.PHONY: help demo test lint types pytest docs bench root system venv clean
+.PHONY: help demo test lint types pytest docs bench root system venv venv-jdc clean
 
 help:
 	@sed -n '2,4s/^# \{0,1\}//p' Makefile
@@ -38,13 +38,14 @@ lint: venv
 types: venv
 	$(BIN)/mypy --strict sdnctl apps
 
-pytest: venv
+pytest: venv venv-jdc
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # The pages that are generated from the code; a test fails when they are stale.
 docs: venv
 	@mkdir -p docs
 	$(BIN)/python -m sdnctl.docs >docs/pipeline.md
+	$(BIN)/python -m sdnctl.api.docs >docs/api.md
 
 # Each measures one thing and prints its figures; BENCH names one, such as BENCH=encode.
 BENCH ?= $(patsubst bench/%.py,%,$(shell grep -l __main__ bench/*.py))
@@ -83,6 +84,10 @@ $(STAMP): setup.cfg pyproject.toml
 	    --editable '.[bench]'
 	@touch $@
 
+# The public cloud's own command line, which pins an SDK of its own: the tests drive a region with it.
+venv-jdc: venv
+	@$(BIN)/python -m tests.api.jdc
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-jdc build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

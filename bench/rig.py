@@ -114,7 +114,7 @@ class Rig:
     def spawn(self, name: str, argv: Sequence[str]) -> subprocess.Popen[bytes]:
         """Start a program; its output goes to NAME.log in the directory."""
         with (self.data / f"{name}.log").open("ab") as log:
-            environment = os.environ | {"OVS_RUNDIR": str(self.switch.rundir)}
+            environment = os.environ | {"OVS_RUNDIR": str(self.switch.rundir), "SDNCTL_LOG_FORMAT": "text"}
             self.processes[name] = subprocess.Popen(argv, stdout=log, stderr=log, env=environment)
         return self.processes[name]
 

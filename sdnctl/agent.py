@@ -18,6 +18,7 @@ import structlog
 from sdnctl.addresses import Mac
 from sdnctl.engine import UNIT_FAULTS, Engine
 from sdnctl.feature import Program
+from sdnctl.figures import Figures
 from sdnctl.graph import Unit
 from sdnctl.host import UPLINK, Host, LocalPort, LocalUplink
 from sdnctl.of import message
@@ -34,6 +35,7 @@ HEARTBEAT_S = 10.0
 BUFFERS_MAX = 1000  # that wait for the switch; packets to send are dropped beyond, flows never
 ERRORS_MAX = 20
 MANY = 1000  # flows of one change
+SLOW_S = 1.0  # a change that takes longer is worth a line in the log
 PACKET_FAULTS = (*UNIT_FAULTS, struct.error)
 log = structlog.get_logger("agent")
 
@@ -94,6 +96,7 @@ class Agent:
         """``wall`` says when a report was made, in seconds since 1970."""
         self.host = host
         self.engine = Engine(program, host)
+        self.figures = Figures(self.engine)
         self.counters: Counter[str] = Counter()
         self.applied = 0
         self._tell = tell
@@ -131,15 +134,17 @@ class Agent:
 
     # Events.
 
-    def handle(self, event: Event, now: float) -> None:
-        """Take one event in, at ``now`` seconds of a steady clock."""
+    def handle(self, event: Event, now: float, arrived: float | None = None) -> None:
+        """Take one event in, at ``now`` seconds of a steady clock; it may have ``arrived`` before, and waited."""
         self.tick(now)
         if isinstance(event, Received):
             if event.link is self._link:
                 for one in event.messages:
                     self._heard(one)
         elif isinstance(event, Batch):
-            self._sequence = max(self._sequence, event.sequence)
+            if event.sequence > self._sequence:
+                self._sequence = event.sequence
+                self.figures.arrived(event.sequence, now if arrived is None else arrived)
             self._changed(event.changes)
         elif isinstance(event, Snapshot):
             self._seen(event)
@@ -159,6 +164,8 @@ class Agent:
                 if now >= self._due[ticker.name]:
                     self._due[ticker.name] = now + ticker.seconds
                     self._answer(partial(self.engine.tick, ticker.name))
+            if now >= self.figures.due and self._link is not None:
+                self._link.send(self.figures.ask(now))
         if now >= self._heartbeat:
             self._heartbeat = now + HEARTBEAT_S
             self._tell(self.engine.take_reports(reconcile=True))
@@ -170,7 +177,7 @@ class Agent:
         if self._session is None:
             return NEVER
         due = min(self._session.deadline, self._heartbeat)
-        return min(due, *self._due.values()) if self._due and self._session.state == "LIVE" else due
+        return min(due, self.figures.due, *self._due.values()) if self._session.state == "LIVE" else due
 
     def status(self) -> dict[str, Any]:
         """How this host does, for its log and for tests."""
@@ -183,6 +190,9 @@ class Agent:
             "applied": self.applied,
             "sequence": self._sequence,
             "flows": len(session.installed.flows) if session is not None else 0,
+            "desired": len(self.engine.desired.flows),
+            "units_run": self.engine.runs,
+            "unit_errors": len(self.engine.errors),
             "counters": dict(counters),
         }
 
@@ -247,11 +257,14 @@ class Agent:
 
     def _heard(self, one: bytes) -> None:
         if one[1] != message.PACKET_IN:
+            if one[1] == message.MULTIPART_REPLY and self.figures.answer(one):
+                return
             if self._session is not None:
                 self._obey(self._session.message(one))
             return
-        self.counters["packet_ins"] += 1
-        self._answer(lambda: self.engine.handle(_packet_in(one)))
+        packet = _packet_in(one)
+        self.figures.packet_ins[packet.table] += 1
+        self._answer(lambda: self.engine.handle(packet))
 
     def _answer(self, work: Callable[[], Iterable[PacketOut | Report]]) -> None:
         """Run what a feature has to say to a packet or to the time, and do what it asks for."""
@@ -291,6 +304,10 @@ class Agent:
             self._in_step = True
             log.info("the switch is in step", sequence=sequence, **session.counters)
         self.applied = sequence
+        waited = self.figures.confirmed(sequence, self._now)
+        if waited is not None:
+            tell = log.info if waited > SLOW_S else log.debug
+            tell("confirmed", host=self.host, sequence=sequence, ms=round(waited * 1000, 2))
         self._tell_host()
 
     def _refuse(self, refused: Refused) -> None:
@@ -327,6 +344,7 @@ class Agent:
             applied=self.applied,
             flows=len(session.installed.flows) if session is not None else 0,
             errors=self._errors(session),
+            drops=self.figures.dropped,
             seen=self._told.seen if self._told is not None else 0.0,
         )
         if always or row != self._told:

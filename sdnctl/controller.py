@@ -22,7 +22,7 @@ from os_ken.controller import ofp_event
 from os_ken.controller.handler import DEAD_DISPATCHER, MAIN_DISPATCHER, set_ev_cls
 from os_ken.lib import hub
 
-from sdnctl import feature, osken
+from sdnctl import feature, metrics, osken
 from sdnctl.agent import Connected, Disconnected
 from sdnctl.core import Core
 from sdnctl.feature import Program
@@ -130,16 +130,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="sdnctl.controller", description="Keep this host's br-int in step.")
     parser.add_argument("--store", required=True, help="the region's store: unix:PATH or tcp:HOST:PORT,...")
     parser.add_argument("--ovs-db", required=True, help="this host's switch: unix:PATH of its ovsdb-server")
+    parser.add_argument("--metrics", metavar="HOST:PORT", help="serve figures for Prometheus there; port 0 picks one")
+    parser.add_argument("--metrics-file", type=Path, help="the JSON file that says where, and where it was last time")
     given = parser.parse_args(arguments)
     os.environ["SDNCTL_STORE"], os.environ["SDNCTL_OVS_DB"] = given.store, given.ovs_db
     to_stderr()
     gc.disable()  # nearly all that is loaded now stays; the agent lets the collector in when it has it
-    told = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
+    ends = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # in every thread; a handler misses what comes just before a wait
     threading.excepthook = _die
     app = osken.run(Controller)
-    told.wait()
+    if given.metrics:
+        metrics.serve(lambda: app.core, given.metrics, given.metrics_file)
+    signal.sigwait(ends)
     app.close()
     log.info("ended")
     sys.stderr.flush()

@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import structlog
 
@@ -19,6 +20,9 @@ from sdnctl.store import Batch, Store
 from sdnctl.vswitch import Snapshot
 
 PACKET_INS_MAX = 512  # waiting at a time; what comes beyond is dropped, as the full queue of a router does
+ASKING_S = 2.0
+R = TypeVar("R")
+Work = Callable[[Agent], None]
 log = structlog.get_logger("core")
 
 
@@ -32,11 +36,11 @@ class Core:
         self.agent: Agent | None = None
         self.packet_ins_dropped = 0
         self._store = store
-        self._program = program
+        self.program = program
         self._ready = ready
         self._audit_s = audit_s
         self._reporter: Reporter | None = None
-        self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[Event | Work | None, float]] = queue.SimpleQueue()
         self._packet_ins = threading.Semaphore(PACKET_INS_MAX)
         self._thread = threading.Thread(target=self._run, name="core", daemon=True)
 
@@ -46,17 +50,26 @@ class Core:
 
     def put(self, event: Event) -> None:
         """Hand an event over."""
-        self._queue.put(event)
+        self._queue.put((event, time.monotonic()))
+
+    def ask(self, work: Callable[[Agent], R]) -> R | None:
+        """Have something looked up between two events; None when the agent is not there, or too busy."""
+        answer: queue.SimpleQueue[R] = queue.SimpleQueue()
+        self._queue.put((lambda agent: answer.put(work(agent)), 0.0))
+        try:
+            return answer.get(timeout=ASKING_S)
+        except queue.Empty:
+            return None
 
     def received(self, link: Link, messages: list[bytes]) -> None:
         """Hand messages of the switch over, less the packet-ins that are too many."""
         kept = [one for one in messages if one[1] != message.PACKET_IN or self._packet_ins.acquire(blocking=False)]
         self.packet_ins_dropped += len(messages) - len(kept)
-        self._queue.put(Received(link, kept))
+        self._queue.put((Received(link, kept), 0.0))
 
     def close(self) -> None:
         """End after the event in hand; the switch keeps its flows."""
-        self._queue.put(None)
+        self._queue.put((None, 0.0))
         self._thread.join(5)
         if self._reporter is not None:
             self._reporter.close()
@@ -68,7 +81,7 @@ class Core:
         batches, seen = loaded
         log.info("the store and the switch are known", host=seen.host, ports=len(seen.ports))
         reporter = self._reporter = Reporter(self._store, seen.host)
-        agent = Agent(self._program, seen.host, lambda reports: reporter.put(*reports), self._audit_s)
+        agent = Agent(self.program, seen.host, lambda reports: reporter.put(*reports), self._audit_s)
         agent.load(batches, seen)
         self.agent = agent
         self._ready()
@@ -79,7 +92,7 @@ class Core:
         batches: list[Batch] = []
         seen: Snapshot | None = None
         while not batches or seen is None:
-            event = self._queue.get()
+            event, _ = self._queue.get()
             if event is None:
                 return None
             if isinstance(event, Batch):
@@ -92,13 +105,16 @@ class Core:
         while True:
             wait = min(max(agent.deadline - time.monotonic(), 0.0), 60.0)
             try:
-                event = self._queue.get(timeout=wait)
+                event, arrived = self._queue.get(timeout=wait)
             except queue.Empty:
                 agent.tick(time.monotonic())
                 continue
             if event is None:
                 return
-            agent.handle(event, time.monotonic())
+            if callable(event):
+                event(agent)
+                continue
+            agent.handle(event, time.monotonic(), arrived)
             if isinstance(event, Received):
                 for one in event.messages:
                     if one[1] == message.PACKET_IN:

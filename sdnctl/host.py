@@ -11,7 +11,10 @@ UPLINK = "uplink"
 
 @resource(report=True)
 class Host:
-    """One hypervisor or gateway; ``applied`` is the sequence number that its switch has confirmed."""
+    """One hypervisor or gateway; ``applied`` is the sequence number that its switch has confirmed.
+
+    ``drops`` counts dropped packets by the reason's name, since the controller's start.
+    """
 
     id: str
     uplink: str = field(default="")
@@ -19,6 +22,7 @@ class Host:
     applied: int = label(default=0)
     flows: int = label(default=0)
     errors: tuple[str, ...] = label(default=())
+    drops: dict[str, str] = label(default={})
     seen: float = label(default=0.0)
 
 

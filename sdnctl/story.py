@@ -16,22 +16,35 @@ from sdnctl.graph import Unit
 from sdnctl.model import resources
 from sdnctl.of.actions import CONTROLLER, IN_PORT
 from sdnctl.pipeline import Reason
-from sdnctl.steps import Step
+from sdnctl.steps import Packet, Step
 
+_ID = re.compile(r"\b[a-z]+-[A-Za-z0-9-]+")
 Outcome = Literal["delivered", "answered", "asked", "dropped"]
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: a packet from a network interface of a host, or from its uplink when ``port`` is ""."""
+
+    host: str
+    port: str
+    packet: Packet
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """One step told: ``plain`` says it without naming anybody, ``account`` owns the resource ("" for nobody's)."""
+    """One step told: ``plain`` says it without naming anybody, ``accounts`` own what ``says`` names.
+
+    ``kind`` says what sort of resource the flow is for.
+    """
 
     table: str
     feature: str
     resource: str
     says: str
     plain: str
-    account: str
+    accounts: frozenset[str]
     kind: str
 
 
@@ -83,16 +96,17 @@ def _line(step: Step, engine: Engine, reason: Reason | None) -> Line:
     table = pipeline.by_id(step.table)
     flow, unit = engine.desired.flows.get(step.cookie), next(iter(engine.units(step.cookie)), None)
     if flow is None or unit is None:
-        says = f"a flow that is not sdnctl's decides (cookie {step.cookie:#x})" if step.cookie else "no flow matches"
-        return Line(table.name, "", "", says, table.purpose, "", "")
+        says = f"a flow that nobody wants decides, cookie {step.cookie:#x}" if step.cookie else "no flow matches"
+        return Line(table.name, "", "", says, table.purpose, frozenset(), "")
     each = unit.feature.each
     record = engine.state.get(each, unit.id) if each is not object else None
     known = replace(step, record=record, priority=flow.priority)
     says = _sentence(known, unit, reason, engine.program, view)
-    account, kind = _owner(unit, engine)
+    account, kind = _owner(unit.id, engine)
+    accounts = {account, *(_owner(id, engine)[0] for id in _ID.findall(says))} - {""}
     plain = reason.text if reason is not None else table.purpose
     id = unit.id if record is not None else ""
-    return Line(table.name, unit.feature.name, id, says, plain, account, kind)
+    return Line(table.name, unit.feature.name, id, says, plain, frozenset(accounts), kind)
 
 
 def _sentence(step: Step, unit: Unit, reason: Reason | None, program: Program, view: View) -> str:
@@ -107,10 +121,10 @@ def _sentence(step: Step, unit: Unit, reason: Reason | None, program: Program, v
     return words.say(step, view) if words is not None else otherwise
 
 
-def _owner(unit: Unit, engine: Engine) -> tuple[str, str]:
-    """The account of the resource behind a unit, and what kind of thing it is; a port of a switch is its interface."""
+def _owner(id: str, engine: Engine) -> tuple[str, str]:
+    """The account of the resource with an id, and what kind of thing it is; a port of a switch is its interface."""
     for name, cls in resources().items():
-        record = engine.state.get(cls, unit.id)
+        record = engine.state.get(cls, id)
         account = getattr(record, "account", "")
         if account:
             return account, _CAPITAL.sub(" ", name).lower().replace(" ip", " IP")
@@ -122,10 +136,11 @@ def for_account(story: Story, account: str) -> Story:
     lines: list[Line] = []
     foreign = False
     for line in story.lines:
-        strange = line.account not in ("", account)
+        strange = not line.accounts <= {account}
         foreign |= strange
         if strange:
-            line = replace(line, says=f"another account's {line.kind}: {line.plain}", resource="", account="")
+            whose = f"another account's {line.kind}: " if line.kind else "another account's: "
+            line = replace(line, says=f"{whose}{line.plain}", resource="")
         elif foreign:
             line = replace(line, says=line.plain, resource="")
         lines.append(line)

@@ -20,6 +20,7 @@ from sdnctl.problem import Usage
 from sdnctl.store.server import Server
 from sdnctl.supervisor import Spec, Supervisor
 
+METRICS = "127.0.0.1:0"  # any port at first, from then on the same
 SUN_PATH_MAX = 107  # unix(7): sun_path holds 108 bytes with the final zero
 
 
@@ -78,6 +79,7 @@ def _specs(settings: Settings, server: Server, say: Callable[[str], None]) -> li
         return [sys.executable, "-m", "sdnctl.api", "--store", server.remote, *where]
 
     controller = [sys.executable, "-m", "sdnctl.controller", "--store", server.remote, "--ovs-db", settings.ovs_db]
+    controller += ["--metrics", METRICS, "--metrics-file", str(data / "metrics.json")]
     return [
         Spec("store", server.argv, server.log),
         Spec("api", api, data / "api.log", front.announced),

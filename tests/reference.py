@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from apps.eip.model import ElasticIp, GatewayNeighbour, Pool
 from apps.eni.model import NetworkInterface
-from apps.routing.model import INTERNET, Route
+from apps.routing.model import INTERNET, LOCAL, Route
 from apps.vpc.model import ANYTHING, ROUTER_MAC, Subnet, Vpc
 from sdnctl.host import UPLINK, LocalPort, LocalUplink
 from tests.build import HERE, Network
@@ -46,12 +46,21 @@ class Frame:
 
 @dataclass(frozen=True)
 class Fate:
-    """What becomes of a frame: it is ``to`` somebody, looking like ``frame``; or asks the controller; or is dropped."""
+    """What becomes of a frame: it is ``to`` somebody, looking like ``frame``; or asks the controller; or is dropped.
+
+    Where equal routes share the traffic it is any one of ``among``.
+    """
 
     to: str = ""
     frame: Frame | None = None
     asks: str = ""
     dropped: str = ""
+    among: tuple["Fate", ...] = ()
+
+    @property
+    def options(self) -> tuple["Fate", ...]:
+        """What it may be: nearly always itself."""
+        return self.among or (self,)
 
     def __str__(self) -> str:
         if self.to:
@@ -138,17 +147,30 @@ class World:
 
     def _delivered(self, vpc: str, frame: Frame) -> Fate:
         owner = self._owner(vpc, frame.dst)
-        if owner is None:
-            return Fate(dropped="no-such-address")
-        if not self._plugged(owner.id):
+        return self._handed(owner, frame) if owner is not None else Fate(dropped="no-such-address")
+
+    def _handed(self, port: NetworkInterface, frame: Frame) -> Fate:
+        """To an interface, whatever the frame's destination is."""
+        if not self._plugged(port.id):
             return Fate(dropped="not-here")
-        return Fate(to=owner.id, frame=replace(frame, eth_dst=owner.mac))
+        return Fate(to=port.id, frame=replace(frame, eth_dst=port.mac))
 
     def _leaving(self, port: NetworkInterface, frame: Frame) -> Fate:
+        """By the subnet's route table: the longest prefix, then the lowest priority, then any of those left."""
         table = self._get(Subnet, port.subnet).route_table
-        routes = [r for r in self._all(Route) if r.table == table and r.next_hop_type == INTERNET]
-        if not any(route.prefix.contains(frame.dst) for route in routes):
+        routes = [r for r in self._all(Route) if r.table == table and r.next_hop_type != LOCAL]
+        routes = [route for route in routes if route.prefix.contains(frame.dst)]
+        if not routes:
             return Fate(dropped="no-route")
+        best = min((-route.prefix.length, route.priority) for route in routes)
+        equal = [route for route in routes if (-route.prefix.length, route.priority) == best]
+        fates = [self._routed(route, port, frame) for route in equal]
+        return fates[0] if len(fates) == 1 else Fate(among=tuple(fates))
+
+    def _routed(self, route: Route, port: NetworkInterface, frame: Frame) -> Fate:
+        if route.next_hop_type != INTERNET:
+            hop = self._state.get(NetworkInterface, route.next_hop)
+            return self._handed(hop, frame) if hop is not None and hop.vpc == port.vpc else Fate(dropped="no-next-hop")
         for eip in self._bound_here():
             if eip.private == frame.src and self._get(NetworkInterface, eip.port).vpc == port.vpc:
                 break
@@ -167,7 +189,13 @@ class World:
         return Fate(to=UPLINK, frame=replace(frame, eth_src=self._uplink.mac, eth_dst=gateway.mac))
 
     def _bound_here(self) -> Iterator[ElasticIp]:
-        return (eip for eip in self._all(ElasticIp) if self._plugged(eip.port))
+        """The elastic IPs that work on this host: plugged in, where the route table leads to the internet."""
+        public = {route.table for route in self._all(Route) if route.next_hop_type == INTERNET}
+        for eip in self._all(ElasticIp):
+            if self._plugged(eip.port):
+                subnet = self._get(Subnet, self._get(NetworkInterface, eip.port).subnet)
+                if subnet.route_table in public:
+                    yield eip
 
     def _arriving(self, frame: Frame) -> Fate | None:
         """To the elastic IP that it is for, if that is bound here."""

@@ -107,7 +107,7 @@ class Process:
     def flow_mods(self) -> list[int]:
         """How many flow messages each connection needed until the switch was in step."""
         wait(lambda: "in step" in self.log.read_text())
-        return [int(number) for number in re.findall(r"flow_mods=(\d+)", self.log.read_text())]
+        return [int(number) for number in re.findall(r'"flow_mods": (\d+)', self.log.read_text())]
 
     def end(self, number: int) -> int:
         """Send a signal and wait; the exit code."""

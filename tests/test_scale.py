@@ -200,7 +200,7 @@ def test_the_first_port_of_a_vpc_runs_its_members_only(region: Region) -> None:
     before = set(region.engine._units)
     cost = region.cost(region.plugged(port))
     ran = {id for _, id in set(region.engine._units) - before}
-    assert ran == {"port-other-far", port.id, "subnet-other", "vpc-other", "route-other-internet", "route-other-local"}
+    assert ran == {"port-other-far", port.id, "subnet-other", "vpc-other", "rtb-other"}
     assert cost["units"] <= 12 and cost["flows"] <= 30, cost
     gone = region.cost([Change(c.cls, c.id, c.new, None) for c in region.plugged(port)])
     assert gone["units"] <= 1 and gone["flows"] == cost["flows"], gone

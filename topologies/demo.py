@@ -50,7 +50,8 @@ def run(as_json: bool = False) -> int:
             checks.append(check)
             console.print(f"  {'[green]✓[/]' if check.holds else '[red]✗[/]'} {check.claim}: {check.measured}")
     except (CommandError, ApiError, TimeoutError) as error:
-        checks.append(Check("demo", "runs to its end", str(error), False))
+        print(error, file=sys.stderr)
+        checks.append(Check("demo", "runs to its end", str(error).partition("\n")[0], False))
     if as_json:
         print(json.dumps([check._asdict() for check in checks], indent=2, ensure_ascii=False))
     else:

@@ -157,6 +157,15 @@ def many_interfaces() -> Scenario:
     return Scenario("many_interfaces", (Account("solo", (vpc,)),))
 
 
+def appliances() -> Scenario:
+    """A machine in one subnet and three appliances, which may send as anyone, in another."""
+    machines = (
+        machine("vm", "front", "10.0.0.10"),
+        *(Instance(f"nfv{n}", (Interface("back", f"10.0.1.1{n}", source_check=False),)) for n in range(3)),
+    )
+    return Scenario("appliances", (Account("solo", (Vpc("net", "10.0.0.0/16", (FRONT, BACK), machines),)),))
+
+
 SCENARIOS: dict[str, Callable[[], Scenario]] = {
-    make.__name__: make for make in (single, two_tenants, routing, elastic_ip, many_interfaces)
+    make.__name__: make for make in (single, two_tenants, routing, elastic_ip, many_interfaces, appliances)
 }

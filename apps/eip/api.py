@@ -2,7 +2,9 @@
 are.
 """
 
-from collections.abc import Iterable
+import csv
+from base64 import b64encode
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -10,10 +12,11 @@ from pydantic import Field
 
 from apps.eip.model import ElasticIp, Pool, new_elastic_ip, usable
 from apps.eni.model import NetworkInterface
+from apps.ippool.model import ElasticIpPool
 from sdnctl.addresses import Cidr
 from sdnctl.api import quota
 from sdnctl.api.charge import MOST_MBPS_BY_USAGE, PREPAID, USAGE, ElasticIpSpec, Mbps, ordered, show_charge
-from sdnctl.api.listing import Key, Listing, answer, attribute, constant
+from sdnctl.api.listing import Filtered, Key, Listing, answer, attribute, choose, constant, oldest_first, reference
 from sdnctl.api.registry import operation, operator
 from sdnctl.api.schema import Address, Block, Id, Json, Name, Request, Tags, Whole, iso, show_tags, tag_dict
 from sdnctl.api.view import View, Writer
@@ -21,6 +24,19 @@ from sdnctl.errors import IntentError
 from sdnctl.host import Host
 
 NEVER_PUBLIC = tuple(Cidr.parse(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3"))
+Cells = Callable[[Json], tuple[str, ...]]
+Column = Literal[
+    "az",
+    "type",
+    "status",
+    "associatedResource",
+    "tag",
+    "bandwidthPackage",
+    "resourceGroup",
+    "charge",
+    "elasticIpPoolId",
+]
+DONE = 3
 PATH, ITEM = "/regions/{regionId}/elasticIps/", "/regions/{regionId}/elasticIps/{elasticIpId}"
 quota.declare("elastic_ip", 10, lambda view, _: view.count(ElasticIp, ("account",), view.caller.account))
 
@@ -36,6 +52,16 @@ class CreateElasticIps(Request):
     ipType: Literal["standard", "edge"] = "standard"
     userTags: Tags = ()
     dryRun: bool = False
+
+
+class ExportElasticIps(Filtered):
+    """What to export: all, or the pages from `startPage` to `endPage` when all three numbers are given."""
+
+    fileType: Literal["csv", "excel"]
+    startPage: Annotated[Whole, Field(ge=1)] | None = None
+    endPage: Annotated[Whole, Field(ge=1)] | None = None
+    pageSize: Annotated[Whole, Field(ge=10, le=100)] | None = None
+    columns: Annotated[tuple[Column, ...], Field(max_length=20)] = ()
 
 
 class OneElasticIp(Request):
@@ -73,7 +99,7 @@ KEYS = {
     "elasticIpIds": reference("id"),
     "elasticIpNames": attribute("name"),
     "elasticIpAddress": attribute("address"),
-    "elasticIpPoolId": attribute("pool"),
+    "elasticIpPoolId": Key(lambda view, eip: (eip.reserved or eip.pool,)),
     "chargeStatus": Key(lambda view, eip: (charge_of(view, eip)["chargeStatus"],)),
     "ipType": Key(lambda view, eip: ("all", eip.ip_type)),
     "azs": constant(""),
@@ -95,8 +121,9 @@ def create_elastic_ips(request: CreateElasticIps, txn: Writer) -> Json:
     """Make elastic IPs from the operator's pools: all of them or none."""
     if request.maxCount > 1 and request.elasticIpAddress is not None:
         raise IntentError("elasticIpAddress", "must be empty when more than one is asked for")
-    if request.elasticIpPoolId is not None and txn.region.get(Pool, request.elasticIpPoolId) is None:
-        raise IntentError.missing("elasticIpPoolId", f"pool {request.elasticIpPoolId!r}")
+    wanted = request.elasticIpPoolId
+    if wanted is not None and txn.region.get(Pool, wanted) is None:
+        txn.own(ElasticIpPool, wanted, "elasticIpPoolId")
     quota.admit(txn, "elastic_ip", request.maxCount, field="maxCount")
     made = [_create(request, txn) for _ in range(request.maxCount)]
     return {"elasticIpIds": [eip.id for eip in made], "requestId": txn.caller.request_id}
@@ -163,7 +190,7 @@ def show(view: View, eip: ElasticIp) -> Json:
         "elasticIpId": eip.id,
         "elasticIpName": eip.name,
         "elasticIpAddress": str(eip.address),
-        "elasticIpPoolId": eip.pool,
+        "elasticIpPoolId": eip.reserved or eip.pool,
         "bandwidthMbps": eip.bandwidth,
         "provider": eip.provider,
         "privateIpAddress": str(eip.private) if eip.port else "",
@@ -179,6 +206,73 @@ def show(view: View, eip: ElasticIp) -> Json:
         "status": "ASSOCIATED" if eip.port else "NOT_ASSOCIATED",
         "state": "UP" if confirmed(view, eip.sequence) else "PROCESSING",
     }
+
+
+@operation("vpc", "exportElasticIps", "POST", "/regions/{regionId}/elasticips:export", ExportElasticIps, reads=True)
+def export_elastic_ips(request: ExportElasticIps, view: View) -> Json:
+    """The caller's elastic IPs as a file; it is in the answer itself, as a `data:` URL (RFC 2397)."""
+    if request.fileType != "csv":
+        raise IntentError("fileType", "excel is not served, only csv", 501, "NOT_IMPLEMENTED")
+    chosen = oldest_first(choose(request, view, view.mine(ElasticIp), KEYS))
+    if request.startPage and request.endPage and request.pageSize:
+        if request.endPage < request.startPage:
+            raise IntentError("endPage", "must not be before startPage", 400, "OUT_OF_RANGE")
+        start = (request.startPage - 1) * request.pageSize
+        if start and start >= len(chosen):
+            raise IntentError("startPage", "is beyond the last page", 400, "OUT_OF_RANGE")
+        chosen = chosen[start : request.endPage * request.pageSize]
+    text = _table([show(view, eip) for eip in chosen], request.columns, view.caller.region)
+    task = {
+        "region": view.caller.region,
+        "taskId": view.caller.request_id,
+        "fileName": "elasticIps.csv",
+        "status": DONE,
+        "createdTime": iso(view.now),
+        "downloadUrl": "data:text/csv;charset=utf-8;base64," + b64encode(text.encode()).decode(),
+    }
+    return {"taskId": view.caller.request_id, "exportTask": task}
+
+
+class _Lines(list[str]):
+    """What `csv` writes to."""
+
+    def write(self, line: str) -> None:
+        """Add a line."""
+        self.append(line)
+
+
+def _table(shown: list[Json], columns: tuple[Column, ...], region: str) -> str:
+    """Lines of comma-separated values (RFC 4180) with a header."""
+    chosen = [_BASIC, *(COLUMNS[name] for name in dict.fromkeys(columns))]
+    lines = _Lines()
+    writer = csv.writer(lines)
+    writer.writerow([*(title for titles, _ in chosen for title in titles), "Region"])
+    for eip in shown:
+        writer.writerow([*(cell for _, cells in chosen for cell in cells(eip)), region])
+    return "".join(lines)
+
+
+_BASIC: tuple[tuple[str, ...], Cells] = (
+    ("ElasticIP ID", "ElasticIP Address", "ElasticIP Name", "Bandwidth (Mbps)"),
+    lambda e: (e["elasticIpId"], e["elasticIpAddress"], e["elasticIpName"], str(e["bandwidthMbps"])),
+)
+COLUMNS: dict[Column, tuple[tuple[str, ...], Cells]] = {
+    "az": (("Availability Zone",), lambda e: (e["az"],)),
+    "type": (("Ip Type",), lambda e: (e["ipType"],)),
+    "status": (("Associate Status", "State"), lambda e: (e["status"], e["state"])),
+    "associatedResource": (
+        ("Port ID", "AssociatedResource Type", "AssociatedResource ID"),
+        lambda e: (e["networkInterfaceId"], e["instanceType"], e["instanceId"]),
+    ),
+    "tag": (("Tag",), lambda e: (" ".join(f"{tag['key']}={tag['value']}" for tag in e["tags"]),)),
+    "bandwidthPackage": (("BandwidthPackage ID",), lambda e: (e["bandwidthPackageId"],)),
+    "resourceGroup": (("ResourceGroup ID",), lambda e: ("",)),
+    "charge": (
+        ("Billing Type", "Creation Time", "Expiration Time"),
+        lambda e: (e["charge"]["chargeMode"], e["createdTime"], e["charge"]["chargeExpiredTime"] or ""),
+    ),
+    "elasticIpPoolId": (("ElasticIpPool ID",), lambda e: (e["elasticIpPoolId"],)),
+}
 
 
 def charge_of(view: View, eip: ElasticIp) -> Json:
@@ -226,6 +320,8 @@ def delete_pool(request: OnePool, txn: Writer) -> Json:
     """Take a block back that no elastic IP uses."""
     if txn.region.get(Pool, request.pool) is None:
         raise IntentError.missing("pool", f"pool {request.pool!r}")
+    for block in sorted(txn.region.by(ElasticIpPool, ("pool",), request.pool)):
+        raise IntentError.precondition("pool", f"a tenant keeps a block of {request.pool}: {block}")
     used = len(txn.region.by(ElasticIp, ("pool",), request.pool))
     if used:
         raise IntentError.precondition("pool", f"{used} elastic IPs are from {request.pool}")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from apps.bandwidth.model import inbound_id, outbound_id
-from apps.eip.model import ElasticIp, GatewayNeighbour, Pool
+from apps.eip.model import INBOUND_FLOOR_MBPS, ElasticIp, GatewayNeighbour, Pool
 from apps.eni.model import NetworkInterface, called, known_by_key, port_here
 from apps.pipeline import (
     ARRIVAL,
@@ -50,10 +50,13 @@ from sdnctl.of.fields import (
     ETH_DST,
     ETH_SRC,
     ETH_TYPE,
+    ETH_TYPE_ARP,
     ETH_TYPE_IP,
     ICMP_TYPE,
     IN_PORT,
     IP_DST,
+    IP_PROTO,
+    IP_PROTO_ICMP,
     IP_SRC,
     IP_TTL,
     VLAN_VID,
@@ -99,6 +102,13 @@ def eip(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
     if view.derived(leads_to_internet, subnet.route_table):
         yield from _translate(eip, pool, vpc)
         yield from _present(eip, view)
+
+
+def _works(eip: ElasticIp, here: str, view: View) -> bool:
+    """Whether its instance is on this host, behind a route table that leads to the internet."""
+    port = view.get(NetworkInterface, eip.port) if port_here(eip.port, here, view) else None
+    subnet = view.get(Subnet, port.subnet) if port is not None else None
+    return subnet is not None and view.derived(leads_to_internet, subnet.route_table)
 
 
 def _translate(eip: ElasticIp, pool: Pool, vpc: Vpc) -> Iterator[Item]:
@@ -259,9 +269,103 @@ def expired_outside(packet: PacketIn, here: str, view: View) -> Iterator[PacketO
     uplink = view.get(LocalUplink, UPLINK_ID)
     for id in view.by(ElasticIp, ("address",), ip.dst) if ip is not None else ():
         eip = view.get(ElasticIp, id)
-        # One that has moved away is no longer this host's to answer for.
-        if ip is None or uplink is None or eip is None or not port_here(eip.port, here, view):
+        # One that has moved away, or works no more, is not this host's to answer for.
+        if ip is None or uplink is None or eip is None or not _works(eip, here, view):
             continue
         frame = icmp_error(packet.data, TIME_EXCEEDED, 0, ip.dst, uplink.mac)
         if frame is not None:
             yield PacketOut(frame, (output(packet.in_port),))
+
+
+@says(eip)
+def translated_as(step: Step, view: View) -> str:
+    """Out as the public address, in to the private one, and how fast."""
+    ip: ElasticIp = step.record
+    if step.table == SNAT.id:
+        return f"elastic IP {ip.id}: out as {ip.address} from {ip.private}, at most {ip.bandwidth} Mbit/s"
+    if step.table == DNAT.id:
+        limit = max(ip.bandwidth, INBOUND_FLOOR_MBPS)
+        return f"elastic IP {ip.id}: in to {ip.private} of {ip.port}, at most {limit} Mbit/s"
+    return f"ARP answered: {ip.address}, elastic IP {ip.id}, is here"
+
+
+@says(translated)
+def around(step: Step, view: View) -> str:
+    """Whether an error must be looked into, and whether it stays in this region."""
+    if step.table == DNAT.id:
+        return f"{step.ip(IP_DST)} is no elastic IP of this host: out"
+    error = step.value(IP_PROTO) == IP_PROTO_ICMP and step.value(ICMP_TYPE) in ERRORS
+    return "an ICMP error: the packet quoted in it is translated too" if error else "quotes no other packet"
+
+
+@says(uplink)
+def from_outside(step: Step, view: View) -> str:
+    """In from the public network."""
+    if step.table == ORIGIN.id:
+        return "in from the public network"
+    left = step.after.get(IP_TTL, 0)
+    return f"one router further: hop limit {left}" if left != step.value(IP_TTL) else f"hop limit {left}: none is left"
+
+
+@says(gateway)
+def to_gateway(step: Step, view: View) -> str:
+    """Out by the gateway, or heard from it."""
+    if step.table == UPLINK.id:
+        return f"out to the public network by the gateway {step.record.gateway}"
+    return f"ARP from the gateway {step.record.gateway}"
+
+
+@says(NO_EIP)
+def no_eip(step: Step, view: View) -> str:
+    """Who has no elastic IP, or has one that is of no use here."""
+    port, source = known_by_key(step.value(PORT), view), step.ip(IP_SRC)
+    for id in view.by(ElasticIp, ("port", "private"), (port.id, source)) if port is not None else ():
+        return f"the route leads to the internet, but {id} does not serve {source} on this host"
+    of = f" of {called(port)}" if port is not None else ""
+    return f"the route leads to the internet, but {source}{of} has no elastic IP"
+
+
+@says(NOT_OURS)
+def not_ours(step: Step, view: View) -> str:
+    """Whether the address is nobody's, or somebody's elsewhere."""
+    address = step.ip(ARP_TPA if step.value(ETH_TYPE) == ETH_TYPE_ARP else IP_DST)
+    for id in view.by(ElasticIp, ("address",), address):
+        eip = view.get(ElasticIp, id)
+        if eip is not None:
+            where = f"bound to {eip.port}, which does not get it on this host" if eip.port else "bound to nothing"
+            return f"elastic IP {id} ({address}) is {where}"
+    return f"{address} is nobody's elastic IP"
+
+
+@says(NO_GATEWAY)
+def no_gateway(step: Step, view: View) -> str:
+    """What the way out lacks."""
+    for id in view.by(Pool, ("key",), step.value(POOL)):
+        pool = view.get(Pool, id)
+        if pool is not None and view.get(LocalUplink, UPLINK_ID) is not None:
+            return f"the gateway {pool.gateway} of the public network does not answer ARP"
+    return "this host has no way to the public network"
+
+
+@says(ASK_EXPIRED_OUTSIDE)
+def expired_outside_said(step: Step, view: View) -> str:
+    """Which elastic IP tells the sender."""
+    return f"the controller answers: ICMP time exceeded, from {step.ip(IP_DST)}"
+
+
+@says(ASK_QUOTED_IN)
+def quoted_in_said(step: Step, view: View) -> str:
+    """What the instance gets."""
+    return f"the controller answers: on to {step.ip(IP_DST)}, with private addresses in the packet quoted"
+
+
+@says(ASK_QUOTED_OUT)
+def quoted_out_said(step: Step, view: View) -> str:
+    """What the other side gets."""
+    return f"the controller answers: on as {step.ip(IP_SRC)}, with public addresses in the packet quoted"
+
+
+@says(ASK_GATEWAY)
+def gateway_said(step: Step, view: View) -> str:
+    """What is learned."""
+    return f"the controller answers: nothing, but notes that the gateway {step.ip(ARP_SPA)} is at {step.mac(ARP_SHA)}"

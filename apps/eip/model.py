@@ -1,8 +1,10 @@
 """An elastic IP is a public address that a tenant owns and binds to one private address, at any time, anywhere."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from apps.eni.model import NetworkInterface
+from apps.ippool.model import ElasticIpPool
 from sdnctl.addresses import Cidr, Ip4, Mac
 from sdnctl.errors import IntentError
 from sdnctl.model import field, label, number, ref, resource
@@ -26,6 +28,7 @@ class Pool:
 class ElasticIp:
     """A public address bound one to one to ``private`` of ``port``, or to nothing (``""``, 0).
 
+    ``reserved`` names the tenant's block that it is from.
     ``bandwidth`` is the outbound limit in Mbit/s; ``key`` gives its two meters; ``sequence`` is the transaction that
     last touched it, which the switch must confirm before the state is UP.
     """
@@ -33,6 +36,7 @@ class ElasticIp:
     id: str
     account: str = ref("Account")
     pool: str = ref("Pool")
+    reserved: str = ref("ElasticIpPool", default="")
     address: Ip4 = field()
     bandwidth: int = field(default=1)
     port: str = ref("NetworkInterface", default="", on_delete="clear")
@@ -66,19 +70,20 @@ def usable(cidr: Cidr) -> tuple[Ip4, Ip4]:
 
 
 def new_elastic_ip(txn: Txn, account: str, address: Ip4 | None, pool: str, bandwidth: int) -> ElasticIp:
-    """A public address from the operator's pools (from ``pool`` if it is not ""), written to the transaction.
+    """A public address, written to the transaction: from ``pool``, the operator's or the account's own, if not "".
 
-    Raises IntentError when the address asked for is in use or none is left.
+    What somebody reserved as a block goes to nobody else, and to its owner only when asked for.  Raises IntentError
+    when the address asked for is in use or none is left.
     """
-    pools = [p for p in txn.all(Pool).values() if pool in ("", p.id)]
-    for source in sorted(pools, key=lambda p: (p.created, p.id)):
-        taken = _take(txn, source, address)
+    for source, block in _sources(txn, account, address, pool):
+        taken = _take(txn, source, block, address)
         if taken is None:
             continue
         eip = ElasticIp(
             id=txn.new_id(ElasticIp),
             account=account,
             pool=source.id,
+            reserved=block.id if block is not None else "",
             address=taken,
             bandwidth=bandwidth,
             key=txn.allocate(ElasticIp, "key"),
@@ -93,14 +98,34 @@ def new_elastic_ip(txn: Txn, account: str, address: Ip4 | None, pool: str, bandw
     raise IntentError.precondition("elasticIpAddress", "no public address is free")
 
 
-def _take(txn: Txn, pool: Pool, wanted: Ip4 | None) -> Ip4 | None:
-    low, high = usable(pool.cidr)
+def _sources(txn: Txn, account: str, address: Ip4 | None, wanted: str) -> Iterator[tuple[Pool, ElasticIpPool | None]]:
+    """Where an address may come from, in order: the block named, or the operator's pools, oldest first."""
+    block = txn.get(ElasticIpPool, wanted)
+    for pool in sorted(txn.all(Pool).values(), key=lambda p: (p.created, p.id)):
+        if block is not None:
+            if block.pool == pool.id:
+                yield pool, block
+        elif wanted in ("", pool.id):
+            own = [b for b in reserved(txn, pool) if b.account == account and address and b.cidr.contains(address)]
+            yield pool, own[0] if own else None
+
+
+def reserved(txn: Txn, pool: Pool) -> list[ElasticIpPool]:
+    """The blocks of an operator's pool that tenants keep for themselves."""
+    found = (txn.get(ElasticIpPool, id) for id in txn.by(ElasticIpPool, ("pool",), pool.id))
+    return [block for block in found if block is not None]
+
+
+def _take(txn: Txn, pool: Pool, block: ElasticIpPool | None, wanted: Ip4 | None) -> Ip4 | None:
+    low, high = usable(pool.cidr) if block is None else (block.cidr.network, block.cidr.broadcast)
+    others = [] if block is not None else [b.cidr for b in reserved(txn, pool)]
 
     def used(address: int) -> bool:
-        return bool(txn.by(ElasticIp, ("address",), address) or txn.by(Pool, ("gateway",), address))
+        taken = txn.by(ElasticIp, ("address",), address) or txn.by(Pool, ("gateway",), address)
+        return bool(taken) or any(other.contains(Ip4(address)) for other in others)
 
     if wanted is None:
-        found = txn.pick((ElasticIp, pool.id), low, high, used)
+        found = txn.pick((ElasticIp, block.id if block is not None else pool.id), low, high, used)
         return Ip4(found) if found is not None else None
     if not low <= wanted <= high:
         return None

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from apps.eip.model import ElasticIp, bind, unbind
 from apps.eni.model import OUI, NetworkInterface, mac_of, new_interface
+from apps.routing.model import check_unrouted
 from apps.vpc.model import Subnet
 from sdnctl.addresses import Ip4, Mac
 from sdnctl.api import quota
@@ -182,6 +183,7 @@ def delete_network_interface(request: OneInterface, txn: Writer) -> Json:
         raise IntentError.precondition("networkInterfaceId", f"{port.id} is attached to {port.instance}")
     for eip in sorted(txn.region.by(ElasticIp, ("port",), port.id)):
         raise IntentError.precondition("networkInterfaceId", f"{port.id} has elastic IP {eip}")
+    check_unrouted(txn.txn, port.id, "networkInterfaceId")
     txn.delete(NetworkInterface, port.id)
     return {}
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from apps.eip.model import ElasticIp, bind, new_elastic_ip, unbind
 from apps.eni.model import NetworkInterface, detached, new_interface
 from apps.instance.model import INSTANCE_TYPES, Instance, InstanceType
+from apps.routing.model import check_unrouted
 from apps.vpc.model import Subnet
 from sdnctl.addresses import Ip4
 from sdnctl.api import quota
@@ -238,7 +239,9 @@ def delete_instance(request: DeleteInstance, txn: Writer) -> Json:
             wanted = port.primary and request.deletePrimaryNetworkInterfaceAllElasticIp
             if wanted and not (free.charge_mode == PREPAID and free.charge_expiry > txn.now):
                 txn.delete(ElasticIp, free.id)
+        check_unrouted(txn.txn, port.id, "instanceId")
         txn.delete(NetworkInterface, port.id)
+    check_unrouted(txn.txn, instance.id, "instanceId")
     txn.delete(Instance, instance.id)
     return {}
 

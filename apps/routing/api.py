@@ -4,7 +4,6 @@ A rule leads to the internet, to an instance, or to a network interface. What th
 `local`: inside the VPC everybody is reached directly.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -12,9 +11,19 @@ from pydantic import BeforeValidator, Field
 
 from apps.eni.model import NetworkInterface
 from apps.instance.model import Instance
-from apps.routing.model import EVERYWHERE, INSTANCE, INTERFACE, INTERNET, LOCAL, Route, RouteTable
-from apps.vpc.model import ANYTHING, Subnet, Vpc
-from sdnctl.addresses import Cidr
+from apps.routing.model import (
+    INSTANCE,
+    INTERFACE,
+    INTERNET,
+    LOCAL,
+    Route,
+    RouteTable,
+    check_prefix,
+    check_together,
+    hop_id,
+    new_route,
+)
+from apps.vpc.model import Subnet, Vpc
 from sdnctl.api import quota
 from sdnctl.api.listing import Key, Listing, answer, attribute, choose, constant, paged, reference
 from sdnctl.api.registry import operation
@@ -23,12 +32,10 @@ from sdnctl.api.view import View, Writer
 from sdnctl.errors import IntentError
 
 PATH, ITEM = "/regions/{regionId}/routeTables/", "/regions/{regionId}/routeTables/{routeTableId}"
-NEVER_ROUTED = tuple(Cidr.parse(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"))
+_HOPS: dict[str, type[Any]] = {INSTANCE: Instance, INTERFACE: NetworkInterface}
 NOT_SERVED = ("vpc_peering", "bgw", "natgw", "havip", "l2gw")
 MOST_AT_ONCE = 100
-quota.declare(
-    "routeTable", 10, lambda view, vpc: view.count(RouteTable, ("vpc",), vpc), within="the VPC", parent=Vpc
-)
+quota.declare("routeTable", 10, lambda view, vpc: view.count(RouteTable, ("vpc",), vpc), within="the VPC", parent=Vpc)
 quota.declare("staticRoute", 50, lambda view, table: len(_own_rules(view, table)), "the route table", parent=RouteTable)
 
 
@@ -142,7 +149,7 @@ RULE_KEYS = {
     "nextHopTypes": attribute("next_hop_type"),
     "addressPrefix": attribute("prefix"),
     "description": attribute("description"),
-    "nextHopId": Key(lambda view, rule: (_hop_id(rule),)),
+    "nextHopId": Key(lambda view, rule: (hop_id(rule),)),
 }
 
 
@@ -170,7 +177,7 @@ def create_route_table(request: CreateTable, txn: Writer) -> Json:
         created=txn.now,
     )
     txn.put(table)
-    txn.put(_rule(txn, table, prefix=vpc.cidr, next_hop_type=LOCAL))
+    txn.put(new_route(txn.txn, table, vpc.cidr, LOCAL))
     return {"routeTableId": table.id}
 
 
@@ -218,17 +225,14 @@ def add_route_table_rules(request: AddRules, txn: Writer) -> Json:
     for spec in request.routeTableRuleSpecs:
         _check_kind(spec.addressPrefixType)
         txn.put(
-            _rule(
-                txn,
-                table,
-                prefix=_destination(txn, table, spec.addressPrefix),
-                next_hop_type=spec.nextHopType,
+            replace(
+                new_route(txn.txn, table, check_prefix(txn.txn, table, spec.addressPrefix), spec.nextHopType),
                 next_hop=_next_hop(txn, table, spec.nextHopType, spec.nextHopId),
                 priority=spec.priority,
                 description=spec.description,
             )
         )
-    _check_together(_own_rules(txn, table.id))
+    check_together(_own_rules(txn, table.id))
     return {}
 
 
@@ -245,14 +249,14 @@ def modify_route_table_rules(request: ModifyRules, txn: Writer) -> Json:
             description=rule.description if spec.description is None else spec.description,
         )
         if spec.addressPrefix is not None:
-            changed = replace(changed, prefix=_destination(txn, table, spec.addressPrefix))
+            changed = replace(changed, prefix=check_prefix(txn.txn, table, spec.addressPrefix))
         if spec.nextHopType is not None or spec.nextHopId is not None:
             kind = spec.nextHopType or rule.next_hop_type
             same = spec.nextHopId is None and kind == rule.next_hop_type
             hop = rule.next_hop if same else _next_hop(txn, table, kind, spec.nextHopId or "")
             changed = replace(changed, next_hop_type=kind, next_hop=hop)
         txn.put(changed)
-    _check_together(_own_rules(txn, table.id))
+    check_together(_own_rules(txn, table.id))
     return {}
 
 
@@ -291,20 +295,6 @@ def disassociate_route_table(request: Disassociate, txn: Writer) -> Json:
     return {}
 
 
-def _rule(txn: Writer, table: RouteTable, *, prefix: Cidr, next_hop_type: str, **more: Any) -> Route:
-    """A new rule of a table."""
-    return Route(
-        id=txn.new_id(Route),
-        account=table.account,
-        vpc=table.vpc,
-        table=table.id,
-        prefix=prefix,
-        next_hop_type=next_hop_type,
-        created=txn.now,
-        **more,
-    )
-
-
 def _check_kind(kind: Kind) -> None:
     if kind != "CIDR":
         raise IntentError("addressPrefixType", "prefix lists are not served", 501, "NOT_IMPLEMENTED")
@@ -320,25 +310,6 @@ def _static(txn: Writer, table: RouteTable, id: str, field: str) -> Route:
     return rule
 
 
-def _destination(txn: Writer, table: RouteTable, prefix: Cidr) -> Cidr:
-    """The prefix of a rule, if packets to it could ever get as far as the route table."""
-    if prefix != EVERYWHERE and any(prefix.within(other) for other in NEVER_ROUTED):
-        raise IntentError("addressPrefix", f"{prefix} is never routed")
-    for local in _local(txn, table):
-        if prefix.within(local):
-            raise IntentError.precondition("addressPrefix", f"{prefix} is inside {local}, which is local to the VPC")
-    return prefix
-
-
-def _local(txn: Writer, table: RouteTable) -> Iterator[Cidr]:
-    """What is local: the VPC's block, or where it has none the blocks of its subnets."""
-    vpc = txn.own(Vpc, table.vpc, "vpcId")
-    if vpc.cidr != ANYTHING:
-        yield vpc.cidr
-    else:
-        yield from (subnet.cidr for subnet in txn.of(Subnet, ("vpc",), vpc.id))
-
-
 def _next_hop(txn: Writer, table: RouteTable, kind: str, id: str) -> str:
     """The id to be stored: checked for an instance or interface, empty for the internet."""
     if kind == LOCAL:
@@ -350,27 +321,12 @@ def _next_hop(txn: Writer, table: RouteTable, kind: str, id: str) -> str:
         if id not in ("", INTERNET):
             raise IntentError("nextHopId", f"must be {INTERNET!r} when nextHopType is")
         return ""
-    hop = txn.own(Instance if kind == INSTANCE else NetworkInterface, id, "nextHopId")
+    hop: Instance | NetworkInterface = txn.own(_HOPS[kind], id, "nextHopId")
     if hop.vpc != table.vpc:
         raise IntentError.precondition("nextHopId", f"{id} is not in the table's VPC {table.vpc}")
     if isinstance(hop, NetworkInterface) and hop.primary:
         raise IntentError.precondition("nextHopId", f"{id} is a primary interface: name its instance {hop.instance}")
     return id
-
-
-def _check_together(rules: Sequence[Route]) -> None:
-    """Refuse equal rules, and what leads to the internet and elsewhere alike."""
-    seen: set[tuple[Cidr, int, str, str]] = set()
-    public = {rule.prefix for rule in rules if rule.next_hop_type == INTERNET}
-    for rule in rules:
-        same = (rule.prefix, rule.priority, rule.next_hop_type, rule.next_hop)
-        if same in seen:
-            text = f"a rule for {rule.prefix} with priority {rule.priority} to {_hop_id(rule)} exists"
-            raise IntentError("addressPrefix", text, 409, "ALREADY_EXISTS")
-        seen.add(same)
-        if rule.next_hop_type != INTERNET and rule.prefix in public:
-            text = f"{rule.prefix} leads to the internet, which shares a prefix with no other next hop"
-            raise IntentError("addressPrefix", text, 409, "CONFLICT")
 
 
 def _rules(view: View, table: str) -> list[Route]:
@@ -405,7 +361,7 @@ def show_rule(rule: Route) -> Json:
         "ruleId": rule.id,
         "priority": rule.priority,
         "nextHopType": rule.next_hop_type,
-        "nextHopId": _hop_id(rule),
+        "nextHopId": hop_id(rule),
         "addressPrefixType": "CIDR",
         "addressPrefix": str(rule.prefix),
         "origin": rule.origin,
@@ -413,15 +369,5 @@ def show_rule(rule: Route) -> Json:
     }
 
 
-def _hop_id(rule: Route) -> str:
-    return rule.next_hop or (rule.next_hop_type if rule.next_hop_type in (LOCAL, INTERNET) else "")
-
-
 def _order(rule: Route) -> tuple[bool, int, int, str]:
     return rule.next_hop_type != LOCAL, -rule.prefix.length, rule.priority, rule.id
-
-
-def routes_to(view: View, ids: Iterable[str]) -> Iterator[Route]:
-    """The rules that lead to an instance or interface: as long as there are any, it stays."""
-    for id in ids:
-        yield from view.of(Route, ("next_hop",), id)

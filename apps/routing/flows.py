@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 
-from apps.eni.model import NetworkInterface, called
+from apps.eni.model import NetworkInterface
 from apps.pipeline import (
     ASK_EXPIRED,
     ASK_UNREACHABLE,
@@ -201,6 +201,10 @@ def router_itself(step: Step, view: View) -> str:
 @says(route_table)
 def routed(step: Step, view: View) -> str:
     """Which route of the table it was."""
+    return _leads(step, view)
+
+
+def _leads(step: Step, view: View) -> str:
     routes = _meant(step, view)
     if step.table == ROUTE.id and len(routes) > 1:
         return f"{len(routes)} equal routes {routes[0].prefix} of {step.record.id}: the connection keeps to one"
@@ -220,7 +224,7 @@ def _meant(step: Step, view: View) -> list[Route]:
 @says(NO_NEXT_HOP)
 def no_next_hop(step: Step, view: View) -> str:
     """Which route leads nowhere."""
-    return f"{routed(step, view)}, which has no network interface in this VPC"
+    return f"{_leads(step, view)}, which has no network interface in this VPC"
 
 
 @says(NO_ROUTE)

@@ -19,10 +19,13 @@ from sdnctl.api.schema import Json
 from sdnctl.api.signature import WINDOW_S
 from sdnctl.api.view import new_access_key, new_secret, new_token
 from sdnctl.errors import StoreError
+from sdnctl.feature import discover as discover_features
 from sdnctl.log import to_stderr
+from sdnctl.place import switch_of
 from sdnctl.store import Store, Txn
 from sdnctl.store.memory import MemoryStore
 from sdnctl.store.ovsdb import OvsdbStore
+from sdnctl.tracer import Tracer
 
 DEFAULT = "default"
 BACKLOG = 512
@@ -47,11 +50,13 @@ def main() -> None:
     token = files.read(given.data / files.ENDPOINT).get("operator") or new_token()
 
     def ready() -> None:
+        files.secret(given.data / files.TOKEN, token)
         files.write(given.data / files.ENDPOINT, {"endpoint": endpoint, "region": given.region, "operator": token})
         keys = {key: account[key] for key in ("accessKey", "secretKey")}
         print(json.dumps({"endpoint": endpoint, "region": given.region, **keys}), flush=True)
 
-    app = create_app(store, given.region, operations, token, window_s=given.window, ready=ready)
+    tracer = Tracer(store, discover_features(), given.ovs_db or switch_of(given.data))
+    app = create_app(store, given.region, operations, token, window_s=given.window, ready=ready, tracing=tracer)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_S
     )
@@ -68,6 +73,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", required=True, type=Path, help="directory for account.json and endpoint.json")
     parser.add_argument("--listen", default="127.0.0.1:0", help="HOST:PORT; port 0 picks one")
     parser.add_argument("--region", default="local", help="the name of the region")
+    parser.add_argument("--ovs-db", help="the switch that traces ask: unix:PATH; default: what `sdnctl up` was told")
     parser.add_argument("--window", type=float, default=WINDOW_S, help="how far a call's date may be off, in seconds")
     return parser.parse_args()
 

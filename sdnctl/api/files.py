@@ -1,7 +1,7 @@
 """The files through which the programs of one machine find the API: readable by their owner only.
 
 `DATA/account.json` keeps the default account's keys, `DATA/endpoint.json` says where the API serves and with which
-token the operator comes.
+token the operator comes; `DATA/operator.token` holds that token alone, for a Prometheus `credentials_file`.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 from sdnctl.api.schema import Json
 
-ACCOUNT, ENDPOINT = "account.json", "endpoint.json"
+ACCOUNT, ENDPOINT, TOKEN = "account.json", "endpoint.json", "operator.token"
 
 
 def read(path: Path) -> Json:
@@ -24,12 +24,16 @@ def read(path: Path) -> Json:
 
 
 def write(path: Path, value: Json) -> None:
-    """Replace a file at once, mode 600."""
+    """Replace a file by a JSON object, at once, mode 600."""
+    secret(path, json.dumps(value))
+
+
+def secret(path: Path, text: str) -> None:
+    """Replace a file by one line, at once, mode 600."""
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(value, file)
-        file.write("\n")
+        file.write(f"{text}\n")
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)

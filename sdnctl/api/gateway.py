@@ -5,13 +5,16 @@ Nothing here knows HTTP servers or threads; `app.py` does. Every refusal is an I
 was.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from pydantic import ValidationError
 
+from apps.account.model import Account
 from sdnctl.api import catalogue, identity
-from sdnctl.api.registry import Operation
+from sdnctl.api.rate import RATE, Limiter
+from sdnctl.api.registry import Operation, Result, Tracing, finish, no_tracing
 from sdnctl.api.routing import Found, Routes, versioned
 from sdnctl.api.schema import Json, Request, explain
 from sdnctl.api.signature import NO_REGION, Scope, unauthenticated, verify
@@ -31,42 +34,74 @@ class DryRun(IntentError):
         super().__init__(None, "dry run")
 
 
+@dataclass(slots=True)
+class Call:
+    """What becomes known of a call while it is carried out; ``sequence`` is its commit's, 0 when it changed nothing."""
+
+    request_id: str
+    operation: str = ""
+    sequence: int = 0
+
+    def committed(self, txn: Txn) -> None:
+        """Note the sequence number that this transaction will have, if it changes anything."""
+        self.sequence = txn.sequence if txn.changes() else 0
+
+
 class Gateway:
     """The public API of one region on top of a store."""
 
-    def __init__(self, store: Store, region: str, operations: tuple[Operation, ...], window_s: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        region: str,
+        operations: tuple[Operation, ...],
+        window_s: float,
+        tracing: Tracing = no_tracing,
+    ) -> None:
+        self._tracing = tracing
         self._store = store
         self._region = region
         self._routes = Routes(operations)
         self._window_s = window_s
+        self._limiter = Limiter()
 
     def handle(self, raw: RawRequest, request_id: str, now: float) -> Answer:
         """Answer one call; `now` is in epoch seconds."""
-        try:
-            result = self._run(raw, request_id, now)
-        except IntentError as error:
-            log.info("refused", request=request_id, method=raw.method, path=raw.path, code=error.code, error=str(error))
-            return failure(request_id, error)
-        except StoreError as error:
-            log.warning("store", request=request_id, error=str(error))
-            return failure(request_id, IntentError(None, "the store cannot be reached", 503, "UNAVAILABLE"))
-        log.info("served", request=request_id, method=raw.method, path=raw.path)
-        return success(request_id, result)
+        call = Call(request_id)
+        return self._answer(raw, call, now)._replace(operation=call.operation, sequence=call.sequence)
 
-    def _run(self, raw: RawRequest, request_id: str, now: float) -> Json:
+    def _answer(self, raw: RawRequest, call: Call, now: float) -> Answer:
+        id = call.request_id
+        try:
+            result = finish(self._run(raw, call, now), self._tracing)
+        except IntentError as error:
+            log.info("refused", request=id, method=raw.method, path=raw.path, code=error.code, error=str(error))
+            return failure(id, error)
+        except StoreError as error:
+            log.warning("store", request=id, error=str(error))
+            return failure(id, IntentError(None, "the store cannot be reached", 503, "UNAVAILABLE"))
+        more = {"sequence": call.sequence} if call.sequence else {}
+        log.info("served", request=id, method=raw.method, path=raw.path, operation=call.operation, **more)
+        return success(id, result)
+
+    def _run(self, raw: RawRequest, call: Call, now: float) -> Result:
         scope = verify(raw, self._secret_of, now, self._window_s)
+        self._admit(scope.access_key)
         found = self._find(scope, raw)
         self._check_region(scope, found)
         request = parameters(found, raw)
         operation = found.operation
+        call.operation = f"{operation.service}.{operation.name}"
         if operation.reads:
             with self._store.read() as state:
                 account = identity.account_of(state, scope.access_key)
-                return operation.run(request, View(state, Caller(account, self._region, request_id), now))
+                return operation.run(request, View(state, Caller(account, self._region, call.request_id), now))
 
-        def work(txn: Txn) -> Json:
+        def work(txn: Txn) -> Result:
             account = identity.account_of(txn, scope.access_key)
-            return carry_out(operation, request, Writer(txn, Caller(account, self._region, request_id)))
+            result = carry_out(operation, request, Writer(txn, Caller(account, self._region, call.request_id)))
+            call.committed(txn)
+            return result
 
         try:
             return self._store.transact(work)
@@ -76,6 +111,13 @@ class Gateway:
     def _secret_of(self, access_key: str) -> str | None:
         with self._store.read() as state:
             return identity.secret_of(state, access_key)
+
+    def _admit(self, access_key: str) -> None:
+        """Only who has proved to be the account spends its tokens; the replica in memory knows the rate."""
+        with self._store.read() as state:
+            account = state.get(Account, identity.account_of(state, access_key))
+        if account is not None:
+            self._limiter.admit(account.id, RATE.of(account))
 
     def _find(self, scope: Scope, raw: RawRequest) -> Found:
         found = self._routes.match(scope.service, raw.method, raw.path)
@@ -109,7 +151,7 @@ def parameters(found: Found, raw: RawRequest) -> Request:
         raise explain(error) from None
 
 
-def carry_out(operation: Operation, request: Request, txn: Writer) -> Json:
+def carry_out(operation: Operation, request: Request, txn: Writer) -> Result:
     """Run a changing operation once, even if a client repeats it with the same `clientToken`; a dry run changes
     nothing.
     """

@@ -54,12 +54,12 @@ class Listing(Filtered):
 class Key(NamedTuple):
     """What a filter's name looks at; `fuzzy` ones look for a part without being told to.
 
-    `index` is the model's index under which the same values are found without looking at every record.
+    `under` is the model's index under which the same values are found without looking at every record.
     """
 
     values: Values
     fuzzy: bool = False
-    index: Index = ()
+    under: Index = ()
 
 
 Keys = Mapping[str, Key]
@@ -72,7 +72,7 @@ def attribute(name: str, fuzzy: bool = False) -> Key:
 
 def reference(name: str) -> Key:
     """A filter on a field that holds an id: the record's own, or one by which the model keeps an index."""
-    return Key(lambda view, record: (getattr(record, name),), index=(name,))
+    return Key(lambda view, record: (getattr(record, name),), under=(name,))
 
 
 def constant(*values: str) -> Key:
@@ -103,12 +103,12 @@ def _candidates(request: Filtered, view: View, cls: type[R], keys: Keys) -> list
     """The caller's records, or fewer of them when a filter names ids: no more are looked at than must be."""
     for wanted in request.filters:
         key = keys.get(wanted.name)
-        if key is None or not key.index or wanted.operator == "like" or "" in wanted.values:
+        if key is None or not key.under or wanted.operator == "like" or "" in wanted.values:
             continue
         values = dict.fromkeys(wanted.values)
-        if key.index == ("id",):
+        if key.under == ("id",):
             return [record for value in values if (record := view.get(cls, value)) is not None]
-        return [record for value in values for record in view.of(cls, key.index, value)]
+        return [record for value in values for record in view.of(cls, key.under, value)]
     return view.mine(cls)
 
 

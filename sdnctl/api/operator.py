@@ -9,14 +9,14 @@ import hmac
 import structlog
 from pydantic import ValidationError
 
-from sdnctl.api.gateway import WITH_BODY
-from sdnctl.api.registry import OPERATOR, OPERATOR_PREFIX, Operation
+from sdnctl.api.gateway import WITH_BODY, Call
+from sdnctl.api.registry import OPERATOR, OPERATOR_PREFIX, Operation, Result, Tracing, finish, no_tracing
 from sdnctl.api.routing import Routes
-from sdnctl.api.schema import Json, explain
+from sdnctl.api.schema import explain
 from sdnctl.api.view import Caller, View, Writer
 from sdnctl.api.wire import Answer, RawRequest, body_parameters, query_parameters
 from sdnctl.errors import IntentError, StoreError
-from sdnctl.store import Store
+from sdnctl.store import Store, Txn
 
 log = structlog.get_logger("sdnctl.api.operator")
 
@@ -24,7 +24,15 @@ log = structlog.get_logger("sdnctl.api.operator")
 class Desk:
     """The operator API of one region on top of a store."""
 
-    def __init__(self, store: Store, region: str, operations: tuple[Operation, ...], token: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        region: str,
+        operations: tuple[Operation, ...],
+        token: str,
+        tracing: Tracing = no_tracing,
+    ) -> None:
+        self._tracing = tracing
         self._store = store
         self._region = region
         self._routes = Routes(o for o in operations if o.service == OPERATOR)
@@ -32,32 +40,49 @@ class Desk:
 
     def handle(self, raw: RawRequest, request_id: str, now: float) -> Answer:
         """Answer one call; `now` is in epoch seconds."""
+        call = Call(request_id)
+        return self._answer(raw, call, now)._replace(operation=call.operation, sequence=call.sequence)
+
+    def _answer(self, raw: RawRequest, call: Call, now: float) -> Answer:
         try:
-            return Answer(200, self._run(raw, request_id, now))
+            result = finish(self._run(raw, call, now), self._tracing)
         except IntentError as error:
             return refusal(error)
         except StoreError as error:
-            log.warning("store", request=request_id, error=str(error))
+            log.warning("store", request=call.request_id, error=str(error))
             return refusal(IntentError(None, "the store cannot be reached", 503, "UNAVAILABLE"))
+        more = {"sequence": call.sequence} if call.sequence else {}
+        log.info("served", request=call.request_id, operation=call.operation, **more)
+        return Answer(200, result)
 
-    def _run(self, raw: RawRequest, request_id: str, now: float) -> Json:
+    def admit(self, raw: RawRequest) -> None:
+        """Raise IntentError unless a request carries the operator's token."""
         scheme, _, token = raw.header("authorization").partition(" ")
-        given = token.strip().encode()
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._token):
+        if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), self._token):
             raise IntentError(None, "the operator's bearer token is missing or wrong", 401, "UNAUTHENTICATED")
+
+    def _run(self, raw: RawRequest, call: Call, now: float) -> Result:
+        self.admit(raw)
         found = self._routes.match(OPERATOR, raw.method, raw.path)
         if found is None:
             raise IntentError(None, "there is no such operation", 404, "NOT_FOUND")
+        call.operation = f"{OPERATOR}.{found.operation.name}"
         data = body_parameters(raw.body) if raw.method in WITH_BODY else query_parameters(raw.query)
         try:
             request = found.operation.request.model_validate({**data, **found.parameters})
         except ValidationError as error:
             raise explain(error) from None
-        caller = Caller("", self._region, request_id)
+        caller = Caller("", self._region, call.request_id)
         if found.operation.reads:
             with self._store.read() as state:
                 return found.operation.run(request, View(state, caller, now))
-        return self._store.transact(lambda txn: found.operation.run(request, Writer(txn, caller)))
+
+        def work(txn: Txn) -> Result:
+            result = found.operation.run(request, Writer(txn, caller))
+            call.committed(txn)
+            return result
+
+        return self._store.transact(work)
 
 
 def is_operators(path: str) -> bool:

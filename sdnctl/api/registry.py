@@ -16,11 +16,26 @@ from typing import Any, TypeVar
 import apps
 from sdnctl import feature
 from sdnctl.api.schema import Json, Request
+from sdnctl.errors import IntentError
+from sdnctl.story import Question, Story
 
 Q = TypeVar("Q", bound=Request)
 V = TypeVar("V")
 OPERATOR = "operator"
 OPERATOR_PREFIX = "/x/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """An answer that a switch must be asked for, once the store is let go of; ``show`` makes it of the story."""
+
+    question: Question
+    show: Callable[[Story], Json]
+
+
+Result = Json | Later
+Tracing = Callable[[Question], Story]
+T = TypeVar("T", bound=Result)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +47,7 @@ class Operation:
     method: str
     path: str  # with version, as the clients write it: /v1/regions/{regionId}/vpcs/
     request: type[Request]
-    run: Callable[[Any, Any], Json]
+    run: Callable[[Any, Any], Result]
     reads: bool
 
     @property
@@ -46,10 +61,10 @@ _OPERATIONS: dict[tuple[str, str], Operation] = {}
 
 def operation(
     service: str, name: str, method: str, path: str, request: type[Q], *, version: str = "v1", reads: bool | None = None
-) -> Callable[[Callable[[Q, V], Json]], Callable[[Q, V], Json]]:
+) -> Callable[[Callable[[Q, V], T]], Callable[[Q, V], T]]:
     """Declare a public operation; raises TypeError when the name is taken."""
 
-    def declare(run: Callable[[Q, V], Json]) -> Callable[[Q, V], Json]:
+    def declare(run: Callable[[Q, V], T]) -> Callable[[Q, V], T]:
         _add(Operation(service, name, method, f"/{version}{path}", request, run, _reads(method, reads)))
         return run
 
@@ -57,12 +72,12 @@ def operation(
 
 
 def operator(
-    name: str, method: str, path: str, request: type[Q]
-) -> Callable[[Callable[[Q, V], Json]], Callable[[Q, V], Json]]:
+    name: str, method: str, path: str, request: type[Q], *, reads: bool | None = None
+) -> Callable[[Callable[[Q, V], T]], Callable[[Q, V], T]]:
     """Declare an operation of the operator API under /x/v1; it sees the whole region."""
 
-    def declare(run: Callable[[Q, V], Json]) -> Callable[[Q, V], Json]:
-        _add(Operation(OPERATOR, name, method, OPERATOR_PREFIX + path, request, run, _reads(method, None)))
+    def declare(run: Callable[[Q, V], T]) -> Callable[[Q, V], T]:
+        _add(Operation(OPERATOR, name, method, OPERATOR_PREFIX + path, request, run, _reads(method, reads)))
         return run
 
     return declare
@@ -77,6 +92,16 @@ def _add(made: Operation) -> None:
     if known is not None and known.run.__module__ != made.run.__module__:
         raise TypeError(f"operation {made.service}.{made.name} is declared twice")
     _OPERATIONS[made.service, made.name] = made
+
+
+def finish(result: Result, tracing: Tracing) -> Json:
+    """The answer itself; IntentError when the switch that must be asked cannot be."""
+    return result.show(tracing(result.question)) if isinstance(result, Later) else result
+
+
+def no_tracing(question: Question) -> Story:
+    """For a region without a switch at hand."""
+    raise IntentError(None, "no switch can be asked from here", 503, "UNAVAILABLE")
 
 
 def discover() -> tuple[Operation, ...]:

@@ -17,6 +17,7 @@ def show(view: View, host: Host) -> Json:
         "flows": host.flows,
         "ports": len(view.region.by(Binding, ("host",), host.id)),
         "errors": list(host.errors),
+        "drops": {reason: int(packets) for reason, packets in sorted(host.drops.items())},
         "seen": iso(host.seen),
     }
 

@@ -39,10 +39,14 @@ class RawRequest(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What goes back: an HTTP status and a JSON document."""
+    """What goes back: an HTTP status and a JSON document; and for our own figures which operation it was, if
+    known, and the sequence number of its commit, 0 when it changed nothing.
+    """
 
     code: int
     document: dict[str, Any]
+    operation: str = ""
+    sequence: int = 0
 
     def body(self) -> bytes:
         """The document as bytes; ASCII, so that no string a client once sent can make an answer unsendable."""

@@ -11,19 +11,22 @@ from typing import Annotated, Any
 import typer
 
 from sdnctl import log
-from sdnctl.cli import show
+from sdnctl.cli import show, tenant
 from sdnctl.cli.client import Client
+from sdnctl.cli.trace import trace
 from sdnctl.errors import StoreError
 from sdnctl.place import DEFAULT_LISTEN, DEFAULT_REGION, data_directory, default_ovs_db, switch_of
 from sdnctl.problem import Problem
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 account = typer.Typer(no_args_is_help=True, help="Tenants and their access keys.")
 pool = typer.Typer(no_args_is_help=True, help="Public addresses that elastic IPs are taken from.")
 host = typer.Typer(no_args_is_help=True, help="Machines that run Open vSwitch.")
 app.add_typer(account, name="account")
 app.add_typer(pool, name="pool")
 app.add_typer(host, name="host")
+tenant.add_to(app)
+app.command()(trace)
 
 Data = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Data directory of the region (SDNCTL_DATA).")]
 OvsDb = Annotated[
@@ -149,7 +152,7 @@ def main() -> None:
     """Run the command line; every failure that is not a defect of ours ends in one line that says what to do."""
     log.to_stderr()
     try:
-        app()
+        app(prog_name="sdnctl")
     except Problem as problem:
         show.error(str(problem))
         sys.exit(problem.code)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sdnctl.place import DEFAULT_REGION
 from sdnctl.problem import Problem, Usage
 
 ENDPOINT = "endpoint.json"
@@ -27,13 +28,14 @@ class Client:
 
     endpoint: str
     token: str
+    region: str = DEFAULT_REGION
 
     @classmethod
     def at(cls, data: Path) -> "Client":
         """The region whose data directory this is; NotRunning when none serves there."""
         try:
             found = json.loads((data / ENDPOINT).read_text())
-            return cls(found["endpoint"], found["operator"])
+            return cls(found["endpoint"], found["operator"], found.get("region", DEFAULT_REGION))
         except FileNotFoundError:
             raise NotRunning(
                 f"no region is running on {data}: start one with 'sdnctl up --data {data}', "

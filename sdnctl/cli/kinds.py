@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 Json = dict[str, Any]
+ENI_HOP = "elastic_network_interface"
+TAGS = {ENI_HOP: "eni"}  # what people write for the API's next hop types, where that is not the same
+DEFAULT_PRIORITY = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: its heading, what it shows, and whose id that is (then the name is shown)."""
+    """A column of a table: its heading and what it shows; the ids in it become names if ``named``."""
 
     heading: str
     of: Callable[[Json], Any]
-    names: str = ""  # the command of the kind that the id is of
+    named: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def addresses(shown: Json) -> list[str]:
 
 def _address(one: Json) -> str:
     public = one.get("elasticIpAddress")
-    return one["privateIpAddress"] + (f" ({public})" if public else "")
+    return f"{one['privateIpAddress']} ({public})" if public else str(one["privateIpAddress"])
 
 
 def _instance_addresses(shown: Json) -> list[str]:
@@ -75,11 +78,16 @@ def _instance_addresses(shown: Json) -> list[str]:
     return [address for one in attached for address in addresses(one["networkInterface"])]
 
 
+def hop_text(rule: Json) -> str:
+    """The next hop of a rule, as ``--via`` takes it."""
+    kind, id = rule["nextHopType"], rule["nextHopId"]
+    return kind if id in (kind, "") else f"{TAGS.get(kind, kind)}:{id}"
+
+
 def rule_text(rule: Json) -> str:
     """A rule of a route table in a line."""
-    hop = rule["nextHopId"] if rule["nextHopId"] != rule["nextHopType"] else ""
-    way = f"{rule['nextHopType']} {hop}".strip()
-    return f"{rule['addressPrefix']} → {way}" + (f" (priority {rule['priority']})" if rule["priority"] != 100 else "")
+    priority = f" (priority {rule['priority']})" if rule["priority"] != DEFAULT_PRIORITY else ""
+    return f"{rule['addressPrefix']} → {hop_text(rule)}{priority}"
 
 
 VPC = Kind(
@@ -95,20 +103,20 @@ VPC = Kind(
 SUBNET = Kind(
     "subnet", "subnet", "vpc", "subnets/", "subnets", "subnet", "subnet", "subnetNames",
     (
-        Column("vpc", key("vpcId"), "vpc"),
+        Column("vpc", key("vpcId")),
         Column("cidr", key("addressPrefix")),
         Column("free", key("availableIpCount")),
-        Column("route table", key("routeTableId"), "route-table"),
+        Column("route table", key("routeTableId")),
     ),
 )  # fmt: skip
 ENI = Kind(
     "eni", "network interface", "vpc", "networkInterfaces/", "networkInterfaces", "networkInterface", "port",
     "networkInterfaceNames",
     (
-        Column("subnet", key("subnetId"), "subnet"),
+        Column("subnet", key("subnetId")),
         Column("addresses", addresses),
         Column("mac", key("macAddress")),
-        Column("instance", key("instanceId"), "instance"),
+        Column("instance", key("instanceId")),
         Column("role", key("role")),
     ),
 )  # fmt: skip
@@ -117,7 +125,7 @@ EIP = Kind(
     (
         Column("address", key("elasticIpAddress")),
         Column("Mbps", key("bandwidthMbps")),
-        Column("bound to", lambda shown: shown["instanceId"] or shown["networkInterfaceId"], "instance"),
+        Column("bound to", lambda shown: shown["instanceId"] or shown["networkInterfaceId"]),
         Column("private", key("privateIpAddress")),
         Column("state", key("state")),
     ),
@@ -126,10 +134,10 @@ EIP = Kind(
 ROUTE_TABLE = Kind(
     "route-table", "route table", "vpc", "routeTables/", "routeTables", "routeTable", "rtb", "routeTableNames",
     (
-        Column("vpc", key("vpcId"), "vpc"),
+        Column("vpc", key("vpcId")),
         Column("type", key("routeTableType")),
         Column("rules", lambda shown: [rule_text(rule) for rule in shown["routeTableRules"]]),
-        Column("subnets", key("subnetIds"), "subnet"),
+        Column("subnets", key("subnetIds")),
     ),
 )  # fmt: skip
 INSTANCE = Kind(
@@ -137,13 +145,14 @@ INSTANCE = Kind(
     (
         Column("type", key("instanceType")),
         Column("status", key("status")),
-        Column("subnet", key("subnetId"), "subnet"),
+        Column("subnet", key("subnetId")),
         Column("addresses", _instance_addresses),
     ),
 )  # fmt: skip
+ID = re.compile(r"\b(?:vpc|subnet|port|fip|rtb|i)-[a-z0-9]{10}\b", re.ASCII)
 KINDS: dict[str, Kind] = {kind.command: kind for kind in (VPC, SUBNET, ENI, EIP, ROUTE_TABLE, INSTANCE)}
 
 
 def columns_of(kind: Kind) -> Sequence[Column]:
     """All columns of a kind's table: id and name go first."""
-    return (Column("id", key(kind.id_key)), Column("name", key(kind.name_key)), *kind.columns)
+    return (Column("id", key(kind.id_key), False), Column("name", key(kind.name_key), False), *kind.columns)

@@ -4,10 +4,10 @@ What is inside a VPC may also be named ``VPC/NAME``: two VPCs may each have a su
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from sdnctl.cli.kinds import EIP, ENI, INSTANCE, KINDS, VPC, Column, Kind
+from sdnctl.cli.kinds import EIP, ENI, ID, INSTANCE, KINDS, VPC, Column, Kind
 from sdnctl.cli.signed import Denied, Tenant, conditions
 from sdnctl.problem import Problem
 
@@ -109,24 +109,29 @@ def tagged(text: str) -> tuple[Kind | None, str]:
 
 
 class Names:
-    """Ids as people know them: the name, or the id where there is none."""
+    """Ids as people know them: the names of one account's resources, asked for kind by kind when needed."""
 
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
         self._known: dict[str, dict[str, str]] = {}
 
-    def of(self, kind: Kind, ids: Any) -> Any:
-        """The name of an id, or the names of several."""
-        if isinstance(ids, list):
-            return [self.of(kind, id) for id in ids]
-        if not ids or not kind.is_id(ids):
-            return ids
+    def name(self, id: str) -> str:
+        """The name of what an id is of; "" when it has none."""
+        kind = next(kind for kind in KINDS.values() if kind.is_id(id))
         if kind.command not in self._known:
             found = listed(self._tenant, kind)
             self._known[kind.command] = {shown[kind.id_key]: shown[kind.name_key] for shown in found}
-        return self._known[kind.command].get(ids) or ids
+        return self._known[kind.command].get(id, "")
 
     def cell(self, column: Column, shown: Json) -> Any:
         """What a column shows of a resource."""
         value = column.of(shown)
-        return self.of(KINDS[column.names], value) if column.names else value
+        return self.translated(value, lambda id, name: name) if column.named else value
+
+    def translated(self, value: Any, how: Callable[[str, str], str]) -> Any:
+        """A text, or a list of them, in which ``how(id, name)`` stands for each id that has a name."""
+        if isinstance(value, list):
+            return [self.translated(item, how) for item in value]
+        if not isinstance(value, str):
+            return value
+        return ID.sub(lambda found: how(found[0], name) if (name := self.name(found[0])) else found[0], value)

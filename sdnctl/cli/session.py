@@ -5,7 +5,9 @@ the options that make one.  Keys come from the options, else from the environmen
 the region's data directory.
 """
 
+import contextlib
 import inspect
+import json
 import os
 import time
 from collections.abc import Callable
@@ -24,6 +26,7 @@ from sdnctl.problem import Problem, Usage
 
 PANEL = "Which region, whose resources"
 DEFAULT = "default"
+ACCOUNT = "account.json"
 POLL_S = 0.1
 WAIT_S = 60.0
 REQUIRED = inspect.Parameter.empty
@@ -86,6 +89,7 @@ class Session:
 
     tenant: Tenant
     operator: Client | None
+    directory: Path
     json: bool = False
     wait: bool = False
     timeout: float = WAIT_S
@@ -118,7 +122,7 @@ class Session:
 
         def up() -> bool:
             shown.update(described(self.tenant, kind, id))
-            return shown.get("state", "UP") == "UP"
+            return bool(shown.get("state", "UP") == "UP")
 
         self.until(up, lambda: f"{id} is still {shown.get('state')}")
         return shown
@@ -128,12 +132,14 @@ class Session:
         if self.operator is None:
             return
         operator = self.operator
-        sequence, behind = operator.get("/status")["sequence"], ["no host has reported yet"]
+        sequence = operator.get("/status")["sequence"]
+        behind: list[str] = []
 
         def applied() -> bool:
             hosts = operator.get("/hosts")["hosts"]
-            behind[:] = [f"{host['host']} is behind" for host in hosts if host["applied"] < sequence]
-            return bool(hosts) and not behind
+            late = [f"host {host['host']} is behind" for host in hosts if host["applied"] < sequence]
+            behind[:] = late if hosts else ["no host has reported yet"]
+            return not behind
 
         self.until(applied, lambda: "; ".join(behind))
 
@@ -143,7 +149,7 @@ class Session:
         while not ready():
             if time.monotonic() > end:
                 raise Problem(
-                    f"{why() or 'not confirmed'} after {self.timeout:g} s: it was accepted and will be applied; "
+                    f"{why()} after {self.timeout:g} s: it was accepted and will be applied; "
                     "'sdnctl status' says which host is behind and why"
                 )
             time.sleep(POLL_S)
@@ -197,14 +203,14 @@ def session(
         keys = (access_key, secret_key)
     else:
         keys = _kept(directory, account)
-    return Session(Tenant(*place, *keys), operator, **shape)
+    return Session(Tenant(*place, *keys), operator, directory, **shape)
 
 
 def _kept(directory: Path, account: str | None) -> tuple[str, str]:
     """The default account's keys, which the region keeps in its data directory."""
-    from sdnctl.api import files
-
-    kept = files.read(directory / files.ACCOUNT)
+    kept: dict[str, str] = {}
+    with contextlib.suppress(FileNotFoundError, PermissionError, ValueError):
+        kept = json.loads((directory / ACCOUNT).read_text())
     if account not in (None, DEFAULT, kept.get("account")):
         raise Usage(
             f"the keys of account {account!r} are not known: give them with --access-key and --secret-key or "

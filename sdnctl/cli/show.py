@@ -21,26 +21,46 @@ def record(value: Row, as_json: bool) -> None:
     if as_json:
         document(value)
         return
-    grid = Table.grid(padding=(0, 2))
+    made = Table.grid(padding=(0, 2))
     for key, item in value.items():
-        grid.add_row(f"[bold]{key}[/bold]", _text(item))
-    _console().print(grid)
+        made.add_row(f"[bold]{key}[/bold]", _text(item))
+    console().print(made)
 
 
-def table(rows: Sequence[Row], columns: Mapping[str, str], empty: str, as_json: bool, key: str) -> None:
-    """Many things: ``columns`` maps a field to its heading; ``empty`` says what to do when there are none yet."""
+def table(
+    rows: Sequence[Row],
+    columns: Mapping[str, str],
+    empty: str,
+    as_json: bool,
+    key: str,
+    paint: tuple[str, Mapping[str, str]] = ("", {}),
+) -> None:
+    """Many things: ``columns`` maps a field to its heading; ``empty`` says what to do when there are none yet.
+
+    ``paint`` names a field and the colour of a row for each of its values.
+    """
     if as_json:
         document({key: list(rows)})
         return
     if not rows:
-        _console().print(escape(empty))
+        console().print(escape(empty))
         return
+    console().print(grid(rows, columns, paint))
+
+
+def grid(rows: Sequence[Row], columns: Mapping[str, str], paint: tuple[str, Mapping[str, str]] = ("", {})) -> Table:
+    """Many things as a table, to be printed."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for heading in columns.values():
         made.add_column(heading, overflow="fold")
     for row in rows:
-        made.add_row(*(_text(row.get(field)) for field in columns))
-    _console().print(made)
+        made.add_row(*(_text(row.get(field)) for field in columns), style=paint[1].get(row.get(paint[0], "")))
+    return made
+
+
+def line(text: str) -> None:
+    """One line for people."""
+    console().print(escape(text), soft_wrap=True)
 
 
 def error(message: str) -> None:
@@ -48,10 +68,10 @@ def error(message: str) -> None:
     Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {escape(message)}", highlight=False)
 
 
-def _console() -> Console:
+def console() -> Console:
     """Wide when nobody looks: a script that reads a table must not find it folded."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=200)
+    made = Console(highlight=False)
+    return made if made.is_terminal else Console(highlight=False, width=200)
 
 
 def _text(value: Any) -> str:

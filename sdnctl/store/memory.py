@@ -16,6 +16,8 @@ R = TypeVar("R")
 class MemoryStore:
     """A Store (see the protocol) without disk or socket; commits are delivered on the caller's thread."""
 
+    current = True
+
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.state = State()
         self._hints = Hints()

@@ -13,13 +13,19 @@ from tests.api.test_operations import eip, instance, network, port
 from tests.product import CLASSES
 
 
-def owned(tenant: Tenant) -> dict[str, str]:
+def owned(tenant: Tenant) -> dict[str, Any]:
     """One resource of every kind, by the name of the parameter that names it."""
     vpc_id, subnet_id = network(tenant)
     port_id = port(tenant, subnet_id)
     (table_id,) = tenant.vpc("describeVpc", vpcId=vpc_id)["vpc"]["routeTableIds"]
     public = eip(tenant)
+    table = tenant.vpc("describeRouteTable", routeTableId=table_id)["routeTable"]
+    kept = tenant.vpc("createElasticIpPool", elasticIpPoolName="kept", provider="bgp", cidrMask=30)
     return {
+        "elasticIpPoolId": kept["elasticIpPoolId"],
+        "subnetIds": [subnet_id],
+        "ruleIds": [table["routeTableRules"][1]["ruleId"]],
+        "parentResourceId": table_id,
         "vpcId": vpc_id,
         "subnetId": subnet_id,
         "networkInterfaceId": port_id,
@@ -33,6 +39,15 @@ def owned(tenant: Tenant) -> dict[str, str]:
 OPERATIONS = [o for o in discover() if o.service != OPERATOR and not o.path.endswith("instanceTypes")]
 # What an operation needs beside ids; none of it is foreign.
 BESIDE: dict[str, dict[str, Any]] = {
+    "addRouteTableRules": {"routeTableRuleSpecs": [{"addressPrefix": "1.2.3.4", "nextHopType": "internet"}]},
+    "assignSecondaryIps": {"secondaryIpCount": 1},
+    "createElasticIpPool": {"elasticIpPoolName": "p", "provider": "bgp", "cidrMask": 30},
+    "createRouteTable": {"routeTableName": "t"},
+    "describeQuota": {"type": "staticRoute"},
+    "modifyInstanceNetworkAttribute": {"networks": [{"networkInterfaceId": "port-0000000000"}]},
+    "modifyRouteTableRules": {"modifyRouteTableRuleSpecs": [{"ruleId": "route-0000000000", "priority": 1}]},
+    "resizeInstance": {"instanceType": "g.n2.large"},
+    "unassignSecondaryIps": {"secondaryIps": ["10.0.1.99"]},
     "createSubnet": {"subnetName": "s", "addressPrefix": "10.0.9.0/24"},
     "createVpc": {"vpcName": "v"},
     "createElasticIps": {"maxCount": 1, "elasticIpSpec": {"bandwidthMbps": 1, "provider": "bgp"}},
@@ -55,15 +70,17 @@ def test_foreign_ids_are_unknown(region: Region, operation: Operation) -> None:
         client = attacker.vm_client if operation.service == "vm" else attacker.vpc_client
         parameters = {**BESIDE.get(operation.name, {}), **ids}
         refusal = region.changes_nothing(partial(call, client, operation.service, operation.name, parameters))
-        if operation.name == "createElasticIps":  # asks for an address by name, which is taken
+        if (
+            foreign == "elasticIpAddress" and operation.name == "createElasticIps"
+        ):  # asks for an address by name, which is taken
             assert refusal.code == 409
         else:
             assert (refusal.code, refusal.status) == (404, "NOT_FOUND"), (foreign, refusal)
 
 
 def _either(foreign: str, name: str) -> bool:
-    """Id and address of an elastic IP name the same thing; only one is given at a time."""
-    return name != foreign and {foreign, name} == {"elasticIpId", "elasticIpAddress"}
+    """Id, address and block of an elastic IP are given one at a time."""
+    return name != foreign and {foreign, name} <= {"elasticIpId", "elasticIpAddress", "elasticIpPoolId"}
 
 
 def test_lists_show_ones_own(region: Region) -> None:
@@ -75,11 +92,14 @@ def test_lists_show_ones_own(region: Region) -> None:
         ("vpc", "describeNetworkInterfaces"),
         ("vpc", "describeElasticIps"),
         ("vpc", "describeRouteTables"),
+        ("vpc", "describeElasticIpPools"),
+        ("vm", "describeInstanceStatus"),
+        ("vm", "describeInstancePrivateIpAddress"),
         ("vm", "describeInstances"),
     ):
         shown = str(getattr(other, service)(name))
-        assert not any(id in shown for id in theirs.values())
-        assert any(id in shown for id in mine.values())
+        assert not any(id in shown for id in theirs.values() if isinstance(id, str))
+        assert any(id in shown for id in mine.values() if isinstance(id, str))
 
 
 def test_every_tenants_resource_has_an_owner() -> None:

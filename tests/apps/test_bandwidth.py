@@ -59,13 +59,15 @@ def counted(lab: Live, meter: int) -> int:
     return stats.packets
 
 
-@pytest.mark.parametrize(
-    ("mbps", "out", "into"), [(1, 1000, 10_000), (9, 9000, 10_000), (10, 10_000, 10_000), (11, 11_000, 11_000)]
-)
-def test_rates(mbps: int, out: int, into: int) -> None:
-    """Outbound what was ordered, inbound at least 10 Mbit/s; the burst is worth a frame at any rate."""
+@pytest.mark.parametrize(("mbps", "into"), [(1, 10), (9, 10), (10, 10), (11, 11), (200, 200)])
+def test_rates(mbps: int, into: int) -> None:
+    """Outbound what was ordered, inbound at least 10 Mbit/s; the burst is worth a frame at any rate.
+
+    As on a line of that speed: what a frame takes beside its bytes is not the tenant's to fill.
+    """
     made = meters(ElasticIp(id="fip-x", account="a", pool="p", address=Ip4(1), key=7, bandwidth=mbps))
-    assert [meter.rate_kbps for meter in made] == [out, into]
+    line = [pytest.approx(rate * 1000 * 1514 / 1538, rel=0.001) for rate in (mbps, into)]
+    assert [meter.rate_kbps for meter in made] == line
     assert all(meter.burst_kbits * 1000 >= 1518 * 8 and not meter.packets for meter in made)
 
 
@@ -115,7 +117,7 @@ def test_a_changed_rate_is_modified_in_place(lab: Live) -> None:
         *([("modify", meter) for meter in meters(new)], [], [], []),
     )
     lab.sync()
-    assert in_switch(lab)[outbound_id(new)].rate_kbps == 50_000
+    assert in_switch(lab)[outbound_id(new)] == meters(new)[0]
     assert counted(lab, outbound_id(old)) == count
 
 
@@ -147,7 +149,11 @@ def test_beyond_the_burst_packets_are_dropped(lab: Live) -> None:
     frame = bytes(
         Ether(src=lab.mac("one"), dst=ROUTER) / IP(src="10.0.1.10", dst=SOMEBODY) / UDP(dport=9) / Raw(bytes(1358))
     )
-    # All in one call, so that no time passes in which the meter fills again.
+    before, passed = counted(lab, outbound_id(old)), 0
+    # All in one call, so that hardly any time passes in which the meter fills again.
     lab.switch.appctl("netdev-dummy/receive", f"p{lab.ofport('one')}", *[frame.hex()] * (2 * burst))
-    assert burst // 2 < len(lab.settle()["internet"]) < 2 * burst
+    while counted(lab, outbound_id(old)) < before + 2 * burst:
+        passed += len(lab.settle().get("internet", ()))
+    passed += len(lab.settle().get("internet", ()))
+    assert burst // 2 < passed < 2 * burst
     lab.take(Change(ElasticIp, old.id, slow, old))

@@ -7,6 +7,8 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 
+from apps.routing.model import Route
+from sdnctl.store import Change
 from tests.apps.live import Live, only, same, sound
 from tests.apps.test_eip import network
 from tests.apps.words import GATEWAY, HOST, ROUTER, SOMEBODY, running
@@ -95,6 +97,17 @@ def test_no_time_exceeded_for_an_address_of_nobody(lab: Live) -> None:
     for to in ("203.0.113.30", "203.0.113.20", "203.0.113.99", "10.0.1.10"):
         sent = Ether(src=GATEWAY, dst=HOST) / IP(src=SOMEBODY, dst=to, ttl=1) / UDP(sport=1, dport=33434)
         assert lab.send("internet", sent) == {}, to
+
+
+def test_no_time_exceeded_without_a_way_out(lab: Live) -> None:
+    """An elastic IP behind a route table that does not lead to the internet says nothing at all."""
+    route = lab.engine.state.get(Route, "route-a-internet")
+    assert route is not None
+    sent = Ether(src=GATEWAY, dst=HOST) / IP(src=SOMEBODY, dst="203.0.113.10", ttl=1) / UDP(sport=1, dport=33434)
+    lab.take(Change(Route, route.id, route, None))
+    assert lab.send("internet", sent) == {}
+    lab.take(Change(Route, route.id, None, route))
+    assert lab.send("internet", sent).keys() == {"internet"}
 
 
 def test_traceroute_out_sees_router_then_the_internet(lab: Live) -> None:

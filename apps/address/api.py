@@ -1,0 +1,201 @@
+"""Tenants give an interface more private addresses, take them away, and see who has which in a subnet."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from operator import attrgetter
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
+
+from apps.eip.model import ElasticIp, unbind
+from apps.eni.model import NetworkInterface, claimed, free
+from apps.vpc.model import Subnet
+from sdnctl.addresses import Ip4
+from sdnctl.api import quota
+from sdnctl.api.charge import PREPAID
+from sdnctl.api.listing import Filter, Key, Listing, choose, constant, paged
+from sdnctl.api.registry import operation
+from sdnctl.api.schema import Address, Addresses, Block, Id, Json, Request, Whole
+from sdnctl.api.view import View, Writer
+from sdnctl.errors import IntentError
+
+ITEM = "/regions/{regionId}/networkInterfaces/{networkInterfaceId}"
+MOST_AT_ONCE = 1000
+Many = Annotated[Addresses, Field(max_length=MOST_AT_ONCE)]
+
+
+class Assign(Request):
+    """Addresses to be added to an interface: named ones, so many of any, or both.
+
+    What is named and secondary elsewhere in the subnet moves here, unless `force` is false.
+    """
+
+    networkInterfaceId: Id
+    force: bool | None = None
+    secondaryIps: Many = ()
+    secondaryIpCount: Annotated[Whole, Field(ge=0, le=MOST_AT_ONCE)] = 0
+    secondaryIpMaskLen: Annotated[Whole, Field(ge=24, le=28)] | None = None
+    secondaryIpAddress: Address | None = None
+    secondaryIpSubnetId: Id | None = None
+
+
+class Unassign(Request):
+    """Secondary addresses to be taken from an interface; their elastic IPs are freed, or deleted if asked for."""
+
+    networkInterfaceId: Id
+    secondaryIps: Many = ()
+    secondaryCidrs: tuple[Block, ...] = ()
+    deleteElasticIp: bool = False
+
+
+class SubnetAddresses(Listing):
+    """The addresses in use in a subnet."""
+
+    subnetId: Id
+
+
+class InterfaceAddresses(Listing):
+    """The addresses of an interface."""
+
+    networkInterfaceId: Id
+
+
+class Used(NamedTuple):
+    """An address and the interface that has it."""
+
+    address: Ip4
+    port: NetworkInterface
+
+
+ADDRESS_KEYS = {
+    "ipAddresses": Key(lambda view, used: (str(used.address),)),
+    "type": constant("IP"),
+    "ipType": constant("IPV4"),
+}
+INTERFACE_KEYS = {name: ADDRESS_KEYS[name] for name in ("ipAddresses", "type")}
+_KINDS = {"type": {"IP", "CIDR"}, "ipType": {"IPV4", "IPV6"}}
+
+
+@operation("vpc", "assignSecondaryIps", "POST", f"{ITEM}:assignSecondaryIps", Assign)
+def assign_secondary_ips(request: Assign, txn: Writer) -> Json:
+    """Give a network interface more private addresses of its subnet."""
+    port = txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
+    subnet = txn.own(Subnet, port.subnet, "networkInterfaceId")
+    _check(request, subnet)
+    wanted = len(request.secondaryIps) + request.secondaryIpCount
+    quota.admit(txn, "secondaryIp", wanted, parent=port.id, field="secondaryIpCount")
+    chosen: list[Ip4] = []
+    for address in request.secondaryIps:
+        if request.force is not False:
+            _release(txn, port, address)
+        chosen.append(claimed(txn.txn, subnet, address, chosen, "secondaryIps"))
+    for _ in range(request.secondaryIpCount):
+        chosen.append(free(txn.txn, subnet, chosen))
+    txn.put(replace(port, addresses=(*port.addresses, *chosen)))
+    return {}
+
+
+def _check(request: Assign, subnet: Subnet) -> None:
+    counted = bool(request.secondaryIps or request.secondaryIpCount)
+    if request.secondaryIpMaskLen is not None or request.secondaryIpAddress is not None:
+        if counted:
+            raise IntentError("secondaryIpMaskLen", "must not be given along with secondaryIps or secondaryIpCount")
+        text = f"{subnet.id} gives out addresses one by one: it has no part kept for blocks"
+        raise IntentError.precondition("secondaryIpMaskLen", text)
+    if request.secondaryIpSubnetId not in (None, subnet.id):
+        message = "secondary addresses are of the interface's own subnet"
+        raise IntentError("secondaryIpSubnetId", message, 501, "NOT_IMPLEMENTED")
+    if not counted:
+        raise IntentError("secondaryIps", "secondaryIps or secondaryIpCount is required")
+
+
+def _release(txn: Writer, port: NetworkInterface, address: Ip4) -> None:
+    """Let an address go from the interface that has it as a secondary one; its elastic IP moves along to `port`."""
+    for other in txn.of(NetworkInterface, ("subnet", "addresses"), (port.subnet, address)):
+        if other.id == port.id or other.addresses[0] == address:
+            continue
+        txn.put(replace(other, addresses=tuple(kept for kept in other.addresses if kept != address)))
+        for eip in txn.of(ElasticIp, ("port", "private"), (other.id, address)):
+            txn.put(replace(eip, port=port.id, sequence=txn.sequence))
+
+
+@operation("vpc", "unassignSecondaryIps", "POST", f"{ITEM}:unassignSecondaryIps", Unassign)
+def unassign_secondary_ips(request: Unassign, txn: Writer) -> Json:
+    """Take secondary private addresses from a network interface."""
+    port = txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
+    for block in request.secondaryCidrs:
+        raise IntentError.missing("secondaryCidrs", f"block {block} of {port.id}")
+    if not request.secondaryIps:
+        raise IntentError("secondaryIps", "is required")
+    for address in request.secondaryIps:
+        if address not in port.addresses:
+            raise IntentError.missing("secondaryIps", f"address {address} of {port.id}")
+        if address == port.addresses[0]:
+            raise IntentError.precondition("secondaryIps", f"{address} is the primary address of {port.id}")
+        for eip in txn.of(ElasticIp, ("port", "private"), (port.id, address)):
+            loose = unbind(txn.txn, eip)
+            paid = loose.charge_mode == PREPAID and loose.charge_expiry > txn.now
+            if request.deleteElasticIp and not paid:
+                txn.delete(ElasticIp, loose.id)
+    gone = set(request.secondaryIps)
+    txn.put(replace(port, addresses=tuple(kept for kept in port.addresses if kept not in gone)))
+    return {}
+
+
+@operation("vpc", "describeSubnetCidrIps", "GET", "/regions/{regionId}/subnets/{subnetId}/cidrIps", SubnetAddresses)
+def describe_subnet_cidr_ips(request: SubnetAddresses, view: View) -> Json:
+    """The private addresses that interfaces have in a subnet, in order."""
+    subnet = view.own(Subnet, request.subnetId, "subnetId")
+    ports = view.of(NetworkInterface, ("subnet",), subnet.id)
+    used = sorted((Used(address, port) for port in ports for address in port.addresses), key=attrgetter("address"))
+    return _page(request, view, used, "subnetCidrIps", ADDRESS_KEYS, _show_in_subnet)
+
+
+@operation("vpc", "describeNetworkInterfaceCidrIps", "GET", f"{ITEM}/cidrIps", InterfaceAddresses)
+def describe_network_interface_cidr_ips(request: InterfaceAddresses, view: View) -> Json:
+    """The private addresses of a network interface and their elastic IPs, the primary one first."""
+    port = view.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
+    used = [Used(address, port) for address in port.addresses]
+    return _page(request, view, used, "networkInterfaceCidrIps", INTERFACE_KEYS, _show_of_interface)
+
+
+def _page(
+    request: Listing,
+    view: View,
+    used: Sequence[Used],
+    plural: str,
+    keys: Mapping[str, Key],
+    show: Callable[[View, Used], Json],
+) -> Json:
+    for wanted in request.filters:
+        _check_kind(wanted)
+    return paged(request, view, choose(request, view, used, keys), plural, show)
+
+
+def _check_kind(wanted: Filter) -> None:
+    known = _KINDS.get(wanted.name)
+    if known is not None and not known.issuperset(wanted.values):
+        raise IntentError("filters", f"{wanted.name} is one of {', '.join(sorted(known))}")
+
+
+def _show_in_subnet(view: View, used: Used) -> Json:
+    return {
+        "privateIpAddress": str(used.address),
+        "instanceType": "compute" if used.port.instance else "",
+        "instanceId": used.port.instance,
+        "cidr": "",
+        "ipType": "IPV4",
+    }
+
+
+def _show_of_interface(view: View, used: Used) -> Json:
+    bound = view.of(ElasticIp, ("port", "private"), (used.port.id, used.address))
+    return {
+        "privateIpType": "primary" if used.address == used.port.addresses[0] else "secondary",
+        "privateIpAddress": str(used.address),
+        "elasticIpAddress": str(bound[0].address) if bound else "",
+        "elasticIpId": bound[0].id if bound else "",
+        "cidr": "",
+        "bindMode": "STANDARD",
+        "subnetId": used.port.subnet,
+    }

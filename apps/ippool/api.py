@@ -1,0 +1,205 @@
+"""Tenants keep blocks of public addresses for themselves, cut from what the operator gave to the region."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from apps.eip.model import ElasticIp, Pool, reserved, usable
+from apps.ippool.model import ElasticIpPool
+from sdnctl.addresses import Cidr, Ip4
+from sdnctl.api import quota
+from sdnctl.api.charge import USAGE, show_charge
+from sdnctl.api.listing import Listing, answer, attribute, choose, constant, paged, reference
+from sdnctl.api.registry import operation
+from sdnctl.api.schema import Block, Id, Json, Model, Name, Request, Tags, Text, Whole, iso, show_tags, tag_dict
+from sdnctl.api.view import View, Writer
+from sdnctl.errors import IntentError
+
+PATH, ITEM = "/regions/{regionId}/elasticIpPool/", "/regions/{regionId}/elasticIpPool/{elasticIpPoolId}"
+LARGEST, SMALLEST = 24, 30
+LINES = {"bgp": "国际BGP", "cn-bgp": "BGP"}
+quota.declare("ipAddressPool", 10, lambda view, _: view.count(ElasticIpPool, ("account",), view.caller.account))
+
+
+class PoolCharge(Model):
+    """A block is paid by what flows."""
+
+    chargeMode: Literal["postpaid_by_usage"] = "postpaid_by_usage"
+
+
+class CreatePool(Request):
+    """A block to be kept: one that is named, or any of a size."""
+
+    elasticIpPoolName: Name
+    provider: Literal["bgp", "cn-bgp"]
+    cidrMask: Annotated[Whole, Field(ge=LARGEST, le=SMALLEST)] | None = None
+    cidrBlock: Block | None = None
+    chargeSpec: PoolCharge = PoolCharge()
+    userTags: Tags = ()
+    description: Text = ""
+    clientToken: Annotated[str, Field(max_length=64)] | None = None
+    dryRun: bool = False
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "CreatePool":
+        if (self.cidrMask is None) == (self.cidrBlock is None):
+            raise ValueError("either cidrMask or cidrBlock is required")
+        return self
+
+
+class OnePool(Request):
+    """A block."""
+
+    elasticIpPoolId: Id
+
+
+class ModifyPool(OnePool):
+    """What may change in a block."""
+
+    elasticIpPoolName: Name | None = None
+    description: Text | None = None
+
+
+KEYS = {
+    "elasticIpPoolIds": reference("id"),
+    "elasticIpPoolNames": attribute("name"),
+    "cidrBlocks": attribute("cidr"),
+    "providers": attribute("provider"),
+}
+PROVIDER_KEYS = {
+    name: constant()
+    for name in ("providers", "pointsOfAccess", "associationScope", "serviceTypes", "azs", "productCodes")
+}
+
+
+@operation("vpc", "describeElasticIpPools", "GET", PATH, Listing)
+def describe_elastic_ip_pools(request: Listing, view: View) -> Json:
+    """The caller's blocks of public addresses."""
+    return answer(request, view, ElasticIpPool, KEYS, "elasticIpPools", show)
+
+
+@operation("vpc", "createElasticIpPool", "POST", PATH, CreatePool)
+def create_elastic_ip_pool(request: CreatePool, txn: Writer) -> Json:
+    """Keep a block of public addresses that nobody uses yet."""
+    quota.admit(txn, "ipAddressPool", 1)
+    wanted = request.cidrBlock
+    if wanted is not None and not LARGEST <= wanted.length <= SMALLEST:
+        message = f"must have a mask of {LARGEST} to {SMALLEST} bits"
+        raise IntentError("cidrBlock", message, 400, "OUT_OF_RANGE")
+    source, block = _find(txn, request.cidrMask or 0, wanted)
+    made = ElasticIpPool(
+        id=txn.new_id(ElasticIpPool),
+        account=txn.caller.account,
+        pool=source.id,
+        cidr=block,
+        provider=request.provider,
+        name=request.elasticIpPoolName,
+        description=request.description,
+        tags=tag_dict(request.userTags),
+        created=txn.now,
+    )
+    txn.put(made)
+    return {"elasticIpPoolId": made.id}
+
+
+@operation("vpc", "describeElasticIpPool", "GET", ITEM, OnePool)
+def describe_elastic_ip_pool(request: OnePool, view: View) -> Json:
+    """One block of public addresses."""
+    return {"elasticIpPool": show(view, view.own(ElasticIpPool, request.elasticIpPoolId, "elasticIpPoolId"))}
+
+
+@operation("vpc", "modifyElasticIpPool", "PATCH", ITEM, ModifyPool)
+def modify_elastic_ip_pool(request: ModifyPool, txn: Writer) -> Json:
+    """Rename a block or describe it."""
+    pool = txn.own(ElasticIpPool, request.elasticIpPoolId, "elasticIpPoolId")
+    name = pool.name if request.elasticIpPoolName is None else request.elasticIpPoolName
+    text = pool.description if request.description is None else request.description
+    txn.put(replace(pool, name=name, description=text))
+    return {}
+
+
+@operation("vpc", "deleteElasticIpPool", "DELETE", ITEM, OnePool)
+def delete_elastic_ip_pool(request: OnePool, txn: Writer) -> Json:
+    """Give a block back of which no elastic IP is left."""
+    pool = txn.own(ElasticIpPool, request.elasticIpPoolId, "elasticIpPoolId")
+    for eip in sorted(txn.region.by(ElasticIp, ("reserved",), pool.id)):
+        raise IntentError.precondition("elasticIpPoolId", f"{pool.id} still has elastic IP {eip}")
+    txn.delete(ElasticIpPool, pool.id)
+    return {}
+
+
+@operation("vpc", "describeEdgeIpProviders", "GET", "/regions/{regionId}/edgeIpProviders/", Listing)
+def describe_edge_ip_providers(request: Listing, view: View) -> Json:
+    """The lines of edge zones: this region has no edge zone."""
+    none: list[Json] = []
+    chosen = choose(request, view, none, PROVIDER_KEYS)
+    return paged(request, view, chosen, "edgeIpProviders", lambda _, provider: provider)
+
+
+def show(view: View, pool: ElasticIpPool) -> Json:
+    """A block as the API shows it."""
+    used = view.count(ElasticIp, ("reserved",), pool.id)
+    return {
+        "elasticIpPoolId": pool.id,
+        "elasticIpPoolName": pool.name,
+        "cidr": str(pool.cidr),
+        "provider": pool.provider,
+        "providerNameCN": LINES[pool.provider],
+        "usedIpNum": used,
+        "availableIpNum": pool.cidr.size - used,
+        "charge": show_charge(USAGE, pool.created, 0.0, view.now),
+        "userTags": show_tags(pool.tags),
+        "resourceGroupId": "",
+        "status": "UP",
+        "createdTime": iso(pool.created),
+        "description": pool.description,
+    }
+
+
+def _find(txn: Writer, length: int, wanted: Cidr | None) -> tuple[Pool, Cidr]:
+    """A free block of this length, or the one wanted, in the oldest pool that has it."""
+    pools = sorted(txn.region.all(Pool).values(), key=lambda pool: (pool.created, pool.id))
+    for pool in pools:
+        for block in _free(txn, pool, length) if wanted is None else (wanted,):
+            if block.within(pool.cidr):
+                _check(txn, pool, block)
+                return pool, block
+    if wanted is not None:
+        raise IntentError("cidrBlock", f"{wanted} is in no pool of the region")
+    raise IntentError.precondition("cidrMask", f"no block of {length} bits is free")
+
+
+def _check(txn: Writer, pool: Pool, block: Cidr) -> None:
+    """Refuse a block of which anything is in use."""
+    low, high = usable(pool.cidr)
+    if not (low <= block.network and block.broadcast <= high):
+        raise IntentError("cidrBlock", f"{block} has an end of {pool.cidr}, which is no address")
+    for start, end in _taken(txn, pool):
+        if start <= block.broadcast and block.network <= end:
+            raise IntentError("cidrBlock", f"{block} is in use", 409, "ALREADY_EXISTS")
+
+
+def _taken(txn: Writer, pool: Pool) -> Iterator[tuple[int, int]]:
+    """The stretches of a pool that are in use: its gateway, blocks that are kept, and elastic IPs."""
+    yield pool.gateway, pool.gateway
+    for block in reserved(txn.txn, pool):
+        yield block.cidr.network, block.cidr.broadcast
+    for id in txn.region.by(ElasticIp, ("pool",), pool.id):
+        eip = txn.region.get(ElasticIp, id)
+        if eip is not None:
+            yield eip.address, eip.address
+
+
+def _free(txn: Writer, pool: Pool, length: int) -> Iterator[Cidr]:
+    """The first free block of this length, aligned; what is in use is jumped over, so a large pool is no matter."""
+    size = 1 << 32 - length
+    low, high = usable(pool.cidr)
+    at = -(-low // size) * size
+    for start, end in sorted(_taken(txn, pool)):
+        if at + size <= start:
+            break
+        at = max(at, -(-(end + 1) // size) * size)
+    if at + size - 1 <= high:
+        yield Cidr(Ip4(at), length)

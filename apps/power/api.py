@@ -1,0 +1,151 @@
+"""Tenants start, stop and resize instances, and ask after many of them at once.
+
+The machine itself is somebody else's: here its state is what was last asked for.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from apps.eni.model import NetworkInterface
+from apps.instance.model import INSTANCE_TYPES, Instance
+from sdnctl.api.listing import Key, Listing, answer, attribute, constant, reference
+from sdnctl.api.registry import operation
+from sdnctl.api.schema import Id, Json, Model, Request
+from sdnctl.api.view import View, Writer
+from sdnctl.errors import IntentError
+
+ITEM = "/regions/{regionId}/instances/{instanceId}"
+PRIMARY = 1
+RUNNING, STOPPED = "running", "stopped"
+MOST_INTERFACES = 8
+
+
+class OneInstance(Request):
+    """An instance."""
+
+    instanceId: Id
+
+
+class Stop(OneInstance):
+    """An instance to be stopped; how it is paid for meanwhile has no meaning here."""
+
+    chargeOnStopped: Literal["", "keepCharging", "stopCharging"] = ""
+
+
+class Resize(OneInstance):
+    """An instance and the type that it is to have."""
+
+    instanceType: Annotated[str, Field(max_length=128, pattern=r"^[^\x00-\x1f]*$")]
+    force: bool = False
+
+
+class Network(Model):
+    """An attached interface, and whether it is deleted along with the instance."""
+
+    networkInterfaceId: Id
+    autoDelete: bool = False
+
+
+class ModifyNetwork(OneInstance):
+    """Attached interfaces to be changed, all or none."""
+
+    networks: Annotated[tuple[Network, ...], Field(min_length=1, max_length=MOST_INTERFACES)]
+
+
+def _primary_address(view: View, instance: Instance) -> Iterable[str]:
+    ports = view.of(NetworkInterface, ("instance", "device_index"), (instance.id, PRIMARY))
+    return (str(port.addresses[0]) for port in ports)
+
+
+def _interfaces(view: View, instance: Instance) -> Iterable[str]:
+    return view.region.by(NetworkInterface, ("instance",), instance.id)
+
+
+KEYS = {
+    "instanceId": reference("id"),
+    "privateIpAddress": Key(_primary_address, fuzzy=True),
+    "vpcId": reference("vpc"),
+    "status": attribute("status"),
+    "name": attribute("name", fuzzy=True),
+    "imageId": attribute("image"),
+    "agId": constant(),
+    "faultDomain": constant(),
+    "networkInterfaceId": Key(_interfaces),
+    "subnetId": reference("subnet"),
+}
+
+
+@operation("vm", "startInstance", "POST", f"{ITEM}:startInstance", OneInstance)
+def start_instance(request: OneInstance, txn: Writer) -> Json:
+    """Start an instance that is stopped."""
+    instance = _in_state(txn, request.instanceId, STOPPED)
+    if instance.charge_expiry and instance.charge_expiry < txn.now:
+        raise IntentError.precondition("instanceId", f"{instance.id} was paid until a time that is over")
+    txn.put(replace(instance, status=RUNNING))
+    return {}
+
+
+@operation("vm", "stopInstance", "POST", f"{ITEM}:stopInstance", Stop)
+def stop_instance(request: Stop, txn: Writer) -> Json:
+    """Stop an instance that is running; its interfaces keep their addresses."""
+    txn.put(replace(_in_state(txn, request.instanceId, RUNNING), status=STOPPED))
+    return {}
+
+
+@operation("vm", "resizeInstance", "POST", f"{ITEM}:resizeInstance", Resize)
+def resize_instance(request: Resize, txn: Writer) -> Json:
+    """Give a stopped instance another type, if that has room for its interfaces."""
+    instance = _in_state(txn, request.instanceId, STOPPED)
+    kind = INSTANCE_TYPES.get(request.instanceType)
+    if kind is None:
+        raise IntentError.missing("instanceType", f"instance type {request.instanceType[:64]!r}")
+    attached = txn.count(NetworkInterface, ("instance",), instance.id)
+    if attached > kind.nic_limit:
+        text = f"{kind.name} has at most {kind.nic_limit} network interfaces, {instance.id} has {attached}"
+        raise IntentError.precondition("instanceType", text)
+    txn.put(replace(instance, instance_type=kind.name))
+    return {}
+
+
+@operation("vm", "modifyInstanceNetworkAttribute", "POST", f"{ITEM}:modifyInstanceNetworkAttribute", ModifyNetwork)
+def modify_instance_network_attribute(request: ModifyNetwork, txn: Writer) -> Json:
+    """Say which secondary interfaces are deleted along with the instance."""
+    instance = txn.own(Instance, request.instanceId, "instanceId")
+    for wanted in request.networks:
+        port = txn.own(NetworkInterface, wanted.networkInterfaceId, "networks.networkInterfaceId")
+        if port.instance != instance.id:
+            raise IntentError.precondition("networks", f"{port.id} is not attached to {instance.id}")
+        if port.primary:
+            raise IntentError.precondition("networks", f"{port.id} is the primary interface")
+        txn.put(replace(port, auto_delete=wanted.autoDelete))
+    return {}
+
+
+@operation("vm", "describeInstanceStatus", "GET", "/regions/{regionId}/instanceStatus", Listing)
+def describe_instance_status(request: Listing, view: View) -> Json:
+    """The state of each of the caller's instances."""
+    return answer(request, view, Instance, KEYS, "instanceStatuses", _show_status)
+
+
+@operation("vm", "describeInstancePrivateIpAddress", "GET", "/regions/{regionId}/instancePrivateIpAddress", Listing)
+def describe_instance_private_ip_address(request: Listing, view: View) -> Json:
+    """The primary private address of each of the caller's instances."""
+    return answer(request, view, Instance, KEYS, "instancePrivateIpAddress", _show_address)
+
+
+def _in_state(txn: Writer, id: str, wanted: str) -> Instance:
+    instance = txn.own(Instance, id, "instanceId")
+    if instance.status != wanted:
+        raise IntentError.precondition("instanceId", f"{id} is {instance.status}, not {wanted}")
+    return instance
+
+
+def _show_status(view: View, instance: Instance) -> Json:
+    return {"instanceId": instance.id, "status": instance.status}
+
+
+def _show_address(view: View, instance: Instance) -> Json:
+    return {"instanceId": instance.id, "privateIpAddress": next(iter(_primary_address(view, instance)), "")}

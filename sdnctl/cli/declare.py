@@ -1,0 +1,117 @@
+"""``sdnctl apply`` and ``sdnctl export``: a network from a file, and a file from a network."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from sdnctl.cli import show
+from sdnctl.cli.kinds import EIP
+from sdnctl.cli.session import Session, tenants
+from sdnctl.cli.signed import Denied
+from sdnctl.problem import Problem, Usage
+
+Json = dict[str, Any]
+
+
+class Halted(Problem):
+    """A call was refused on the way; what was done before it stays."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Give the program these commands."""
+    tenants(app, "apply", waits=True)(apply)
+    tenants(app, "export")(export)
+
+
+def apply(
+    session: Session,
+    file: Annotated[str, typer.Option("-f", "--file", metavar="FILE", help="What there shall be; - reads stdin.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference and change nothing.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Delete what the sections of the file do not name; else it stays.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Make the network what a file says: shows the difference, asks, and carries it out.
+
+    What the file leaves out stays as it is.  Applying the same file again changes nothing.
+    """
+    from sdnctl.cli.intent import difference as compared
+    from sdnctl.cli.intent.live import Live
+    from sdnctl.cli.intent.text import load
+
+    intent, live = load(file), Live(session.tenant)
+    found = compared.difference(intent, live, prune)
+    if not session.json:
+        _tell(found)
+    if found.changes and not dry_run:
+        _agree(yes, file, session.json)
+        _carry_out(session, found, live)
+        if not session.json:
+            show.line(f"{len(found.changes)} done")
+    if session.json:
+        show.document(
+            {"changes": [_row(change) for change in found.changes], "applied": not dry_run, "kept": found.kept}
+        )
+
+
+def export(session: Session) -> None:
+    """Write what the account has as an intent file: applying it here changes nothing."""
+    from sdnctl.cli.intent import export as written
+    from sdnctl.cli.intent.live import Live
+
+    live = Live(session.tenant)
+    if session.json:
+        show.document(written.tree(live))
+    else:
+        print(written.text(live, f"region {session.tenant.region}: sdnctl apply -f FILE"), end="")
+
+
+def _row(change: Any) -> Json:
+    return {
+        "action": change.action,
+        "kind": change.item.command,
+        "name": change.item.name,
+        "details": change.details,
+    }
+
+
+def _tell(found: Any) -> None:
+    """The difference as a table."""
+    from sdnctl.cli.intent.difference import SIGNS
+
+    rows = [{**_row(change), "sign": SIGNS[change.action]} for change in found.changes]
+    colours = {"+": "green", "~": "yellow", "-": "red"}
+    columns = {"sign": "", "kind": "kind", "name": "name", "details": "what"}
+    show.table(rows, columns, "nothing to do: everything is as the file says", False, "", ("sign", colours))
+    if found.kept:
+        show.line(f"{found.kept} more that the file does not name stay (--prune deletes them)")
+
+
+def _agree(yes: bool, file: str, json: bool) -> None:
+    """Ask whoever sits there; raises Usage when nobody does."""
+    if yes:
+        return
+    if json or file == "-" or not sys.stdin.isatty():
+        raise Usage("nobody can be asked here: add --yes to carry this out, or --dry-run to look only")
+    if not typer.confirm("Carry this out?"):
+        raise Problem("nothing was changed")
+
+
+def _carry_out(session: Session, found: Any, live: Any) -> None:
+    from sdnctl.cli.intent.steps import Run, steps
+
+    run, planned = Run(session.tenant, live), steps(found.changes, live)
+    for number, step in enumerate(planned):
+        try:
+            step.run(run)
+        except Denied as denied:
+            item = step.change.item
+            raise Halted(
+                f"{item.part.kind.noun} {item.name}: {denied}\n{number} of {len(planned)} steps are done and stay: "
+                "put this right and apply again, it goes on from there"
+            ) from None
+    bound = [change for change in found.changes if change.item.command == EIP.command and change.action != "delete"]
+    if session.wait:
+        session.settle(EIP, [run.id(EIP, change.item.path) for change in bound])

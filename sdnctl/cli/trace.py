@@ -1,0 +1,54 @@
+"""``sdnctl trace``: what would become of a packet, told step by step; no packet is sent."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sdnctl.cli import show
+from sdnctl.cli.client import Client
+from sdnctl.place import data_directory
+
+GOOD = {"delivered": "green", "answered": "green", "asked": "yellow", "dropped": "red"}
+
+
+def trace(
+    sender: Annotated[
+        str, typer.Option("--from", metavar="PORT|INSTANCE|internet", help="Who sends: an id, or 'internet'.")
+    ],
+    to: Annotated[str, typer.Option(metavar="ADDRESS", help="The IPv4 address that it is for.")],
+    proto: Annotated[str, typer.Option(metavar="icmp|tcp|udp|arp", help="What kind of packet.")] = "icmp",
+    dport: Annotated[int | None, typer.Option(metavar="N", help="Destination port of TCP or UDP.")] = None,
+    ttl: Annotated[int | None, typer.Option(metavar="N", help="Hop limit; default 64.")] = None,
+    source: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Another source address than its own.")] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="DIR", help="Data directory of the region (SDNCTL_DATA).")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Say what would become of a packet: each step, and by which rule of which resource it is dropped.
+
+    The switch is asked, no packet is sent.
+    """
+    asked = {"from": sender, "to": to, "protocol": proto, "destinationPort": dport, "ttl": ttl, "sourceAddress": source}
+    given = {key: value for key, value in asked.items() if value is not None}
+    told = Client.at(data_directory(data)).post("/flowTraces", given)
+    if json:
+        show.document(told)
+    else:
+        _tell(told)
+
+
+def _tell(told: dict[str, Any]) -> None:
+    """A story for people."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=200)
+    console.print(f"[bold]{escape(told['packet'])}[/bold], from {escape(told['from'])} on {escape(told['host'])}")
+    grid = Table.grid(padding=(0, 2))
+    for number, step in enumerate(told["steps"], 1):
+        grid.add_row(f"{number:3}", f"[dim]{escape(step['table'])}[/dim]", escape(step["says"]))
+    console.print(grid)
+    console.print(f"[{GOOD[told['outcome']]}]{escape(told['verdict'])}[/]")

@@ -1,0 +1,228 @@
+"""``sdnctl watch``: what goes through each elastic IP now, what is dropped, and how far each host has got.
+
+Hosts come from the operator API, elastic IPs from the tenant's, rates and drops from the figures that the controller of
+this machine serves for Prometheus; what cannot be asked is left out.
+"""
+
+import contextlib
+import json
+import re
+import time
+import urllib.error
+import urllib.request
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from sdnctl.cli import show
+from sdnctl.cli.client import NotRunning
+from sdnctl.cli.kinds import EIP
+from sdnctl.cli.names import Names, listed
+from sdnctl.cli.session import Session, tenants
+
+Json = dict[str, Any]
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+Interval = Annotated[float, typer.Option(metavar="SECONDS", min=0.2, help="How often to look.")]
+Once = Annotated[bool, typer.Option("--once", help="Look once; totals, but no rates yet.")]
+METRICS = "metrics.json"  # in the data directory: {"controller": "HOST:PORT"}
+OUT, IN = "out", "in"
+BITS, LOST = "bits", "dropped_packets"
+DROPS = "sdnctl_drops_total"
+WINDOW_S, IDLE_S = 16.0, 11.0  # the controller reads the switch every 5 s: a rate is that of about three readings
+METRICS_TIMEOUT_S = 3.0
+_SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.ASCII | re.MULTILINE)
+_METERED = re.compile(rf"sdnctl_\w+?_({LOST}|{BITS})_total", re.ASCII)
+_LABEL = re.compile(r'(\w+)="([^"]*)"', re.ASCII)
+HOST = {name: name for name in ("host", "applied", "lag", "ports", "flows", "uplink", "seen", "errors")}
+ADDRESS = {
+    "address": "address",
+    "name": "name",
+    "boundTo": "bound to",
+    "bandwidthMbps": "Mbps",
+    "outRate": "out",
+    "inRate": "in",
+    "outDropped": "dropped out",
+    "inDropped": "dropped in",
+    "state": "state",
+}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Give the program this command."""
+    tenants(app, "watch")(watch)
+
+
+class Rates:
+    """Bits per second out of totals that move only now and then."""
+
+    def __init__(self) -> None:
+        self._moved: dict[tuple[str, str], deque[tuple[float, float]]] = defaultdict(deque)
+
+    def rate(self, id: str, direction: str, total: float, now: float) -> float | None:
+        """The rate over the last few readings; None until there have been two."""
+        moved = self._moved[id, direction]
+        if moved and total < moved[-1][1]:
+            moved.clear()  # counted anew
+        first = not moved
+        if first or total > moved[-1][1]:
+            moved.append((now, total))
+        while len(moved) > 1 and moved[0][0] < now - WINDOW_S and moved[1][0] < moved[-1][0]:
+            moved.popleft()
+        if now - moved[-1][0] > IDLE_S:
+            return 0.0
+        if len(moved) < 2:
+            return None
+        (since, before), (until, after) = moved[0], moved[-1]
+        return (after - before) / (until - since)
+
+
+def samples(text: str) -> Samples:
+    """Figures in Prometheus' text format, by name and labels."""
+    found: Samples = {}
+    for name, labels, value in _SAMPLE.findall(text):
+        with contextlib.suppress(ValueError):
+            found[name, tuple(sorted(_LABEL.findall(labels)))] = float(value)
+    return found
+
+
+def figures(file: Path) -> Samples | None:
+    """What the controller of this machine counts; None when it cannot be asked."""
+    try:
+        address = json.loads(file.read_text())["controller"]
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"http://{address}/metrics", timeout=METRICS_TIMEOUT_S) as answer:
+            return samples(answer.read().decode())
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+class Watcher:
+    """Looks at a region again and again."""
+
+    def __init__(self, session: Session, metrics: Path) -> None:
+        self._session = session
+        self._metrics = metrics
+        self._rates = Rates()
+
+    def look(self) -> Json:
+        """Everything at this moment; raises NotRunning when the region does not answer."""
+        operator, tenant = self._session.operator, self._session.tenant
+        status = operator.get("/status") if operator is not None else {}
+        names, found = Names(tenant), figures(self._metrics) if operator is not None else None
+        meters = metered(found or {})
+        addresses = [
+            {
+                "elasticIpId": shown[EIP.id_key],
+                "name": shown[EIP.name_key],
+                "address": shown["elasticIpAddress"],
+                "boundTo": shown["instanceId"] or shown["networkInterfaceId"],
+                "bandwidthMbps": shown["bandwidthMbps"],
+                "state": shown["state"],
+            }
+            for shown in listed(tenant, EIP)
+        ]
+        for one in addresses:
+            one["boundTo"] = names.translated(one["boundTo"], lambda id, name: name)
+            one |= self._carried(meters, one["elasticIpId"])
+        return {
+            "region": status.get("region", tenant.region),
+            "sequence": status.get("sequence"),
+            "hosts": status.get("hosts", []),
+            "elasticIps": addresses,
+            "drops": {dict(labels)["reason"]: int(n) for (name, labels), n in (found or {}).items() if name == DROPS},
+            "metrics": found is not None,
+        }
+
+    def _carried(self, meters: dict[tuple[str, str, str], float], id: str) -> Json:
+        """What an elastic IP carried and lost, and its rates in bit/s; null where it is not known."""
+        carried: Json = {}
+        for direction in (OUT, IN):
+            bits, lost = meters.get((BITS, id, direction)), meters.get((LOST, id, direction))
+            rate = None if bits is None else self._rates.rate(id, direction, bits, time.monotonic())
+            carried[f"{direction}Bits"] = None if bits is None else int(bits)
+            carried[f"{direction}Dropped"] = None if lost is None else int(lost)
+            carried[f"{direction}Bps"] = None if rate is None else round(rate)
+        return carried
+
+
+def metered(found: Samples) -> dict[tuple[str, str, str], float]:
+    """The figures of meters that have a direction: (what, whose, direction) -> total."""
+    meters = {}
+    for (name, labels), total in found.items():
+        what, said = _METERED.fullmatch(name), dict(labels)
+        direction = said.pop("direction", "")
+        if what is not None and direction:
+            meters.update({(what[1], id, direction): total for id in said.values()})
+    return meters
+
+
+def watch(session: Session, interval: Interval = 1.0, once: Once = False) -> None:
+    """Show, live, what each elastic IP carries and loses, and how far each host has got.  Ctrl-C ends it.
+
+    With --json: one document for each look.
+    """
+    watcher = Watcher(session, session.directory / METRICS)
+    console = show.console()
+    with contextlib.suppress(KeyboardInterrupt):
+        if once:
+            _print(console, watcher.look(), session.json)
+        elif session.json or not console.is_terminal:
+            for seen in _looks(watcher, interval):
+                _print(console, seen, session.json)
+        else:
+            with Live(console=console, auto_refresh=False) as live:
+                for seen in _looks(watcher, interval):
+                    live.update(_page(seen), refresh=True)
+
+
+def _looks(watcher: Watcher, interval: float) -> Iterator[Json]:
+    """One look after the other; a region that is being restarted is waited for."""
+    last: Json = watcher.look()
+    while True:
+        yield last
+        time.sleep(interval)
+        try:
+            last = watcher.look()
+        except NotRunning as problem:
+            last = {**last, "problem": str(problem)}
+
+
+def _print(console: Console, seen: Json, as_json: bool) -> None:
+    if as_json:
+        show.document(seen)
+    else:
+        console.print(_page(seen))
+
+
+def _page(seen: Json) -> Group:
+    """One look as tables."""
+    sequence = "" if seen["sequence"] is None else f", sequence {seen['sequence']}"
+    parts: list[Any] = [Text(f"region {seen['region']}{sequence}", "bold")]
+    if "problem" in seen:
+        parts.append(Text(seen["problem"], "red"))
+    if seen["hosts"]:
+        parts += ["", show.grid(seen["hosts"], HOST)]
+    rows = [{**one, "outRate": _rate(one["outBps"]), "inRate": _rate(one["inBps"])} for one in seen["elasticIps"]]
+    parts += ["", show.grid(rows, ADDRESS) if rows else Text("no elastic IPs yet: sdnctl eip create --help")]
+    if not seen["metrics"]:
+        parts.append(Text("no rates: the controller's figures are not served here", "dim"))
+    if seen["drops"]:
+        rows = [{"why": name, "packets": count} for name, count in sorted(seen["drops"].items()) if count]
+        parts += ["", show.grid(rows, {"why": "dropped because", "packets": "packets"})] if rows else []
+    return Group(*parts)
+
+
+def _rate(bps: float | None) -> str:
+    """A rate as people read it, in decimal units of bit/s."""
+    if bps is None:
+        return ""
+    for unit, size in (("Gbit/s", 1e9), ("Mbit/s", 1e6), ("kbit/s", 1e3)):
+        if bps >= size:
+            return f"{bps / size:.1f} {unit}"
+    return f"{bps:.0f} bit/s"

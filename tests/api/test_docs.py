@@ -1,0 +1,30 @@
+"""The generated page says what the API says: an operation that comes or goes without `make docs` fails here."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from sdnctl.api import catalogue
+from sdnctl.api.docs import NETWORK_OF_VM, TITLES, page
+from sdnctl.api.registry import discover
+
+REPO = Path(__file__).parent.parent.parent
+
+
+def test_the_page_is_not_stale() -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "sdnctl.api.docs"], cwd=REPO, capture_output=True, text=True, check=True
+    )
+    assert (REPO / "docs" / "api.md").read_text() == made.stdout, "run 'make docs' and commit docs/api.md"
+
+
+def test_every_operation_is_on_the_page() -> None:
+    text = page(discover())
+    for known in catalogue.known():
+        if known.service in TITLES and (known.service != "vm" or known.name in NETWORK_OF_VM):
+            assert f"| {known.name} | `{known.method} " in text, known
+    for operation in discover():
+        assert f"| {operation.name} | `{operation.method} " in text, operation.name
+        assert operation.summary in text
+    assert "| deleteNatGateway | `DELETE R/natGateways/{natGatewayId}` | 501 |" in text
+    assert "| `staticRoute` | 50 | the route table |" in text

@@ -1,0 +1,151 @@
+"""The public command line, unmodified, against a region: everyday work, bad values, and pages.
+
+It asks the same of the server as the SDK does, with an older SDK of its own, which sends keys that are no more.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api.jdc import Jdc, install
+from tests.api.region import Refused, Region, Tenant
+from tests.api.test_operations import eip, network
+
+
+@pytest.fixture(scope="module", autouse=True)
+def venv() -> None:
+    """The venv with the command line; made when it is missing."""
+    install()
+
+
+@pytest.fixture(scope="module")
+def region() -> Iterator[Region]:
+    """One region for all tests of this file: the command line takes half a second to start."""
+    with Region() as served:
+        served.operator("POST", "/pools", {"cidr": "203.0.113.0/24", "gateway": "203.0.113.1"})
+        yield served
+
+
+def tenant_of(region: Region, name: str, home: Path, **quotas: int) -> tuple[Tenant, Jdc]:
+    """A new account and its command line."""
+    tenant = region.tenant(name, **quotas)
+    return tenant, Jdc.of(tenant, home)
+
+
+def test_vpcs_and_subnets(region: Region, tmp_path: Path) -> None:
+    tenant, jdc = tenant_of(region, "networks", tmp_path)
+    made = jdc.call("vpc", "create-vpc", vpc_name="网-1", address_prefix="10.0.0.0/16", description="a b & c=d")
+    vpc_id = made["vpcId"]
+    shown = jdc.call("vpc", "describe-vpc", vpc_id=vpc_id)["vpc"]
+    assert (shown["vpcName"], shown["description"]) == ("网-1", "a b & c=d")
+    jdc.call("vpc", "modify-vpc", vpc_id=vpc_id, vpc_name="new")
+    subnet = jdc.call("vpc", "create-subnet", vpc_id=vpc_id, subnet_name="s", address_prefix="10.0.1.0/24")
+    subnet_id = subnet["subnetId"]
+    jdc.call("vpc", "modify-subnet", subnet_id=subnet_id, description="d")
+    listed = jdc.call("vpc", "describe-subnets", filters=[{"name": "vpcId", "values": [vpc_id]}])
+    assert [s["subnetId"] for s in listed["subnets"]] == [subnet_id]
+    assert jdc.call("vpc", "describe-subnet", subnet_id=subnet_id)["subnet"]["description"] == "d"
+    with pytest.raises(Refused, match="FAILED_PRECONDITION"):
+        jdc.call("vpc", "delete-vpc", vpc_id=vpc_id)
+    jdc.call("vpc", "delete-subnet", subnet_id=subnet_id)
+    jdc.call("vpc", "delete-vpc", vpc_id=vpc_id)
+    assert jdc.call("vpc", "describe-vpcs") == {"vpcs": [], "totalCount": 0} == tenant.vpc("describeVpcs")
+
+
+def test_interfaces_and_elastic_ips(region: Region, tmp_path: Path) -> None:
+    tenant, jdc = tenant_of(region, "interfaces", tmp_path)
+    _, subnet_id = network(tenant)
+    made = jdc.call(
+        "vpc",
+        "create-network-interface",
+        subnet_id=subnet_id,
+        network_interface_name="eni",
+        primary_ip_address="10.0.1.9",
+        secondary_ip_addresses=["10.0.1.10"],
+        sanity_check=0,
+    )
+    port = made["networkInterfaceId"]
+    jdc.call("vpc", "modify-network-interface", network_interface_id=port, description="d")
+    jdc.call("vpc", "assign-secondary-ips", network_interface_id=port, secondary_ip_count=2)
+    jdc.call("vpc", "unassign-secondary-ips", network_interface_id=port, secondary_ips=["10.0.1.10"])
+    shown = jdc.call("vpc", "describe-network-interface", network_interface_id=port)["networkInterface"]
+    assert (shown["primaryIp"]["privateIpAddress"], len(shown["secondaryIps"])) == ("10.0.1.9", 2)
+    assert (shown["sanityCheck"], shown["description"]) == (0, "d")
+    listed = jdc.call("vpc", "describe-network-interfaces", filters=[{"name": "role", "values": ["Secondary"]}])
+    assert listed["totalCount"] == 1
+    spec = {"bandwidthMbps": 5, "provider": "bgp", "chargeSpec": {"chargeMode": "postpaid_by_duration"}}
+    (public,) = jdc.call("vpc", "create-elastic-ips", max_count=1, elastic_ip_spec=spec)["elasticIpIds"]
+    jdc.call("vpc", "associate-elastic-ip", network_interface_id=port, elastic_ip_id=public)
+    jdc.call("vpc", "modify-elastic-ip", elastic_ip_id=public, bandwidth_mbps=20)
+    shown = jdc.call("vpc", "describe-elastic-ip", elastic_ip_id=public)["elasticIp"]
+    assert (shown["networkInterfaceId"], shown["bandwidthMbps"]) == (port, 20)
+    assert jdc.call("vpc", "describe-elastic-ips")["totalCount"] == 1
+    with pytest.raises(Refused, match=port):
+        jdc.call("vpc", "delete-elastic-ip", elastic_ip_id=public)
+    jdc.call("vpc", "disassociate-elastic-ip", network_interface_id=port, elastic_ip_id=public)
+    jdc.call("vpc", "delete-elastic-ip", elastic_ip_id=public)
+    jdc.call("vpc", "delete-network-interface", network_interface_id=port)
+    assert tenant.vpc("describeNetworkInterfaces")["totalCount"] == tenant.vpc("describeElasticIps")["totalCount"] == 0
+
+
+def test_route_tables(region: Region, tmp_path: Path) -> None:
+    tenant, jdc = tenant_of(region, "routes", tmp_path)
+    vpc_id, subnet_id = network(tenant)
+    table = jdc.call("vpc", "create-route-table", vpc_id=vpc_id, route_table_name="t")["routeTableId"]
+    rule = {"nextHopType": "internet", "nextHopId": "internet", "addressPrefix": "0.0.0.0/0"}
+    jdc.call("vpc", "add-route-table-rules", route_table_id=table, route_table_rule_specs=[rule])
+    jdc.call("vpc", "associate-route-table", route_table_id=table, subnet_ids=[subnet_id])
+    shown = jdc.call("vpc", "describe-route-table", route_table_id=table)["routeTable"]
+    assert shown["subnetIds"] == [subnet_id] and len(shown["routeTableRules"]) == 2
+    jdc.call("vpc", "disassociate-route-table", route_table_id=table, subnet_id=subnet_id)
+    jdc.call("vpc", "delete-route-table", route_table_id=table)
+    assert jdc.call("vpc", "describe-quota", type="vpc")["quota"]["count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("operation", "options", "code"),
+    [
+        ("create-vpc", {"vpc_name": "v", "address_prefix": "8.8.8.0/24"}, 400),
+        ("create-vpc", {"vpc_name": "a b"}, 400),
+        ("create-subnet", {"vpc_id": "vpc-0000000000", "subnet_name": "s", "address_prefix": "10.0.0.0/24"}, 404),
+        ("create-network-interface", {"subnet_id": "subnet-0000000000"}, 404),
+        ("create-elastic-ips", {"max_count": 0, "elastic_ip_spec": {"bandwidthMbps": 1, "provider": "bgp"}}, 400),
+        ("create-elastic-ips", {"max_count": 1, "elastic_ip_spec": {"bandwidthMbps": 0, "provider": "bgp"}}, 400),
+        ("modify-elastic-ip", {"elastic_ip_id": "fip-0000000000", "bandwidth_mbps": 5}, 404),
+        ("delete-vpc", {"vpc_id": "../vpcs"}, 501),
+        ("describe-vpcs", {"page_number": 0}, 400),
+        ("describe-vpcs", {"page_size": 9}, 400),
+        ("describe-vpcs", {"page_size": 101}, 400),
+        ("describe-vpcs", {"filters": [{"name": "colour", "values": ["red"]}]}, 400),
+        ("describe-network-acls", {}, 501),
+    ],
+)
+def test_bad_values(region: Region, tmp_path: Path, operation: str, options: dict[str, Any], code: int) -> None:
+    tenant = region.tenant(f"bad-{len(region.everything()['Account'])}")
+    jdc = Jdc.of(tenant, tmp_path)
+    assert region.changes_nothing(lambda: jdc.call("vpc", operation, **options)).code == code
+
+
+def test_pages(region: Region, tmp_path: Path) -> None:
+    tenant, jdc = tenant_of(region, "pages", tmp_path, elastic_ip=30)
+    made = [eip(tenant) for _ in range(23)]
+    pages = [jdc.call("vpc", "describe-elastic-ips", page_number=n, page_size=10) for n in (1, 2, 3)]
+    assert [len(page["elasticIps"]) for page in pages] == [10, 10, 3]
+    assert [e["elasticIpId"] for page in pages for e in page["elasticIps"]] == made
+    assert jdc.call("vpc", "describe-elastic-ips", page_number=99, page_size=10) == pages[2]
+
+
+def test_more_body_keys_pass(region: Region, tmp_path: Path) -> None:
+    tenant, jdc = tenant_of(region, "more", tmp_path)
+    more = {"vpcName": "more", "userTags": [{"key": "a", "value": "b"}], "unknown": [1]}
+    made = jdc.call("vpc", "create-vpc", vpc_name="x", input_json=more)
+    shown = tenant.vpc("describeVpc", vpcId=made["vpcId"])["vpc"]
+    assert shown["tags"] == [{"key": "a", "value": "b"}]
+
+
+def test_a_wrong_key(region: Region, tmp_path: Path) -> None:
+    tenant = region.tenant("wrong")
+    forged = Jdc.of(region.client(tenant.account, tenant.access_key, "nonsense"), tmp_path)
+    assert region.changes_nothing(lambda: forged.call("vpc", "create-vpc", vpc_name="v")).code == 401
