@@ -262,9 +262,12 @@ class Agent:
             if self._session is not None:
                 self._obey(self._session.message(one))
             return
+        self._answer(partial(self._asked, one))
+
+    def _asked(self, one: bytes) -> list[PacketOut | Report]:
         packet = _packet_in(one)
         self.figures.packet_ins[packet.table] += 1
-        self._answer(lambda: self.engine.handle(packet))
+        return self.engine.handle(packet)
 
     def _answer(self, work: Callable[[], Iterable[PacketOut | Report]]) -> None:
         """Run what a feature has to say to a packet or to the time, and do what it asks for."""

@@ -35,9 +35,11 @@ def switch_of(data: Path) -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file's content at once, readable by the owner alone."""
+    """Replace a file's content at once and for good (fsync), readable by the owner alone."""
     partial = path.with_name(path.name + ".new")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     partial.replace(path)

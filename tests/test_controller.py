@@ -280,9 +280,9 @@ def test_packets_that_are_too_many_do_not_hold_up_changes(running: Running, swit
     add_vpc(running.store, 11)
     running.in_step()
     assert core.packet_ins_dropped > 0
-    assert core.packet_ins_dropped + running.agent.counters["packet_ins"] == 10_000
+    assert core.packet_ins_dropped + running.agent.figures.packet_ins.total() == 10_000
     core.received(link, [frame])
-    wait(lambda: core.packet_ins_dropped + running.agent.counters["packet_ins"] == 10_001)
+    wait(lambda: core.packet_ins_dropped + running.agent.figures.packet_ins.total() == 10_001)
 
 
 def test_a_packet_that_cannot_be_read_is_no_end(running: Running) -> None:

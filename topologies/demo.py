@@ -214,7 +214,7 @@ def bandwidth(cloud: Cloud) -> Iterator[Check]:
                 for mbps in LIMITS:
                     limit = mbps if way == "out" else max(mbps, 10)
                     up = owner.set_bandwidth(eip, mbps)
-                    shares.append((limit, stream.goodput(up + 1.0, up + 3.5)))
+                    shares.append((limit, stream.settled(up + 1.0, 2.5, 0.0 if offered else least * limit)))
             measured = ", ".join(f"{limit} → {got:.1f}" for limit, got in shares) + " Mbit/s"
             holds = all(least <= got / limit <= most for limit, got in shares)
             yield Check("bandwidth", f"{name} {way}, changed in flight", measured, holds)

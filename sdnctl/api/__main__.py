@@ -7,6 +7,7 @@ Once it serves, its first line on stdout says where and with which keys: `{"endp
 import argparse
 import json
 import socket
+import sys
 from pathlib import Path
 
 import uvicorn
@@ -30,6 +31,8 @@ from sdnctl.tracer import Tracer
 DEFAULT = "default"
 BACKLOG = 512
 GRACE_S = 3
+SWITCH_S = 0.0005
+"""How long one call may keep the interpreter while others wait: a long list must not hold up short calls."""
 MEMORY = "memory"
 
 
@@ -37,6 +40,7 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     given = arguments()
     to_stderr()
+    sys.setswitchinterval(SWITCH_S)
     operations = discover()
     store: Store = MemoryStore() if given.store == MEMORY else OvsdbStore(given.store)
     try:

@@ -152,7 +152,7 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    document = openapi.document(operations)
+    document = openapi.document(operations, region)
     app.openapi = lambda: document  # type: ignore[method-assign]
     app.add_exception_handler(Exception, _crashed)
 

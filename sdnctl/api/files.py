@@ -5,11 +5,11 @@ token the operator comes; `DATA/operator.token` holds that token alone, for a Pr
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from sdnctl.api.schema import Json
+from sdnctl.place import write_private
 
 ACCOUNT, ENDPOINT, TOKEN = "account.json", "endpoint.json", "operator.token"
 
@@ -30,10 +30,4 @@ def write(path: Path, value: Json) -> None:
 
 def secret(path: Path, text: str) -> None:
     """Replace a file by one line, at once, mode 600."""
-    new = path.with_name(path.name + ".new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(f"{text}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    write_private(path, f"{text}\n")

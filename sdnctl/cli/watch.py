@@ -37,7 +37,7 @@ DROPS = "sdnctl_drops_total"
 WINDOW_S, IDLE_S = 16.0, 11.0  # the controller reads the switch every 5 s: a rate is that of about three readings
 METRICS_TIMEOUT_S = 3.0
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.ASCII | re.MULTILINE)
-_METERED = re.compile(rf"sdnctl_\w+?_({LOST}|{BITS})_total", re.ASCII)
+_METERED = re.compile(rf"sdnctl_eip_({LOST}|{BITS})_total", re.ASCII)
 _LABEL = re.compile(r'(\w+)="([^"]*)"', re.ASCII)
 HOST = {name: name for name in ("host", "applied", "lag", "ports", "flows", "uplink", "seen", "errors")}
 ADDRESS = {

@@ -28,14 +28,15 @@ def region() -> Iterator[Region]:
         yield served
 
 
-def tenant_of(region: Region, name: str, home: Path, **quotas: int) -> tuple[Tenant, Jdc]:
-    """A new account and its command line."""
-    tenant = region.tenant(name, **quotas)
-    return tenant, Jdc.of(tenant, home)
+@pytest.fixture(scope="module")
+def user(region: Region, tmp_path_factory: pytest.TempPathFactory) -> tuple[Tenant, Jdc]:
+    """An account and its command line."""
+    tenant = region.tenant("user", elastic_ip=30)
+    return tenant, Jdc.of(tenant, tmp_path_factory.mktemp("home"))
 
 
-def test_vpcs_and_subnets(region: Region, tmp_path: Path) -> None:
-    tenant, jdc = tenant_of(region, "networks", tmp_path)
+def test_vpcs_and_subnets(user: tuple[Tenant, Jdc]) -> None:
+    _, jdc = user
     made = jdc.call("vpc", "create-vpc", vpc_name="网-1", address_prefix="10.0.0.0/16", description="a b & c=d")
     vpc_id = made["vpcId"]
     shown = jdc.call("vpc", "describe-vpc", vpc_id=vpc_id)["vpc"]
@@ -51,11 +52,12 @@ def test_vpcs_and_subnets(region: Region, tmp_path: Path) -> None:
         jdc.call("vpc", "delete-vpc", vpc_id=vpc_id)
     jdc.call("vpc", "delete-subnet", subnet_id=subnet_id)
     jdc.call("vpc", "delete-vpc", vpc_id=vpc_id)
-    assert jdc.call("vpc", "describe-vpcs") == {"vpcs": [], "totalCount": 0} == tenant.vpc("describeVpcs")
+    left = jdc.call("vpc", "describe-vpcs", filters=[{"name": "vpcIds", "values": [vpc_id]}])
+    assert left == {"vpcs": [], "totalCount": 0}
 
 
-def test_interfaces_and_elastic_ips(region: Region, tmp_path: Path) -> None:
-    tenant, jdc = tenant_of(region, "interfaces", tmp_path)
+def test_interfaces_and_elastic_ips(user: tuple[Tenant, Jdc]) -> None:
+    tenant, jdc = user
     _, subnet_id = network(tenant)
     made = jdc.call(
         "vpc",
@@ -90,8 +92,8 @@ def test_interfaces_and_elastic_ips(region: Region, tmp_path: Path) -> None:
     assert tenant.vpc("describeNetworkInterfaces")["totalCount"] == tenant.vpc("describeElasticIps")["totalCount"] == 0
 
 
-def test_route_tables(region: Region, tmp_path: Path) -> None:
-    tenant, jdc = tenant_of(region, "routes", tmp_path)
+def test_route_tables(user: tuple[Tenant, Jdc]) -> None:
+    tenant, jdc = user
     vpc_id, subnet_id = network(tenant)
     table = jdc.call("vpc", "create-route-table", vpc_id=vpc_id, route_table_name="t")["routeTableId"]
     rule = {"nextHopType": "internet", "nextHopId": "internet", "addressPrefix": "0.0.0.0/0"}
@@ -101,35 +103,32 @@ def test_route_tables(region: Region, tmp_path: Path) -> None:
     assert shown["subnetIds"] == [subnet_id] and len(shown["routeTableRules"]) == 2
     jdc.call("vpc", "disassociate-route-table", route_table_id=table, subnet_id=subnet_id)
     jdc.call("vpc", "delete-route-table", route_table_id=table)
-    assert jdc.call("vpc", "describe-quota", type="vpc")["quota"]["count"] == 1
+    quota = jdc.call("vpc", "describe-quota", type="routeTable", parent_resource_id=vpc_id)["quota"]
+    assert (quota["maxLimit"], quota["count"]) == (10, 1)
 
 
 @pytest.mark.parametrize(
     ("operation", "options", "code"),
     [
         ("create-vpc", {"vpc_name": "v", "address_prefix": "8.8.8.0/24"}, 400),
-        ("create-vpc", {"vpc_name": "a b"}, 400),
         ("create-subnet", {"vpc_id": "vpc-0000000000", "subnet_name": "s", "address_prefix": "10.0.0.0/24"}, 404),
-        ("create-network-interface", {"subnet_id": "subnet-0000000000"}, 404),
-        ("create-elastic-ips", {"max_count": 0, "elastic_ip_spec": {"bandwidthMbps": 1, "provider": "bgp"}}, 400),
         ("create-elastic-ips", {"max_count": 1, "elastic_ip_spec": {"bandwidthMbps": 0, "provider": "bgp"}}, 400),
         ("modify-elastic-ip", {"elastic_ip_id": "fip-0000000000", "bandwidth_mbps": 5}, 404),
-        ("delete-vpc", {"vpc_id": "../vpcs"}, 501),
-        ("describe-vpcs", {"page_number": 0}, 400),
-        ("describe-vpcs", {"page_size": 9}, 400),
+        ("delete-vpc", {"vpc_id": "vpc-0000000000"}, 404),
         ("describe-vpcs", {"page_size": 101}, 400),
         ("describe-vpcs", {"filters": [{"name": "colour", "values": ["red"]}]}, 400),
         ("describe-network-acls", {}, 501),
     ],
 )
-def test_bad_values(region: Region, tmp_path: Path, operation: str, options: dict[str, Any], code: int) -> None:
-    tenant = region.tenant(f"bad-{len(region.everything()['Account'])}")
-    jdc = Jdc.of(tenant, tmp_path)
+def test_bad_values(
+    region: Region, user: tuple[Tenant, Jdc], operation: str, options: dict[str, Any], code: int
+) -> None:
+    _, jdc = user
     assert region.changes_nothing(lambda: jdc.call("vpc", operation, **options)).code == code
 
 
-def test_pages(region: Region, tmp_path: Path) -> None:
-    tenant, jdc = tenant_of(region, "pages", tmp_path, elastic_ip=30)
+def test_pages(user: tuple[Tenant, Jdc]) -> None:
+    tenant, jdc = user
     made = [eip(tenant) for _ in range(23)]
     pages = [jdc.call("vpc", "describe-elastic-ips", page_number=n, page_size=10) for n in (1, 2, 3)]
     assert [len(page["elasticIps"]) for page in pages] == [10, 10, 3]
@@ -137,8 +136,8 @@ def test_pages(region: Region, tmp_path: Path) -> None:
     assert jdc.call("vpc", "describe-elastic-ips", page_number=99, page_size=10) == pages[2]
 
 
-def test_more_body_keys_pass(region: Region, tmp_path: Path) -> None:
-    tenant, jdc = tenant_of(region, "more", tmp_path)
+def test_more_body_keys_pass(user: tuple[Tenant, Jdc]) -> None:
+    tenant, jdc = user
     more = {"vpcName": "more", "userTags": [{"key": "a", "value": "b"}], "unknown": [1]}
     made = jdc.call("vpc", "create-vpc", vpc_name="x", input_json=more)
     shown = tenant.vpc("describeVpc", vpcId=made["vpcId"])["vpc"]

@@ -12,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+import structlog
 
 from sdnctl.cli import main
 from tests.ovs import DummySwitch
@@ -38,14 +39,18 @@ class Outcome:
 def run(*args: str, stdin: str = "", **environment: str) -> Outcome:
     """Run the command in this process, as a user would."""
     out, err, code = io.StringIO(), io.StringIO(), 0
-    env = {"COLUMNS": "200", **environment}
-    with mock.patch.dict(os.environ, env), mock.patch.object(sys, "argv", ["sdnctl", *args]):
-        with mock.patch.object(sys, "stdin", io.StringIO(stdin)):
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                try:
-                    main()
-                except SystemExit as end:
-                    code = end.code if isinstance(end.code, int) else int(bool(end.code))
+    env, logging = {"COLUMNS": "200", **environment}, structlog.get_config()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.dict(os.environ, env))
+        stack.enter_context(mock.patch.object(sys, "argv", ["sdnctl", *args]))
+        stack.enter_context(mock.patch.object(sys, "stdin", io.StringIO(stdin)))
+        stack.enter_context(contextlib.redirect_stdout(out))
+        stack.enter_context(contextlib.redirect_stderr(err))
+        stack.callback(lambda: structlog.configure(**logging))
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(bool(end.code))
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
@@ -83,15 +88,20 @@ class User:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with DummySwitch() as switch:
-        made = Service(tmp_path_factory.mktemp("region"), switch.rundir / "db.sock", region=REGION)
-        made.up()
-        try:
-            made.cli("pool", "add", "--cidr", "203.0.113.0/24", "--gateway", "203.0.113.1")
-            yield made
-        finally:
-            made.down()
+def switch() -> Iterator[DummySwitch]:
+    with DummySwitch() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory, switch: DummySwitch) -> Iterator[Service]:
+    made = Service(tmp_path_factory.mktemp("region"), switch.rundir / "db.sock", region=REGION)
+    made.up()
+    try:
+        made.cli("pool", "add", "--cidr", "203.0.113.0/24", "--gateway", "203.0.113.1")
+        yield made
+    finally:
+        made.down()
 
 
 @pytest.fixture(scope="module")

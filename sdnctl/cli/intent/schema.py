@@ -160,7 +160,10 @@ def _table(live: "Live", shown: Json) -> Any:
 
 
 def _rules(live: "Live", shown: Json) -> Any:
-    return tuple(rule for _, rule in live.rules(shown))
+    def order(rule: reading.Rule) -> Any:  # the API's own, but for equal rules, which it orders by their ids
+        return -int(rule.to.rpartition("/")[2]), rule.priority, rule
+
+    return tuple(sorted((rule for _, rule in live.rules(shown)), key=order))
 
 
 def _attached(live: "Live", shown: Json) -> Any:

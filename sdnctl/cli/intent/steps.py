@@ -241,19 +241,23 @@ def _route(run: Run, change: Change) -> None:
     had = run.live.rules(change.found.shown if change.found else described(run.tenant, ROUTE_TABLE, table))
     new = [rule for rule in change.item.values["rules"] if rule not in [old for _, old in had]]
     old = [(id, rule) for id, rule in had if rule not in change.item.values["rules"]]
-    altered = []
+    altered, surplus = [], [id for id, rule in old if rule.to in {one.to for one in new}]
     for id, rule in list(old):
         if one := next((one for one in new if one.to == rule.to), None):
             new.remove(one)
             old.remove((id, rule))
+            surplus.remove(id)
             altered.append({"ruleId": id, **_rule(run, change.item, one)})
+    gone = [id for id, _ in old if id not in surplus]
+    if surplus:  # not beside what the others become: equal rules must be of one sort
+        run.act(ROUTE_TABLE, table, "removeRouteTableRules", ruleIds=surplus)
     if altered:
         run.act(ROUTE_TABLE, table, "modifyRouteTableRules", modifyRouteTableRuleSpecs=altered)
     if new:
         specs = [_rule(run, change.item, rule) for rule in new]
         run.act(ROUTE_TABLE, table, "addRouteTableRules", routeTableRuleSpecs=specs)
-    if old:
-        run.act(ROUTE_TABLE, table, "removeRouteTableRules", ruleIds=[id for id, _ in old])
+    if gone:
+        run.act(ROUTE_TABLE, table, "removeRouteTableRules", ruleIds=gone)
 
 
 def _rule(run: Run, item: Item, rule: Rule) -> Json:

@@ -1,0 +1,117 @@
+"""What a host counts: totals that never jump back, drops by reason, how long changes take; read from a real switch."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from apps.bandwidth.model import inbound_id, outbound_id
+from apps.eip.model import ElasticIp
+from sdnctl.figures import Figures, Histogram, Metered, Tally
+from sdnctl.of.message import MULTIPART_REPLY, kind_of
+from sdnctl.of.meter import ADD, DELETE, MODIFY, Meter, meter_mod
+from sdnctl.store import Change
+from tests.apps.live import Live
+from tests.networks import elastic
+
+
+@pytest.fixture
+def live() -> Iterator[Live]:
+    with Live(elastic()) as made:
+        yield made
+
+
+def read(live: Live, figures: Figures) -> None:
+    """One reading, as the agent carries it."""
+    with live.switch.connect() as wire:
+        for reply in wire.ask(figures.ask(0.0)):
+            assert kind_of(reply) == MULTIPART_REPLY and figures.answer(reply)
+
+
+def ping(live: Live, source: str = "10.0.1.10") -> None:
+    frame = bytes.fromhex("0e0000000001") + int(live.port("a1").mac).to_bytes(6, "big") + bytes.fromhex("0800")
+    ip = bytes.fromhex("4500001c000000004001") + bytes(2) + bytes(map(int, source.split("."))) + bytes((8, 8, 8, 8))
+    live.send("a1", frame + ip + bytes.fromhex("0800f7ff00000000"))
+
+
+def test_a_tally_adds_up_what_begins_again() -> None:
+    tally = Tally()
+    tally.read([(1, "a", (5, 50)), (2, "b", (1, 10))])
+    tally.read([(1, "a", (7, 70)), (2, "b", (1, 10))])
+    assert tally.totals == {"a": (7, 70), "b": (1, 10)}
+    tally.read([(1, "a", (2, 20))])  # made anew, and the other one is gone
+    tally.read([(1, "a", (3, 30)), (2, "b", (4, 40))])
+    assert tally.totals == {"a": (10, 100), "b": (5, 50)}
+    tally.read([(1, "c", (9, 90))])  # the number went to somebody else
+    assert tally.totals["c"] == (9, 90) and tally.totals["a"] == (10, 100)
+    tally.keep(["c"])
+    assert tally.totals == {"c": (9, 90)}
+
+
+def test_a_change_is_timed_from_its_arrival_to_its_confirmation() -> None:
+    figures = Figures(elastic().engine())
+    figures.arrived(4, 10.0)
+    figures.arrived(5, 10.5)
+    figures.arrived(6, 10.6)
+    assert figures.confirmed(3, 10.7) is None
+    assert figures.confirmed(5, 11.0) == 1.0
+    assert figures.confirmed(6, 10.6015) == pytest.approx(0.0015)
+    assert sum(figures.latency.counts) == 3 and figures.latency.total == pytest.approx(1.5015)
+
+
+def test_a_histogram_counts_what_is_equal_to_a_bound_below_it() -> None:
+    made = Histogram((1.0, 2.0))
+    for seconds in (0.5, 1.0, 1.5, 9.0):
+        made.observe(seconds)
+    assert made.counts == [2, 1, 1]
+
+
+def test_an_elastic_ip_is_counted_by_direction_through_changes_of_its_meter(live: Live) -> None:
+    figures = Figures(live.engine)
+    eip = live.network.store.state.get(ElasticIp, "fip-a")
+    assert eip is not None
+    out = Metered("eip", "fip-a", "out", "bandwidth.bandwidth")
+    read(live, figures)
+    assert figures.meters.totals[out] == (0, 0, 0, 0)
+    for _ in range(3):
+        ping(live)
+    read(live, figures)
+    packets, volume, *dropped = figures.meters.totals[out]
+    assert (packets, dropped) == (3, [0, 0]) and volume == 3 * 42
+    meter = Meter(outbound_id(eip), 9000, 900)
+    for commands in ((MODIFY,), (DELETE, ADD)):
+        with live.switch.connect() as wire:
+            assert wire.ask(*(meter_mod(command, meter, 1) for command in commands)) == []
+        read(live, figures)
+        assert figures.meters.totals[out][0] >= packets
+    assert Metered("eip", "fip-a", "in", "bandwidth.bandwidth") in figures.meters.totals
+    assert live.engine.meter_unit(inbound_id(eip)) is live.engine.meter_unit(outbound_id(eip))
+
+
+def test_a_deleted_elastic_ip_is_forgotten(live: Live) -> None:
+    figures = Figures(live.engine)
+    read(live, figures)
+    eip = live.network.store.state.get(ElasticIp, "fip-a")
+    live.take(Change(ElasticIp, "fip-a", eip, None))
+    read(live, figures)
+    assert "fip-a" not in {name.id for name in figures.meters.totals if isinstance(name, Metered)}
+    assert "fip-b" in {name.id for name in figures.meters.totals if isinstance(name, Metered)}
+
+
+def test_drops_are_counted_by_reason(live: Live) -> None:
+    figures = Figures(live.engine)
+    for _ in range(2):
+        ping(live, source="10.9.9.9")
+    live.switch.appctl("revalidator/wait")
+    read(live, figures)
+    assert figures.drops.totals["spoofed"] == (2,)
+    assert figures.dropped == {"spoofed": "2"}
+
+
+def test_an_answer_to_an_older_question_is_passed_over(live: Live) -> None:
+    figures = Figures(live.engine)
+    with live.switch.connect() as wire:
+        old = wire.ask(figures.ask(0.0))
+    figures.ask(5.0)
+    assert figures.due == 10.0
+    assert all(figures.answer(reply) for reply in old)
+    assert figures.meters.totals == {} and figures.drops.totals == {}
