@@ -265,6 +265,7 @@ class Agent:
         self._answer(partial(self._asked, one))
 
     def _asked(self, one: bytes) -> list[PacketOut | Report]:
+        self.counters["packet_ins"] += 1
         packet = _packet_in(one)
         self.figures.packet_ins[packet.table] += 1
         return self.engine.handle(packet)

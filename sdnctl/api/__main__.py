@@ -5,9 +5,9 @@ Once it serves, its first line on stdout says where and with which keys: `{"endp
 """
 
 import argparse
+import gc
 import json
 import socket
-import sys
 from pathlib import Path
 
 import uvicorn
@@ -31,8 +31,6 @@ from sdnctl.tracer import Tracer
 DEFAULT = "default"
 BACKLOG = 512
 GRACE_S = 3
-SWITCH_S = 0.0005
-"""How long one call may keep the interpreter while others wait: a long list must not hold up short calls."""
 MEMORY = "memory"
 
 
@@ -40,7 +38,6 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     given = arguments()
     to_stderr()
-    sys.setswitchinterval(SWITCH_S)
     operations = discover()
     store: Store = MemoryStore() if given.store == MEMORY else OvsdbStore(given.store)
     try:
@@ -48,6 +45,8 @@ def main() -> None:
     except StoreError as error:
         store.close()
         raise SystemExit(f"sdnctl.api: the store does not answer: {error}") from None
+    gc.collect()
+    gc.freeze()  # the region is loaded: looking for garbage in it again and again would make some calls wait
     listener = listen(given.listen)
     host, port = listener.getsockname()[:2]
     endpoint = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
