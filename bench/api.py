@@ -92,7 +92,7 @@ class Client:
         self._tenant = tenant
         self._ports = ports
         self._chance = random.Random(1)
-        self._idle: asyncio.LifoQueue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.LifoQueue()
+        self._idle: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
         self._made: list[str] = []
         self.took: dict[str, list[float]] = defaultdict(list)
         self.codes: dict[int, int] = defaultdict(int)

@@ -5,7 +5,6 @@ outlive this one: the kernel kills them when it dies (prctl(2), PR_SET_PDEATHSIG
 """
 
 import contextlib
-import ctypes
 import json
 import os
 import selectors
@@ -22,6 +21,7 @@ import structlog
 
 from sdnctl.place import write_private
 from sdnctl.problem import Problem
+from sdnctl.process import die_with
 
 BACKOFF_FIRST_S = 0.05
 BACKOFF_MAX_S = 2.0
@@ -29,10 +29,8 @@ HEALTHY_S = 5.0  # who lived this long has earned a quick start again
 STOP_S = 5.0  # what an orderly end may take before it is cut short
 TRIES = 6  # deaths in a row before anything served: not bad luck, but a wrong set-up
 LOG_MAX = 16 << 20
-PR_SET_PDEATHSIG = 1
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
-_libc = ctypes.CDLL(None, use_errno=True)
 log = structlog.get_logger("sdnctl.up")
 
 
@@ -136,7 +134,7 @@ class Supervisor:
                 stdout=stdout or out,
                 stderr=out,
                 start_new_session=True,  # Ctrl-C is for the supervisor, which ends them in order
-                preexec_fn=_die_with(os.getpid()),
+                preexec_fn=die_with(os.getpid()),
             )
         child.started = time.monotonic()
         child.pidfd = os.pidfd_open(child.process.pid)
@@ -211,17 +209,6 @@ class Supervisor:
     def _write_pids(self) -> None:
         pids = {c.spec.name: c.process.pid for c in self._children if c.process is not None}
         write_private(self._pids, json.dumps({"up": os.getpid(), **pids}))
-
-
-def _die_with(parent: int) -> Callable[[], None]:
-    """What a child does between fork and exec: ask to be killed with its parent, unless that is dead already."""
-
-    def prepare() -> None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return prepare
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from sdnctl.of import message
+from sdnctl.process import die_with
 
 BARRIER_XID = 0x7FFF0001
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
@@ -73,7 +74,7 @@ class DummySwitch:
 
     def __init__(self, bridge: str = "br-int") -> None:
         self.bridge = bridge
-        self.rundir = Path(tempfile.mkdtemp(prefix="sdnctl-ovs-"))
+        self.rundir = Path()
         self._processes: list[subprocess.Popen[bytes]] = []
 
     @property
@@ -133,6 +134,7 @@ class DummySwitch:
         return Connection(self.mgmt)
 
     def __enter__(self) -> Self:
+        self.rundir = Path(tempfile.mkdtemp(prefix="sdnctl-ovs-"))
         try:
             self._start()
         except BaseException:
@@ -187,7 +189,9 @@ class DummySwitch:
         quiet = ("-vconsole:off", "-vsyslog:off", "-vfile:info", f"--log-file={self.rundir}/{program}.log")
         command = [program, *quiet, "--no-chdir", *args]
         with open(self.rundir / f"{program}.err", "wb") as errors:
-            process = subprocess.Popen(command, env=self._environment(), stdout=errors, stderr=errors)
+            process = subprocess.Popen(
+                command, env=self._environment(), stdout=errors, stderr=errors, preexec_fn=die_with(os.getpid())
+            )
         self._processes.append(process)
 
     def _run(self, program: str, *args: str, text: str | None = None) -> str:

@@ -14,11 +14,12 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
+from sdnctl.process import die_with
+
 T = TypeVar("T")
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000  # setns(2)
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def within(pid: int, work: Callable[[], T]) -> T:
@@ -41,15 +42,6 @@ def within(pid: int, work: Callable[[], T]) -> T:
     thread.start()
     thread.join()
     return outcome.result(timeout=0)
-
-
-def _die_with(parent: int, sign: int) -> Callable[[], None]:
-    def prepare() -> None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, sign, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return prepare
 
 
 def spawn(
@@ -75,7 +67,7 @@ def spawn(
             stderr=sink,
             env=dict(env) if env is not None else None,
             text=text,
-            preexec_fn=_die_with(os.getpid(), end),
+            preexec_fn=die_with(os.getpid(), end),
         )
 
 

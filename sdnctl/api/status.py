@@ -1,5 +1,7 @@
 """The operator sees which hosts there are, what each switch has confirmed, and what went wrong where."""
 
+from collections import Counter
+
 from sdnctl.api.registry import operator
 from sdnctl.api.schema import Json, Request, iso
 from sdnctl.api.view import View
@@ -33,6 +35,14 @@ def hosts(view: View) -> list[Json]:
     return [show(view, host) for _, host in sorted(view.region.all(Host).items())]
 
 
+def _drops(listed: list[Json]) -> dict[str, int]:
+    """Packets dropped on all hosts by reason, the most first."""
+    total: Counter[str] = Counter()
+    for host in listed:
+        total.update(host["drops"])
+    return dict(total.most_common())
+
+
 @operator("listHosts", "GET", "/hosts", Request)
 def list_hosts(request: Request, view: View) -> Json:
     """The hosts of the region."""
@@ -49,4 +59,5 @@ def status(request: Request, view: View) -> Json:
         "hosts": listed,
         "flows": sum(host["flows"] for host in listed),
         "errors": [f"{host['host']}: {error}" for host in listed for error in host["errors"]],
+        "drops": _drops(listed),
     }

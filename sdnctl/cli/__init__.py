@@ -116,6 +116,9 @@ def status(data: Data = None, json: Json = False) -> None:
         return
     show.record({key: value for key, value in found.items() if not isinstance(value, list | dict)}, False)
     _hosts(found["hosts"], False)
+    drops = [{"reason": reason, "packets": packets} for reason, packets in found.get("drops", {}).items()]
+    if drops:
+        show.table(drops, {"packets": "dropped", "reason": "because"}, "", False, "drops")
 
 
 @app.command()
