@@ -1,6 +1,6 @@
 """Every measurement, one after the other, each in a process of its own and bounded in time.
 
-python -m bench [part ...]        parts: encode engine store scale dataplane; all of them by default
+python -m bench [part ...]        parts: encode engine store api scale dataplane; all of them by default
 """
 
 import os
@@ -11,7 +11,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-PARTS = {"encode": 60, "engine": 90, "store": 90, "scale": 150, "dataplane": 150}
+PARTS = {"encode": 60, "engine": 90, "store": 90, "api": 60, "scale": 150, "dataplane": 150}
 """Seconds that each may take at most."""
 
 

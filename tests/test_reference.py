@@ -29,7 +29,7 @@ HOSTS = (HERE, HERE, HERE, ELSEWHERE, "")
 OFFSETS = (3, 4, 5, 9, 14)
 BROADCAST, MULTICAST = 0xFFFFFFFFFFFF, 0x01005E0000FB
 STRANGE = 0x021111111111
-PACKETS = 20
+PACKETS = 6
 KINDS = {
     "ping": "icmp,icmp_type=8",
     "reply": "icmp,icmp_type=0",
@@ -222,8 +222,9 @@ def senders(network: Network) -> list[str]:
     return plugged + [UPLINK] * ((LocalUplink, UPLINK) in network.local)
 
 
+@pytest.mark.timeout(900)
 @settings(
-    max_examples=120,
+    max_examples=1000,
     deadline=None,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
