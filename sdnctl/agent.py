@@ -123,6 +123,7 @@ class Agent:
         self._sequence = max((batch.sequence for batch in batches), default=0)
         self._uplink = _uplink(seen)
         self._unsaid = self.engine.apply(changes + local_changes(self.engine.state, seen))
+        self.engine.prepare()
         gc.freeze()
         gc.enable()
         known = self.engine.state.get(Host, self.host)

@@ -86,6 +86,13 @@ class Engine:
         self._waiting = Touched()
         return touched
 
+    def prepare(self) -> None:
+        """After loading: make the indexes that the first deletion would otherwise make, among thousands of records."""
+        for cls, features in self._by_class.items():
+            for within in features:
+                if within is not None:
+                    self.state.index(cls, within.index)
+
     def _absorb(self, changes: Iterable[Change]) -> tuple[list[Change], set[Key]]:
         """Put changes into the state; those that are felt, and the keys that changed."""
         felt: list[Change] = []
