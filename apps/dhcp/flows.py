@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from apps.dhcp.model import DEFAULT_DNS, LEASE_SECONDS, MTU
+from apps.dhcp.model import CLIENT_PORT, DEFAULT_DNS, EVERYBODY, LEASE_SECONDS, MTU, SERVER_PORT
 from apps.eni.model import NetworkInterface, known_by_key
 from apps.pipeline import ASK_DHCP, PORT, SERVICE, VPC
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc, vpc_here
@@ -15,15 +15,14 @@ from sdnctl.packets import PacketIn, PacketOut
 from sdnctl.pipeline import Priority, goto
 from sdnctl.steps import Step
 
-CLIENT, SERVER = 68, 67
-BROADCAST_ADDRESS = 0xFFFFFFFF
-
 
 @always
 def asked_by_all() -> Iterator[Item]:
     """A client that has no address yet asks everybody; only the switch hears it."""
     # DISCOVER, or REQUEST by broadcast.
-    yield SERVICE.flow(Priority.EXACT, {IP_DST: BROADCAST_ADDRESS, UDP_SRC: CLIENT, UDP_DST: SERVER}, [goto(ASK_DHCP)])
+    yield SERVICE.flow(
+        Priority.EXACT, {IP_DST: EVERYBODY, UDP_SRC: CLIENT_PORT, UDP_DST: SERVER_PORT}, [goto(ASK_DHCP)]
+    )
 
 
 @feature(each=Subnet, within=placed("vpc", test=vpc_here))
@@ -34,7 +33,7 @@ def renewal(subnet: Subnet, here: str, view: View) -> Iterator[Item]:
         # REQUEST to the subnet's own server.
         yield SERVICE.flow(
             Priority.EXACT,
-            {VPC: vpc.key, IP_DST: subnet.dhcp_server, UDP_SRC: CLIENT, UDP_DST: SERVER},
+            {VPC: vpc.key, IP_DST: subnet.dhcp_server, UDP_SRC: CLIENT_PORT, UDP_DST: SERVER_PORT},
             [goto(ASK_DHCP)],
         )
 

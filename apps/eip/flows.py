@@ -207,21 +207,25 @@ def _question(pool: Pool, uplink: LocalUplink) -> PacketOut:
 @every(GATEWAY_REFRESH_SECONDS)
 def ask_gateways(here: str, view: View) -> Iterator[PacketOut | Report]:
     """Ask each pool's gateway for its MAC address, so that a replaced router is noticed."""
-    uplink = view.get(LocalUplink, UPLINK_ID)
-    for id in view.all(Pool) if uplink is not None else ():
-        pool = view.get(Pool, id)
-        if pool is not None and uplink is not None:
-            yield _question(pool, uplink)
+    for pool, uplink in _gateways(view):
+        yield _question(pool, uplink)
 
 
 @every(GATEWAY_RETRY_SECONDS)
 def ask_silent_gateways(here: str, view: View) -> Iterator[PacketOut | Report]:
     """Ask a gateway that has not answered yet again and again: until it does, nothing goes out."""
+    for pool, uplink in _gateways(view):
+        if view.get(GatewayNeighbour, _neighbour_id(here, pool.id)) is None:
+            yield _question(pool, uplink)
+
+
+def _gateways(view: View) -> Iterator[tuple[Pool, LocalUplink]]:
+    """Each pool with this host's way to its gateway; nothing on a host without uplink."""
     uplink = view.get(LocalUplink, UPLINK_ID)
     for id in view.all(Pool) if uplink is not None else ():
         pool = view.get(Pool, id)
-        if pool is not None and uplink is not None and view.get(GatewayNeighbour, _neighbour_id(here, id)) is None:
-            yield _question(pool, uplink)
+        if pool is not None and uplink is not None:
+            yield pool, uplink
 
 
 @packet_in(ASK_GATEWAY)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from apps.dhcp.model import CLIENT_PORT, EVERYBODY, SERVER_PORT
 from apps.eni.model import NetworkInterface, called, known_by_key
 from apps.pipeline import (
     NOT_HERE,
@@ -38,9 +39,6 @@ from sdnctl.of.fields import (
 )
 from sdnctl.pipeline import Priority, goto
 from sdnctl.steps import Step
-
-DHCP_CLIENT, DHCP_SERVER = 68, 67
-BROADCAST_ADDRESS = 0xFFFFFFFF
 
 
 @always
@@ -87,7 +85,7 @@ def _source_check(port: NetworkInterface) -> Iterator[Item]:
     # An ARP probe says nothing of an IP address yet (RFC 5227).
     yield SOURCE.flow(Priority.NORMAL, {**sender, ARP_SHA: port.mac, ARP_SPA: 0}, passed)
     # Neither does a host that asks DHCP for one (RFC 2131).
-    asking = {IP_SRC: 0, IP_DST: BROADCAST_ADDRESS, UDP_SRC: DHCP_CLIENT, UDP_DST: DHCP_SERVER}
+    asking = {IP_SRC: 0, IP_DST: EVERYBODY, UDP_SRC: CLIENT_PORT, UDP_DST: SERVER_PORT}
     yield SOURCE.flow(Priority.NORMAL, {**sender, **asking}, passed)
 
 
