@@ -4,7 +4,7 @@ admission   whose port is this, and may it send that?
 service     what the switch answers itself: ARP, DHCP; nothing floods
 router      same subnet? else the VPC's router: hop limit, local routes, the subnet's route table
 public      elastic IPs: out through SNAT, in through DNAT, and from one to another without leaving
-delivery    next hop to MAC address and port, and out
+delivery    next hop to MAC address and port, and out: here, through a tunnel to another host, or to the public network
 controller  what needs a controller's answer: each table one question, rate limited
 end         one flow for each reason to drop; its counter counts
 """
@@ -51,6 +51,7 @@ ROUTE_TABLE = PIPELINE.field("route_table", REG[3], ROUTER, ROUTER)
 NEXT_HOP = PIPELINE.field("next_hop", REG[4], SERVICE_STAGE, END, show=lambda value: str(Ip4(value)))
 OUT_PORT = PIPELINE.field("out_port", REG[5], DELIVERY, END)
 POOL = PIPELINE.field("pool", REG[6], PUBLIC_STAGE, END)
+TOO_BIG = PIPELINE.field("too_big", REG[9], DELIVERY, DELIVERY)
 SLOT = PIPELINE.field("slot", REG[8], ROUTER, ROUTER)
 REASON = PIPELINE.field("reason", REG[7], ADMISSION, END, show=lambda value: PIPELINE.reasons[value - 1].name)
 
@@ -110,7 +111,9 @@ QUOTED_IN = PUBLIC_STAGE.table("quoted_in", "does an ICMP error quote a public a
 
 RESOLVE = DELIVERY.table("resolve", "next hop to MAC address and port", matches=[VPC, NEXT_HOP], miss=NO_ADDRESS)
 FORWARD = DELIVERY.table("forward", "answer ARP, or send on", matches=[ETH_TYPE], miss=UNSUPPORTED)
-OUTPUT = DELIVERY.table("output", "out to the network interface", matches=[OUT_PORT], miss=NOT_HERE)
+REMOTE = DELIVERY.table("remote", "is the network interface on another host", matches=[VPC, OUT_PORT])
+ENCAP = DELIVERY.table("encap", "does it fit into the tunnel", matches=[TOO_BIG], miss=NOT_HERE)
+OUTPUT = DELIVERY.table("output", "out to the network interface", matches=[VPC, OUT_PORT], miss=NOT_HERE)
 UPLINK = DELIVERY.table("uplink", "out to the public network", matches=[POOL], miss=NO_GATEWAY)
 
 ASK_DHCP = CONTROLLER_STAGE.punt("ask_dhcp", "a DHCP message to answer", packets_per_second=1000)
@@ -126,6 +129,7 @@ ASK_QUOTED_IN = CONTROLLER_STAGE.punt(
     "ask_quoted_in", "translate the packet quoted in an inbound ICMP error", packets_per_second=1000
 )
 ASK_GATEWAY = CONTROLLER_STAGE.punt("ask_gateway", "the public gateway told its MAC address", packets_per_second=100)
+ASK_TOO_BIG = CONTROLLER_STAGE.punt("ask_too_big", "larger than what a tunnel takes", packets_per_second=1000)
 
 DROP = END.table("drop", "count the drop by its reason", matches=[REASON])
 

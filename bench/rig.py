@@ -18,7 +18,7 @@ from typing import Self
 
 from bench.region import FIRST_OFPORT, HERE, UPLINK_OFPORT, Region
 from sdnctl import feature
-from sdnctl.host import Host
+from sdnctl.host import HostStatus
 from sdnctl.store import Batch
 from sdnctl.store.ovsdb import OvsdbStore
 from sdnctl.store.server import Server
@@ -55,18 +55,18 @@ class Watch:
     """Follows this host's row in the store: when the controller says that it is in step, and with how many flows."""
 
     def __init__(self, store: OvsdbStore) -> None:
-        self.row: Host | None = None
+        self.row: HostStatus | None = None
         self._changed = threading.Condition()
         store.subscribe(self._deliver)
 
     def _deliver(self, batch: Batch) -> None:
         for change in batch.changes:
-            if change.cls is Host and change.id == HERE:
+            if change.cls is HostStatus and change.id == HERE:
                 with self._changed:
                     self.row = change.new
                     self._changed.notify_all()
 
-    def wait(self, reached: Callable[[Host], bool], seconds: float = LIVE_S) -> float:
+    def wait(self, reached: Callable[[HostStatus], bool], seconds: float = LIVE_S) -> float:
         """The time (``time.monotonic``) at which the row was as asked; TimeoutError when it does not come to that."""
         with self._changed:
             if not self._changed.wait_for(lambda: self.row is not None and reached(self.row), seconds):

@@ -18,7 +18,7 @@ from bench.monitor import FlowMonitor
 from bench.region import FIRST_OFPORT, Region
 from bench.rig import Rig, cpu, peak, resident
 from bench.table import milliseconds, quantile, show
-from sdnctl.host import Host
+from sdnctl.host import HostStatus
 from sdnctl.of import message
 from sdnctl.of.fields import IN_PORT
 from sdnctl.of.flow import flow, flow_add
@@ -57,7 +57,7 @@ def start(rig: Rig, name: str) -> Start:
     began, epoch = time.monotonic(), time.time()
     process = rig.controller()
 
-    def reached(row: Host) -> bool:
+    def reached(row: HostStatus) -> bool:
         return row.applied >= sequence and row.flows >= rig.region.ports and row.seen > seen
 
     confirmed = rig.watch.wait(reached) - began

@@ -9,87 +9,51 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
-from sdnctl.addresses import Mac
+from sdnctl.addresses import Ip4
 from sdnctl.engine import UNIT_FAULTS, Engine
+from sdnctl.events import Connected, Event, Link, Received, Surroundings
+from sdnctl.faults import Faults
 from sdnctl.feature import Program
 from sdnctl.figures import Figures
-from sdnctl.graph import Unit
-from sdnctl.host import UPLINK, Host, LocalPort, LocalUplink
+from sdnctl.host import HostStatus, LocalPeer, LocalPort, Peer
+from sdnctl.ledger import ReportKey
+from sdnctl.local import host_of, local_changes
+from sdnctl.model import meta
 from sdnctl.of import message
 from sdnctl.of.flow import Flow
-from sdnctl.of.group import Group
-from sdnctl.of.meter import Meter
-from sdnctl.packets import PacketIn, PacketOut, Put, Report
+from sdnctl.packets import Drop, PacketIn, PacketOut, Put, Report
 from sdnctl.plan import Touched
+from sdnctl.reach import concerns, reach
 from sdnctl.session import NEVER, Announce, Command, Confirmed, Reconnect, Refused, Send, Session
-from sdnctl.store import Batch, Change, State
-from sdnctl.vswitch import Snapshot
+from sdnctl.snapshot import Snapshot
+from sdnctl.store import Batch, Change, Interest
+from sdnctl.telling import Telling
 
 HEARTBEAT_S = 10.0
 BUFFERS_MAX = 1000  # that wait for the switch; packets to send are dropped beyond, flows never
-ERRORS_MAX = 20
 MANY = 1000  # flows of one change
 SLOW_S = 1.0  # a change that takes longer is worth a line in the log
 PACKET_FAULTS = (*UNIT_FAULTS, struct.error)
 log = structlog.get_logger("agent")
 
 
-class Link(Protocol):
-    """A connection to the switch; no method blocks."""
-
-    def send(self, buf: bytes) -> bool:
-        """Queue bytes; False when the connection is over."""
-
-    def waiting(self) -> int:
-        """How many buffers the switch has not taken yet."""
-
-    def hang_up(self) -> None:
-        """End the connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """The handshake with the switch is over."""
-
-    link: Link
-
-
-@dataclass(frozen=True, slots=True)
-class Disconnected:
-    """The connection to the switch is gone."""
-
-    link: Link
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """Whole messages of the switch."""
-
-    link: Link
-    messages: list[bytes]
-
-
 class HostRenamed(Exception):
     """The switch's database calls this host otherwise now; everything is to be worked out again under that name."""
 
 
-Event = Batch | Snapshot | Connected | Disconnected | Received
-
-
 class Agent:
-    """One host; ``tell`` takes reports for the store and must not block."""
+    """One host."""
 
     def __init__(
         self,
         program: Program,
         host: str,
-        tell: Callable[[Iterable[Report]], None],
+        around: Surroundings,
         audit_s: float = 60.0,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -99,19 +63,20 @@ class Agent:
         self.figures = Figures(self.engine)
         self.counters: Counter[str] = Counter()
         self.applied = 0
-        self._tell = tell
+        self._around = around
+        self._telling = Telling(around.tell, wall)
         self._audit_s = audit_s
-        self._wall = wall
         self._sequence = 0
         self._session: Session | None = None
         self._link: Link | None = None
         self._unsaid = Touched()
-        self._uplink = ("", 0)
+        self._seen: Snapshot
+        self._interest: Interest = {}
         self._in_step = False
-        self._refused: dict[Any, str] = {}
-        self._faults: dict[Unit, str] = {}
+        self._prompt = False
+        self._held: dict[ReportKey, Report] = {}
+        self._faults = Faults()
         self._reported = frozenset(cls for feature in program.features for cls in feature.reports)
-        self._told: Host | None = None
         self._heartbeat = 0.0
         self._now = 0.0
         self._due = {ticker.name: 0.0 for ticker in program.tickers}
@@ -121,16 +86,19 @@ class Agent:
         gc.disable()
         changes = [change for batch in batches for change in batch.changes]
         self._sequence = max((batch.sequence for batch in batches), default=0)
-        self._uplink = _uplink(seen)
+        self._seen = seen
         self._unsaid = self.engine.apply(changes + local_changes(self.engine.state, seen))
         self.engine.prepare()
         gc.freeze()
         gc.enable()
-        known = self.engine.state.get(Host, self.host)
+        self._interest = self._reach()
+        known = self.engine.state.get(HostStatus, self.host)
         if known is not None:  # the switch kept its flows while this program was away
             self.applied = min(known.applied, self._sequence)
+        self._telling.host(host_of(seen))
         self._faulty()
-        self._tell(self.engine.take_reports(reconcile=True))
+        self._report(self.engine.take_reports(reconcile=True))
+        self._around.watch(self._peers())
         log.info("loaded", host=self.host, sequence=self._sequence, flows=len(self.engine.desired.flows))
 
     # Events.
@@ -148,7 +116,7 @@ class Agent:
                 self.figures.arrived(event.sequence, now if arrived is None else arrived)
             self._changed(event.changes)
         elif isinstance(event, Snapshot):
-            self._seen(event)
+            self._looked(event)
         elif isinstance(event, Connected):
             self._connected(event.link)
         elif event.link is self._link:
@@ -169,15 +137,18 @@ class Agent:
                 self._link.send(self.figures.ask(now))
         if now >= self._heartbeat:
             self._heartbeat = now + HEARTBEAT_S
-            self._tell(self.engine.take_reports(reconcile=True))
-            self._tell_host(always=True)
+            self._report(self.engine.take_reports(reconcile=True))
+            self._telling.host(host_of(self._seen), always=True)
+            self._tell_status(always=True)
+        elif now >= self._telling.due:
+            self._tell_status()
 
     @property
     def deadline(self) -> float:
         """When ``tick`` has something to do, in seconds of the same clock."""
         if self._session is None:
             return NEVER
-        due = min(self._session.deadline, self._heartbeat)
+        due = min(self._session.deadline, self._heartbeat, self._telling.due)
         return min(due, self.figures.due, *self._due.values()) if self._session.state == "LIVE" else due
 
     def status(self) -> dict[str, Any]:
@@ -203,35 +174,46 @@ class Agent:
         touched = self.engine.apply(changes)
         if len(touched.cookies) > MANY:
             gc.freeze()  # it stays, so the collector has nothing to find there, however often it looks
+        self._prompt |= bool(touched)
         if self._session is None:
             self._unsaid.merge(touched)
         else:
             self._obey(self._session.update(touched, self._sequence))
         # What was on its way to the store when it became untrue arrives here afterwards: compare it once more.
-        reports = self.engine.take_reports(also=[(c.cls, c.id) for c in changes if c.cls in self._reported])
-        if reports:
-            self._tell(reports)
+        self._report(self.engine.take_reports(also=[(c.cls, c.id) for c in changes if c.cls in self._reported]))
+        if any(concerns(change.cls, change.id, self._seen.ports) for change in changes):
+            self._follow()
         if self._faults or self.engine.errors:
             self._faulty()
 
     def _faulty(self) -> None:
         """Log and report which units could not be turned into flows, each fault once."""
-        before, self._faults = self._faults, {unit: repr(fault) for unit, fault in self.engine.errors.items()}
-        for unit, fault in self._faults.items():
-            if before.get(unit) != fault:
-                log.error("a unit keeps its last good flows", unit=str(unit), error=fault)
-        self._tell_host()
+        self._faults.units(self.engine.errors)
+        self._tell_status()
 
-    def _seen(self, seen: Snapshot) -> None:
+    def _looked(self, seen: Snapshot) -> None:
         if seen.host != self.host:
             raise HostRenamed(f"this host was {self.host!r} and is {seen.host!r} now")
+        self._seen = seen
+        self._follow()
         changes = local_changes(self.engine.state, seen)
         if changes:
-            log.info("ports changed", here=[c.id for c in changes if c.new], gone=[c.id for c in changes if not c.new])
+            ports = [change for change in changes if change.cls is LocalPort]
+            if ports:
+                log.info("ports changed", here=[c.id for c in ports if c.new], gone=[c.id for c in ports if not c.new])
             self._changed(changes)
-        if _uplink(seen) != self._uplink:
-            self._uplink = _uplink(seen)
-            self._tell_host()
+        self._telling.host(host_of(seen))
+        self._tell_status(lazy=True)
+
+    def _reach(self) -> Interest:
+        return reach(self.engine.state, self.host, self._seen.ports, self._seen.settings.gateway > 0)
+
+    def _follow(self) -> None:
+        """Ask the store for what the ports that are here can reach now."""
+        interest = self._reach()
+        if interest != self._interest:
+            self._interest = interest
+            self._around.follow(interest)
 
     # The switch.
 
@@ -239,7 +221,7 @@ class Agent:
         if self._link is not None:
             self._disconnected()
         self._link = link
-        self._refused.clear()
+        self._faults.reconnected()
         self._in_step = False
         self._session = session = Session(self.engine.desired, self._sequence, self._audit_s)
         self.counters["connections"] += 1
@@ -280,9 +262,7 @@ class Agent:
             log.error("a handler failed", error=repr(fault))
             return
         self._send_packets([answer for answer in answers if isinstance(answer, PacketOut)])
-        reports = [answer for answer in answers if not isinstance(answer, PacketOut)]
-        if reports:
-            self._tell(reports)
+        self._report([answer for answer in answers if not isinstance(answer, PacketOut)])
 
     def _obey(self, commands: list[Command]) -> None:
         for command in commands:
@@ -313,18 +293,16 @@ class Agent:
         if waited is not None:
             tell = log.info if waited > SLOW_S else log.debug
             tell("confirmed", host=self.host, sequence=sequence, ms=round(waited * 1000, 2))
-        self._tell_host()
+        settled = session is not None and not session.busy
+        if settled and self._held:
+            held, self._held = list(self._held.values()), {}
+            self._around.tell(held)
+        self._tell_status(lazy=not self._prompt)
+        self._prompt = self._prompt and not settled
 
     def _refuse(self, refused: Refused) -> None:
-        thing = refused.thing
-        if isinstance(thing, Flow):
-            key: Any = thing.cookie
-            name = f"{', '.join(self.engine.owners(thing.cookie))}: flow {thing.cookie:#x}"
-        else:
-            key = type(thing), thing.id
-            name = f"{type(thing).__name__.lower()} {thing.id}"
-        self._refused[key] = f"{name}: {refused.error}"
-        log.error("the switch refused", what=name, error=str(refused.error))
+        owners = self.engine.owners(refused.thing.cookie) if isinstance(refused.thing, Flow) else []
+        self._faults.refused(refused, owners)
 
     def _send_packets(self, packets: list[PacketOut]) -> None:
         if not packets or self._link is None:
@@ -338,51 +316,47 @@ class Agent:
 
     # What the region is told.
 
-    def _tell_host(self, always: bool = False) -> None:
-        """Report this host's own row when it says something new, or as a sign of life."""
+    def _report(self, reports: Iterable[Report]) -> None:
+        """Keep what is this controller's own; tell the rest: what comes at once, what goes once the switch has let go.
+
+        So whoever waits for something to be gone here knows that no packet meets it any more.
+        """
+        now: list[Report] = []
+        own: list[Change] = []
+        for one in reports:
+            record = one.record if isinstance(one, Put) else None
+            cls, id = (one.cls, one.id) if isinstance(one, Drop) else (type(one.record), one.record.id)
+            if meta(cls).local:
+                own.append(Change(cls, id, self.engine.state.get(cls, id), record))
+            elif record is not None or (self._session is not None and not self._session.busy):
+                self._held.pop((cls, id), None)
+                now.append(one)
+            else:
+                self._held[cls, id] = one
+        if now:
+            self._around.tell(now)
+        if own:
+            self._changed(own)
+            self._around.watch(self._peers())
+
+    def _peers(self) -> dict[str, Ip4]:
+        """The hosts that this one sends packets to."""
+        return {peer.id: peer.address for peer in self.engine.state.all(Peer).values()}
+
+    def _tell_status(self, *, always: bool = False, lazy: bool = False) -> None:
+        """Report how this host does when it says something new, or as a sign of life."""
         session = self._session
-        name, mac = self._uplink
-        row = Host(
+        peers = self.engine.state.all(LocalPeer).values()
+        status = HostStatus(
             id=self.host,
-            uplink=name,
-            uplink_mac=Mac(mac),
+            host=self.host,
             applied=self.applied,
             flows=len(session.installed.flows) if session is not None else 0,
-            errors=self._errors(session),
+            errors=self._faults.texts(session),
             drops=self.figures.dropped,
-            seen=self._told.seen if self._told is not None else 0.0,
+            peers={peer.id: "up" if peer.up else "down" for peer in peers},
         )
-        if always or row != self._told:
-            self._told = replace(row, seen=self._wall())
-            self._tell([Put(self._told)])
-
-    def _errors(self, session: Session | None) -> tuple[str, ...]:
-        faults = [f"{unit}: {fault}" for unit, fault in self._faults.items()]
-        if session is not None and self._refused:
-            left = session.refusals
-            others: list[Meter | Group] = [*left.meters.values(), *left.groups.values()]
-            still = {*left.flows, *((type(thing), thing.id) for thing in others)}
-            self._refused = {key: text for key, text in self._refused.items() if key in still}
-        return tuple(sorted([*faults, *self._refused.values()])[:ERRORS_MAX])
-
-
-def local_changes(state: State, seen: Snapshot) -> list[Change]:
-    """What must change in the controller's memory so that it has the ports and the uplink of this snapshot."""
-    wanted: dict[tuple[type, str], Any] = {
-        (LocalPort, id): LocalPort(id=id, ofport=row.ofport, name=row.name) for id, row in seen.ports.items()
-    }
-    if seen.uplink is not None:
-        row = seen.uplink
-        wanted[LocalUplink, UPLINK] = LocalUplink(id=UPLINK, ofport=row.ofport, mac=row.mac, name=row.name)
-    known: dict[tuple[type, str], Any] = {(LocalPort, id): record for id, record in state.all(LocalPort).items()}
-    known |= {(LocalUplink, id): record for id, record in state.all(LocalUplink).items()}
-    gone = [Change(*key, known[key], None) for key in known.keys() - wanted.keys()]
-    new = [Change(*key, known.get(key), record) for key, record in wanted.items() if known.get(key) != record]
-    return gone + new
-
-
-def _uplink(seen: Snapshot) -> tuple[str, int]:
-    return (seen.uplink.name, seen.uplink.mac) if seen.uplink is not None else ("", 0)
+        self._telling.status(status, self._now, always=always, lazy=lazy)
 
 
 def _packet_in(one: bytes) -> PacketIn:

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,15 @@ from os_ken.controller.handler import DEAD_DISPATCHER, MAIN_DISPATCHER, set_ev_c
 from os_ken.lib import hub
 
 from sdnctl import feature, metrics, osken
-from sdnctl.agent import Connected, Disconnected
+from sdnctl.addresses import Ip4
+from sdnctl.bridge import BRIDGE
 from sdnctl.core import Core
+from sdnctl.events import Connected, Disconnected
 from sdnctl.feature import Program
 from sdnctl.log import to_stderr
 from sdnctl.store import Store
 from sdnctl.store.ovsdb import OvsdbStore
-from sdnctl.vswitch import BRIDGE, Vswitch, rundir_of
+from sdnctl.vswitch import Vswitch, rundir_of
 
 DIAL_MIN_S, DIAL_MAX_S = 0.05, 1.0
 log = structlog.get_logger("controller")
@@ -87,11 +89,17 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
     def _open(self) -> None:
         """Follow the store and the switch's database; the core waits for both."""
         store = self._store = self._make_store()
-        core = self.core = Core(store, self._program, lambda: self._spawn(self._dial, "dialler"), self._audit_s)
+        core = self.core = Core(
+            store, self._program, lambda: self._spawn(self._dial, "dialler"), self._watch, self._audit_s
+        )
         core.start()
         self._vswitch = Vswitch(self._ovs_db, core.put)
         self._vswitch.start()
         store.subscribe(core.put)
+
+    def _watch(self, peers: Mapping[str, Ip4]) -> None:
+        if self._vswitch is not None:
+            self._vswitch.watch(peers)
 
     def _dial(self) -> None:
         """Keep a connection to the bridge, for as long as this program runs."""

@@ -7,23 +7,43 @@ other thread touches the engine or a session.
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
 
-from sdnctl.agent import Agent, Event, Link, Received
+from sdnctl.addresses import Ip4
+from sdnctl.agent import Agent
+from sdnctl.events import Event, Link, Received
 from sdnctl.feature import Program
 from sdnctl.of import message
+from sdnctl.packets import Report
+from sdnctl.reach import reach
 from sdnctl.reporter import Reporter
-from sdnctl.store import Batch, Store
-from sdnctl.vswitch import Snapshot
+from sdnctl.snapshot import Snapshot
+from sdnctl.store import Batch, Interest, State, Store
 
+log = structlog.get_logger("core")
 PACKET_INS_MAX = 512  # waiting at a time; what comes beyond is dropped, as the full queue of a router does
 ASKING_S = 2.0
 R = TypeVar("R")
 Work = Callable[[Agent], None]
-log = structlog.get_logger("core")
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """Whom the agent asks for things."""
+
+    store: Store
+    reporter: Reporter
+    watch: Callable[[Mapping[str, Ip4]], None]
+
+    def tell(self, reports: Iterable[Report]) -> None:
+        self.reporter.put(*reports)
+
+    def follow(self, interest: Interest) -> int:
+        return self.store.follow(interest)
 
 
 class Core:
@@ -32,12 +52,21 @@ class Core:
     ``ready`` is called once, when the store and the switch's database are loaded and the switch may be dialled.
     """
 
-    def __init__(self, store: Store, program: Program, ready: Callable[[], object], audit_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        store: Store,
+        program: Program,
+        ready: Callable[[], object],
+        watch: Callable[[Mapping[str, Ip4]], None],
+        audit_s: float = 60.0,
+    ) -> None:
+        """``watch`` gets the hosts to watch, by name and tunnel address; see ``Vswitch.watch``."""
         self.agent: Agent | None = None
         self.packet_ins_dropped = 0
         self._store = store
         self.program = program
         self._ready = ready
+        self._watch = watch
         self._audit_s = audit_s
         self._reporter: Reporter | None = None
         self._queue: queue.SimpleQueue[tuple[Event | Work | None, float]] = queue.SimpleQueue()
@@ -81,25 +110,38 @@ class Core:
         batches, seen = loaded
         log.info("the store and the switch are known", host=seen.host, ports=len(seen.ports))
         reporter = self._reporter = Reporter(self._store, seen.host)
-        agent = Agent(self.program, seen.host, lambda reports: reporter.put(*reports), self._audit_s)
+        agent = Agent(self.program, seen.host, _Around(self._store, reporter, self._watch), self._audit_s)
         agent.load(batches, seen)
         self.agent = agent
         self._ready()
         self._serve(agent)
 
     def _load(self) -> tuple[list[Batch], Snapshot] | None:
-        """The first batch of the store and the first snapshot, and whatever came between; None when told to end."""
+        """What the switch's database says, and all of the store that this host can reach; None when told to end.
+
+        Which that is shows itself step by step: the ports that are plugged in, then what is of their VPCs.
+        """
         batches: list[Batch] = []
+        known = State()
         seen: Snapshot | None = None
-        while not batches or seen is None:
+        interest: Interest = {}
+        due = 0
+        while True:
             event, _ = self._queue.get()
             if event is None:
                 return None
             if isinstance(event, Batch):
                 batches.append(event)
+                known.apply(event.changes)
             elif isinstance(event, Snapshot):
                 seen = event
-        return batches, seen
+            if seen is None or not batches or batches[-1].followed < due:
+                continue
+            wanted = reach(known, seen.host, seen.ports, seen.settings.gateway > 0)
+            if wanted == interest:
+                return batches, seen
+            interest = wanted
+            due = self._store.follow(wanted)
 
     def _serve(self, agent: Agent) -> None:
         while True:

@@ -8,18 +8,19 @@ import queue
 import re
 from dataclasses import dataclass
 
-from sdnctl.agent import local_changes
 from sdnctl.engine import Engine
 from sdnctl.errors import StoreError
 from sdnctl.feature import Program, discover
 from sdnctl.host import Host
+from sdnctl.local import local_changes
 from sdnctl.of.flow import OURS, OURS_MASK
 from sdnctl.of.text import text
 from sdnctl.pipeline import Names
 from sdnctl.problem import Problem
+from sdnctl.snapshot import Snapshot
 from sdnctl.store import Batch, Store
 from sdnctl.store.ovsdb import OvsdbStore
-from sdnctl.vswitch import Snapshot, Vswitch
+from sdnctl.vswitch import Vswitch
 
 PATIENCE_S = 5.0
 _COOKIE = re.compile(r"(?:cookie=)?(0x[0-9a-fA-F]{1,16})\b")

@@ -1,9 +1,10 @@
 """The ledger of what the switch should have and on whose behalf: every flow, meter, group and report has owners.
 
-The same flow from two owners is shared.  The same key with two bodies is a conflict: it names both, and the later one
-keeps its last good flows.  What changes is noted in a ``Touched``.
+The same flow from two owners is shared, a report too.  The same key with two bodies is a conflict: it names both, and
+the later one keeps its last good flows.  What changes is noted in a ``Touched``.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
@@ -28,6 +29,7 @@ class Ledger:
         self._by_key: dict[bytes, Flow] = {}
         self._meter_owner: dict[int, Unit] = {}
         self._group_owner: dict[int, Unit] = {}
+        self._reporters: Counter[ReportKey] = Counter()
         self._contesting: set[Unit] = set()
 
     def owners(self, cookie: int) -> tuple[Unit, ...]:
@@ -103,8 +105,11 @@ class Ledger:
             del self.desired.groups[group.id], self._group_owner[group.id]
             touched.groups.add(group.id)
         for record in held.reports:
-            self.reports.pop((type(record), record.id), None)
-            reports.add((type(record), record.id))
+            key = (type(record), record.id)
+            self._reporters[key] -= 1
+            if not self._reporters[key]:
+                del self._reporters[key], self.reports[key]
+            reports.add(key)
 
     def _add(self, unit: Unit, new: Yield, touched: Touched, reports: set[ReportKey]) -> None:
         unit.held = new
@@ -125,8 +130,10 @@ class Ledger:
             self._group_owner[group.id] = unit
             touched.groups.add(group.id)
         for record in new.reports:
-            self.reports[type(record), record.id] = record
-            reports.add((type(record), record.id))
+            key = (type(record), record.id)
+            self.reports[key] = record
+            self._reporters[key] += 1
+            reports.add(key)
         touched.announce += ((item.flow.cookie, item.packet) for item in new.announce)
 
     def _enter(self, unit: Unit, flow: Flow, touched: Touched) -> None:

@@ -15,6 +15,7 @@ T = TypeVar("T")
 Kind = Literal["id", "plain", "ref", "number", "label"]
 OnDelete = Literal["restrict", "cascade", "clear"]
 Index = tuple[str, ...]
+Reach = Literal["", "region", "host", "vpc"]
 _MISSING: Any = dataclasses.MISSING
 
 
@@ -38,7 +39,8 @@ class Meta:
     """Everything the machine knows of a resource class.
 
     ``index_of`` maps an index to a function that lists a record's values under it (several when a field of the index
-    is a tuple).  ``identity`` gives the part of a record whose change is felt: everything but the labels.
+    is a tuple).  ``identity`` gives the part of a record whose change is felt: everything but the labels.  ``reach``
+    says which of its records a host's controller holds, and by which field that is told (``reach_field``).
     """
 
     cls: type
@@ -48,8 +50,15 @@ class Meta:
     indexes: tuple[Index, ...]
     report: bool
     local: bool
+    reach: Reach
+    plugged: bool
     index_of: Mapping[Index, Callable[[Any], tuple[Any, ...]]]
     identity: Callable[[Any], tuple[Any, ...]]
+
+    @property
+    def reach_field(self) -> str:
+        """The field that holds the host or VPC by which a controller chooses: named like its reach, or the id."""
+        return self.reach if self.reach in self.fields else "id"
 
     @property
     def refs(self) -> tuple[FieldMeta, ...]:
@@ -109,7 +118,9 @@ def _identity(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
     return lambda record: tuple(getattr(record, name) for name in names)
 
 
-def _describe(cls: type, prefix: str, indexes: tuple[Index, ...], report: bool, local: bool) -> Meta:
+def _describe(
+    cls: type, prefix: str, indexes: tuple[Index, ...], report: bool, local: bool, reach: Reach, plugged: bool
+) -> Meta:
     hints = get_type_hints(cls)
     fields: dict[str, FieldMeta] = {}
     for item in dataclasses.fields(cls):
@@ -134,6 +145,8 @@ def _describe(cls: type, prefix: str, indexes: tuple[Index, ...], report: bool, 
         tuple(index_of),
         report,
         local,
+        reach,
+        plugged,
         MappingProxyType(index_of),
         _identity(felt),
     )
@@ -141,12 +154,21 @@ def _describe(cls: type, prefix: str, indexes: tuple[Index, ...], report: bool, 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field, label, ref, number))
 def resource(
-    *, prefix: str = "", indexes: tuple[Index, ...] = (), report: bool = False, local: bool = False
+    *,
+    prefix: str = "",
+    indexes: tuple[Index, ...] = (),
+    report: bool = False,
+    local: bool = False,
+    reach: Reach = "",
+    plugged: bool = False,
 ) -> Callable[[type[T]], type[T]]:
     """Declare a resource class; every ``ref`` and ``number`` field is indexed by itself.
 
     ``report`` marks what hosts write (no sequence number is spent on it), ``local`` what lives in one controller's
-    memory only.  Raises TypeError when an index names an unknown field or the name is taken.
+    memory only.  ``reach`` says what a host's controller holds of it: nothing, all of the ``region``, what is of the
+    ``host``, or what is of a ``vpc`` that the host has a port of.  ``plugged`` marks the class whose ids are the
+    ``iface-id`` of a switch's Interface rows.  Raises TypeError when an index names an unknown field or the name is
+    taken.
     """
 
     def declare(cls: type[T]) -> type[T]:
@@ -154,7 +176,7 @@ def resource(
         known = _REGISTRY.get(made.__name__)
         if known is not None and known.cls.__module__ != made.__module__:
             raise TypeError(f"resource {made.__name__} is declared in {known.cls.__module__} and {made.__module__}")
-        _REGISTRY[made.__name__] = _describe(made, prefix, indexes, report, local)
+        _REGISTRY[made.__name__] = _describe(made, prefix, indexes, report, local, reach, plugged)
         return made
 
     return declare

@@ -107,6 +107,11 @@ class Session:
         self._suspects: set[int] = set()
         self._out: list[Command] = []
 
+    @property
+    def busy(self) -> bool:
+        """Whether the switch has still to confirm something that is wanted."""
+        return self.state != "LIVE" or self._flight is not None or self._pending is not None
+
     # Events.
 
     def connected(self) -> list[Command]:

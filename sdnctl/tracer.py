@@ -12,17 +12,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sdnctl.agent import local_changes
+from sdnctl.bridge import BRIDGE
 from sdnctl.engine import Engine
 from sdnctl.errors import IntentError
 from sdnctl.explain import look
 from sdnctl.feature import Program
+from sdnctl.local import local_changes
 from sdnctl.model import meta, resources
 from sdnctl.of.fields import IN_PORT
+from sdnctl.snapshot import Snapshot
 from sdnctl.steps import Packet, flow_text, read
 from sdnctl.store import Change, State, Store
 from sdnctl.story import Question, Story, tell
-from sdnctl.vswitch import BRIDGE, Snapshot, rundir_of
+from sdnctl.vswitch import rundir_of
 
 PATIENCE_S = 5.0
 IDLE_S = 600.0

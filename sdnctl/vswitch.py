@@ -6,18 +6,20 @@ connection or a missed event cannot leave a port behind.
 """
 
 import os
+import select
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from sdnctl.addresses import Mac
+from sdnctl.addresses import Ip4, Mac
+from sdnctl.bridge import BRIDGE, TUNNEL_PORT, Wanted, create, heard, lacking, mend, ports_wanted
+from sdnctl.snapshot import Row, Settings, Snapshot, chosen, wrong
 
 sys.modules.setdefault("eventlet", None)  # type: ignore[arg-type]  # ovs.poller would let it replace select
 import ovs.db.idl  # noqa: E402
@@ -25,56 +27,13 @@ import ovs.jsonrpc  # noqa: E402
 import ovs.poller  # noqa: E402
 import ovs.stream  # noqa: E402
 
-BRIDGE = "br-int"
-OPENFLOW = "OpenFlow14"
 COLUMNS = {
     "Open_vSwitch": ["bridges", "datapath_types", "external_ids"],
     "Bridge": ["name", "ports", "fail_mode", "datapath_type", "protocols"],
     "Port": ["name", "interfaces"],
-    "Interface": ["name", "type", "ofport", "external_ids", "mac_in_use"],
+    "Interface": ["name", "type", "options", "ofport", "external_ids", "mac_in_use", "bfd", "bfd_status"],
 }
 log = structlog.get_logger("vswitch")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Row:
-    """One ready Interface of br-int: its name, OpenFlow port, iface-id ("" when it has none) and MAC address."""
-
-    name: str
-    ofport: int
-    iface_id: str
-    mac: Mac
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What the switch's database says now: the host's name, its ports by iface-id, and its way out if it has one."""
-
-    host: str
-    ports: Mapping[str, Row]
-    uplink: Row | None = None
-
-
-def snapshot(host: str, rows: Iterable[Row], uplink: str, before: Mapping[str, Row]) -> tuple[Snapshot, list[Row]]:
-    """The picture, and the rows left out because another row has their iface-id; who had it ``before`` keeps it."""
-    ports: dict[str, Row] = {}
-    losers: list[Row] = []
-    found: Row | None = None
-    for row in sorted(rows):
-        if row.name == uplink:
-            found = row
-        if not row.iface_id:
-            continue
-        holder = ports.get(row.iface_id)
-        held = before.get(row.iface_id)
-        if holder is None:
-            ports[row.iface_id] = row
-        elif held is not None and row.name == held.name:
-            losers.append(holder)
-            ports[row.iface_id] = row
-        else:
-            losers.append(row)
-    return Snapshot(host, ports, found), losers
 
 
 def kernel_datapath() -> bool:
@@ -100,8 +59,8 @@ def rundir_of(remote: str) -> str:
 class Vswitch:
     """Follows one switch's database and keeps its integration bridge as this controller needs it.
 
-    ``deliver`` is called on the thread of this object with each new Snapshot.  Nothing is deleted, ever; what is
-    written is br-int when it is missing, ``fail_mode=secure`` and OpenFlow14 where other versions are listed.
+    ``deliver`` is called on the thread of this object with each new Snapshot.  What is written is told in ``bridge``;
+    nothing is ever deleted that was not made there.
     """
 
     def __init__(self, remote: str, deliver: Callable[[Snapshot], None], host: str = "") -> None:
@@ -110,6 +69,8 @@ class Vswitch:
         self._host = host
         self._last: Snapshot | None = None
         self._warned: set[Row] = set()
+        self._complaints: Mapping[str, str] = {}
+        self._watched: Mapping[str, Ip4] | None = None
         self._stopping = False
         self._wake_read, self._wake_write = os.pipe()
         self._thread = threading.Thread(target=self._run, name="vswitch", daemon=True)
@@ -124,23 +85,30 @@ class Vswitch:
         os.write(self._wake_write, b"x")
         self._thread.join(5)
 
+    def watch(self, peers: Mapping[str, Ip4]) -> None:
+        """Watch the ways to these hosts, by name and tunnel address, and no others; may be called on any thread."""
+        self._watched = peers
+        os.write(self._wake_write, b"x")
+
     def _run(self) -> None:
         schema = self._schema()
         if schema is None:
             return
         idl = ovs.db.idl.Idl(self._remote, _helper(schema), leader_only=False)
         idl._session.reconnect.set_backoff(50, 1000)
-        seqno = idl.change_seqno
+        seqno, watched = idl.change_seqno, self._watched
         while not self._stopping:
             idl.run()
-            if idl.change_seqno != seqno:
-                seqno = idl.change_seqno
+            if idl.change_seqno != seqno or watched is not self._watched:
+                seqno, watched = idl.change_seqno, self._watched
                 self._look(idl)
                 continue
             poller = ovs.poller.Poller()
             idl.wait(poller)
             poller.fd_wait(self._wake_read, ovs.poller.POLLIN)
             poller.block()
+            if select.select([self._wake_read], [], [], 0)[0]:
+                os.read(self._wake_read, 4096)
         idl.close()
 
     def _schema(self) -> Any:
@@ -163,21 +131,49 @@ class Vswitch:
         switch = next(iter(idl.tables["Open_vSwitch"].rows.values()), None)
         if switch is None:
             return
-        bridge = next((b for b in switch.bridges if b.name == BRIDGE), None)
-        if not _ensure(idl, switch, bridge):
-            return  # what was written comes back as the next change
-        assert bridge is not None
+        br_int = next((b for b in switch.bridges if b.name == BRIDGE), None)
         ids = switch.external_ids
+        settings = Settings.read(ids)
+        self._complain(wrong(ids))
+        wanted = ports_wanted(settings, self._watched or {})
+        keep = self._watched is None  # nobody has said yet which are wanted
+        if br_int is None or lacking(br_int, wanted, keep):
+            self._write(idl, switch, br_int, wanted, keep)
+            return  # what was written comes back as the next change
+        now = self._picture(ids, settings, br_int)
+        if now != self._last:
+            self._last = now
+            self._deliver(now)
+
+    def _complain(self, about: Mapping[str, str]) -> None:
+        for name, problem in about.items():
+            if self._complaints.get(name) != problem:
+                log.error("a setting of this host is ignored", name=name, problem=problem)
+        self._complaints = about
+
+    def _write(self, idl: Any, switch: Any, br_int: Any, wanted: Mapping[str, Wanted], keep: bool) -> None:
+        txn = ovs.db.idl.Transaction(idl)
+        txn.add_comment("sdnctl: ensure br-int")
+        if br_int is None:
+            system = "system" in getattr(switch, "datapath_types", []) and kernel_datapath()
+            br_int = create(txn, idl.tables, switch, "system" if system else "netdev")
+        mend(txn, idl.tables, br_int, wanted, keep)
+        status = txn.commit_block()
+        log.info("bridge written", bridge=BRIDGE, status=str(status), error=txn.get_error() or None)
+
+    def _picture(self, ids: Mapping[str, str], settings: Settings, br_int: Any) -> Snapshot:
         host = self._host or ids.get("sdnctl-host") or socket.gethostname()
         before = self._last.ports if self._last is not None else {}
-        now, losers = snapshot(host, _rows(bridge), ids.get("sdnctl-uplink", ""), before)
+        rows = list(_rows(br_int))
+        ports, losers = chosen(rows, before)
         for row in losers:
             if row not in self._warned:
                 log.warning("two interfaces have one iface-id", iface_id=row.iface_id, ignored=row.name)
         self._warned = set(losers)
-        if now != self._last:
-            self._last = now
-            self._deliver(now)
+        by_name = {row.name: row for row in rows}
+        tunnel = by_name.get(TUNNEL_PORT) if settings.encap_ip else None
+        uplink = by_name.get(ids.get("sdnctl-uplink", ""))
+        return Snapshot(host, ports, uplink, settings, tunnel.ofport if tunnel is not None else 0, heard(br_int))
 
 
 def _helper(schema: Any) -> Any:
@@ -194,41 +190,5 @@ def _rows(bridge: Any) -> Iterable[Row]:
             ofport = interface.ofport[0] if interface.ofport else -1
             if ofport > 0:
                 mac = Mac.parse(interface.mac_in_use[0]) if interface.mac_in_use else Mac(0)
-                yield Row(interface.name, ofport, interface.external_ids.get("iface-id", ""), mac)
-
-
-def _ensure(idl: Any, switch: Any, bridge: Any) -> bool:
-    """True when the bridge is as it must be; else the difference was written."""
-    if bridge is not None:
-        secure = bridge.fail_mode == ["secure"]
-        speaks = not bridge.protocols or OPENFLOW in bridge.protocols
-        if secure and speaks:
-            return True
-    txn = ovs.db.idl.Transaction(idl)
-    txn.add_comment("sdnctl: ensure br-int")
-    if bridge is None:
-        bridge = _create(txn, idl, switch)
-    bridge.fail_mode = ["secure"]
-    if bridge.protocols and OPENFLOW not in bridge.protocols:
-        bridge.protocols = [*bridge.protocols, OPENFLOW]
-    status = txn.commit_block()
-    log.info("bridge written", bridge=BRIDGE, status=str(status), error=txn.get_error() or None)
-    return False
-
-
-def _create(txn: Any, idl: Any, switch: Any) -> Any:
-    interface = txn.insert(idl.tables["Interface"])
-    interface.name = BRIDGE
-    interface.type = "internal"
-    port = txn.insert(idl.tables["Port"])
-    port.name = BRIDGE
-    port.interfaces = [interface]
-    bridge = txn.insert(idl.tables["Bridge"])
-    bridge.name = BRIDGE
-    bridge.ports = [port]
-    system = "system" in getattr(switch, "datapath_types", []) and kernel_datapath()
-    bridge.datapath_type = "system" if system else "netdev"
-    bridge.protocols = []
-    switch.verify("bridges")
-    switch.bridges = [*switch.bridges, bridge]
-    return bridge
+                id = interface.external_ids.get("iface-id", "")
+                yield Row(interface.name, ofport, id, mac, str(interface.uuid))

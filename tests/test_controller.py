@@ -17,7 +17,7 @@ from sdnctl.agent import Agent
 from sdnctl.controller import Controller
 from sdnctl.errors import FeatureError
 from sdnctl.feature import View, always, assemble, every, feature, packet_in
-from sdnctl.host import Binding, Host, LocalPort
+from sdnctl.host import Binding, Host, HostStatus, LocalPort
 from sdnctl.of import message
 from sdnctl.of.actions import CONTROLLER, load, meter, output
 from sdnctl.of.fields import IN_PORT, IP_DST, REG
@@ -125,7 +125,9 @@ def store() -> MemoryStore:
 def switch(monkeypatch: pytest.MonkeyPatch) -> Iterator[DummySwitch]:
     monkeypatch.delenv("OVS_RUNDIR", raising=False)
     with DummySwitch() as running:
-        running.vsctl("set", "open_vswitch", ".", f"external_ids:sdnctl-host={HERE}")
+        # A gateway follows all there is, also VPCs that it has no port of.
+        ids = (f"external_ids:sdnctl-host={HERE}", "external_ids:sdnctl-gateway=1")
+        running.vsctl("set", "open_vswitch", ".", *ids)
         yield running
 
 
@@ -144,8 +146,8 @@ def count(switch: DummySwitch) -> int:
     return switch.ofctl("dump-flows").count("cookie=")
 
 
-def host(store: MemoryStore) -> Host:
-    found = store.state.get(Host, HERE)
+def host(store: MemoryStore) -> HostStatus:
+    found = store.state.get(HostStatus, HERE)
     assert found is not None
     return found
 
@@ -189,8 +191,7 @@ def test_a_port_that_comes_is_served_and_one_that_goes_is_not(running: Running, 
 def test_an_uplink_is_reported(running: Running, switch: DummySwitch) -> None:
     running.in_step()
     switch.vsctl("add-port", "br-int", "eth1", "--", "set", "open_vswitch", ".", "external_ids:sdnctl-uplink=eth1")
-    wait(lambda: host(running.store).uplink == "eth1")
-    assert host(running.store).uplink_mac
+    wait(lambda: (known := running.store.state.get(Host, HERE)) and known.uplink == "eth1" and known.uplink_mac)
 
 
 def test_a_lost_connection_comes_back_without_a_single_flow_message(running: Running, switch: DummySwitch) -> None:

@@ -160,7 +160,7 @@ def test_the_real_one_ends_every_packet() -> None:
     discover()
     flows, _ = PIPELINE.misses(drop)
     declared = {one.table for one in flows}
-    ends = {"own_arp", "switch", "hop_limit", "local_route", "quoted_out", "dnat", "quoted_in", "drop"}
+    ends = {"own_arp", "remote", "switch", "hop_limit", "local_route", "quoted_out", "dnat", "quoted_in", "drop"}
     assert {table.name for table in PIPELINE.tables.values() if table.id not in declared} == ends
 
 

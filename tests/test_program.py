@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sdnctl.host import Binding, Host
+from sdnctl.host import Binding, HostStatus
 from sdnctl.model import meta
 from sdnctl.store import Batch, Region, Txn
 from sdnctl.store.ovsdb import OvsdbStore
@@ -77,7 +77,7 @@ class Site:
     def applied(self) -> bool:
         """Whether this host has reported all that the store has as confirmed."""
         with self.store.read() as state:
-            host = state.get(Host, HERE)
+            host = state.get(HostStatus, HERE)
             return host is not None and host.applied == state.sequence and state.get(Binding, self.port.id) is not None
 
     def flows(self) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TypeVar
 import pytest
 
 from sdnctl.errors import StoreError
-from sdnctl.host import Binding, Host
+from sdnctl.host import Binding, Host, HostStatus
 from sdnctl.packets import Drop, Put
 from sdnctl.reporter import Reporter
 from sdnctl.store import Txn
@@ -40,7 +40,9 @@ class SlowStore(MemoryStore):
 
 @pytest.fixture
 def store() -> SlowStore:
-    return SlowStore()
+    made = SlowStore()
+    MemoryStore.report(made, lambda txn: txn.put(Host(id=HERE)))
+    return made
 
 
 @pytest.fixture
@@ -54,32 +56,32 @@ def reporter(store: SlowStore) -> Iterator[Reporter]:
 def test_of_two_reports_about_one_record_the_newer_wins(store: SlowStore, reporter: Reporter) -> None:
     store.open.clear()
     for applied in range(1, 100):
-        reporter.put(Put(Host(id=HERE, applied=applied)))
+        reporter.put(Put(HostStatus(id=HERE, host=HERE, applied=applied)))
         if applied == 1:
             assert store.reached.acquire(timeout=5)
     store.open.set()
     assert reporter.flush(5)
-    host = store.state.get(Host, HERE)
+    host = store.state.get(HostStatus, HERE)
     assert host is not None and host.applied == 99
     assert store.commits == 2, "the first, and all the others at once"
 
 
 def test_a_store_out_of_reach_is_tried_again(store: SlowStore, reporter: Reporter) -> None:
     store.away = 2
-    reporter.put(Put(Host(id=HERE, applied=5)))
+    reporter.put(Put(HostStatus(id=HERE, host=HERE, applied=5)))
     assert reporter.flush(5)
-    host = store.state.get(Host, HERE)
+    host = store.state.get(HostStatus, HERE)
     assert host is not None and host.applied == 5
 
 
 def test_what_says_nothing_new_is_not_written(store: SlowStore, reporter: Reporter) -> None:
     seen: list[int] = []
-    reporter.put(Put(Host(id=HERE, applied=5)))
+    reporter.put(Put(HostStatus(id=HERE, host=HERE, applied=5)))
     assert reporter.flush(5)
     store.subscribe(lambda batch: seen.append(len(batch.changes)))
-    reporter.put(Put(Host(id=HERE, applied=5)))
+    reporter.put(Put(HostStatus(id=HERE, host=HERE, applied=5)))
     assert reporter.flush(5)
-    assert seen == [1], "only what was there at first"
+    assert seen == [2], "only what was there at first"
 
 
 def test_one_report_that_is_refused_does_not_hold_up_the_others() -> None:
@@ -89,7 +91,7 @@ def test_one_report_that_is_refused_does_not_hold_up_the_others() -> None:
     reporter = Reporter(network.store, HERE)
     gone = Binding(id="port-gone", port="port-gone", vpc="vpc-a", host=HERE)
     real = Binding(id=port.id, port=port.id, vpc="vpc-a", host=HERE)
-    reporter.put(Put(gone), Put(real), Put(Host(id=HERE, applied=3)))
+    reporter.put(Put(gone), Put(real), Put(HostStatus(id=HERE, host=HERE, applied=3)))
     assert reporter.flush(5)
     assert set(network.store.state.all(Binding)) == {port.id}
     reporter.close()

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from sdnctl.addresses import Mac
-from sdnctl.vswitch import Row, Snapshot, Vswitch, kernel_datapath, rundir_of, snapshot
+from sdnctl.snapshot import Row, Snapshot, chosen
+from sdnctl.vswitch import Vswitch, kernel_datapath, rundir_of
 from tests.ovs import DummySwitch
 
 A = Row("tap-a", 1, "port-a", Mac(1))
@@ -50,14 +51,12 @@ def plug(switch: DummySwitch, bridge: str, name: str, id: str) -> None:
 
 
 def test_a_port_is_a_row_with_an_iface_id() -> None:
-    made, losers = snapshot("h", [UP, A, Row("patch", 3, "", Mac(3))], "eth1", {})
-    assert made == Snapshot("h", {"port-a": A}, UP)
-    assert losers == []
+    assert chosen([UP, A, Row("patch", 3, "", Mac(3))], {}) == ({"port-a": A}, [])
 
 
 def test_the_first_of_two_rows_with_one_iface_id_wins_and_keeps_winning() -> None:
-    assert snapshot("h", [B, A], "", {}) == (Snapshot("h", {"port-a": A}), [B])
-    assert snapshot("h", [A, B], "", {"port-a": B}) == (Snapshot("h", {"port-a": B}), [A])
+    assert chosen([B, A], {}) == ({"port-a": A}, [B])
+    assert chosen([A, B], {"port-a": B}) == ({"port-a": B}, [A])
 
 
 def test_the_management_socket_lies_beside_the_database(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from apps.dhcp.model import CLIENT_PORT, DEFAULT_DNS, EVERYBODY, LEASE_SECONDS, MTU, SERVER_PORT
+from apps.dhcp.model import CLIENT_PORT, DEFAULT_DNS, EVERYBODY, LEASE_SECONDS, SERVER_PORT, guest_mtu
 from apps.eni.model import NetworkInterface, known_by_key
 from apps.pipeline import ASK_DHCP, PORT, SERVICE, VPC
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc, vpc_here
@@ -58,7 +58,7 @@ def answer(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
                 mask=subnet.cidr.mask,
                 router=subnet.router,
                 dns=subnet.dns or DEFAULT_DNS,
-                mtu=MTU,
+                mtu=guest_mtu(view),
                 lease_s=LEASE_SECONDS,
             )
             yield PacketOut(frame, (output(packet.in_port),))

@@ -21,7 +21,7 @@ from sdnctl.api.registry import operation, operator
 from sdnctl.api.schema import Address, Block, Id, Json, Name, Request, Tags, Whole, iso, show_tags, tag_dict
 from sdnctl.api.view import View, Writer
 from sdnctl.errors import IntentError
-from sdnctl.host import Host
+from sdnctl.host import Binding, HostStatus
 
 NEVER_PUBLIC = tuple(Cidr.parse(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3"))
 Cells = Callable[[Json], tuple[str, ...]]
@@ -204,7 +204,7 @@ def show(view: View, eip: ElasticIp) -> Json:
         "ipType": eip.ip_type,
         "bandwidthPackageId": "",
         "status": "ASSOCIATED" if eip.port else "NOT_ASSOCIATED",
-        "state": "UP" if confirmed(view, eip.sequence) else "PROCESSING",
+        "state": "UP" if confirmed(view, eip) else "PROCESSING",
     }
 
 
@@ -280,10 +280,17 @@ def charge_of(view: View, eip: ElasticIp) -> Json:
     return show_charge(eip.charge_mode, eip.charge_start, eip.charge_expiry, view.now)
 
 
-def confirmed(view: View, sequence: int) -> bool:
-    """Whether every known host's switch has confirmed a transaction; with no host at all nothing is confirmed."""
-    hosts = view.region.all(Host).values()
-    return bool(hosts) and all(host.applied >= sequence for host in hosts)
+def confirmed(view: View, eip: ElasticIp) -> bool:
+    """Whether the switches concerned have confirmed the last change of an EIP; with no host at all nothing has.
+
+    Concerned is the host of its port; all hosts are as long as nobody knows where the port is.
+    """
+    binding = view.region.get(Binding, eip.port) if eip.port else None
+    if binding is not None:
+        status = view.region.get(HostStatus, binding.host)
+        return status is not None and status.applied >= eip.sequence
+    hosts = view.region.all(HostStatus).values()
+    return bool(hosts) and all(host.applied >= eip.sequence for host in hosts)
 
 
 @operator("createPool", "POST", "/pools", NewPool)

@@ -13,7 +13,7 @@ from sdnctl.store import Txn
 INBOUND_FLOOR_MBPS = 10
 
 
-@resource(prefix="pool", indexes=(("gateway",),))
+@resource(prefix="pool", reach="region", indexes=(("gateway",),))
 class Pool:
     """Public addresses that the operator gave: a block on the uplink and the router that leads out of it."""
 
@@ -24,11 +24,12 @@ class Pool:
     created: float = label(default=0.0)
 
 
-@resource(prefix="fip", indexes=(("address",), ("port", "private")))
+@resource(prefix="fip", reach="vpc", indexes=(("address",), ("port", "private")))
 class ElasticIp:
     """A public address bound one to one to ``private`` of ``port``, or to nothing (``""``, 0).
 
-    ``reserved`` names the tenant's block that it is from.
+    ``vpc`` repeats that of ``port``, for the hosts that follow it.  ``reserved`` names the tenant's block that it is
+    from.
     ``bandwidth`` is the outbound limit in Mbit/s; ``key`` gives its two meters; ``sequence`` is the transaction that
     last touched it, which the switch must confirm before the state is UP.
     """
@@ -41,6 +42,7 @@ class ElasticIp:
     bandwidth: int = field(default=1)
     port: str = ref("NetworkInterface", default="", on_delete="clear")
     private: Ip4 = field(default=Ip4(0))
+    vpc: str = field(default="")
     key: int = number("EIP key", 1, 2**16 - 1)
     sequence: int = label(default=0)
     provider: str = label(default="bgp")
@@ -53,7 +55,7 @@ class ElasticIp:
     created: float = label(default=0.0)
 
 
-@resource(report=True)
+@resource(report=True, reach="host")
 class GatewayNeighbour:
     """What a host learned by ARP: the MAC address of a pool's gateway on its uplink; the id is ``host/pool``."""
 
@@ -142,13 +144,13 @@ def bind(txn: Txn, eip: ElasticIp, port: NetworkInterface, private: Ip4) -> Elas
         raise IntentError("privateIpAddress", f"{private} is not an address of {port.id}")
     for other in txn.by(ElasticIp, ("port", "private"), (port.id, private)):
         raise IntentError.precondition("privateIpAddress", f"{private} of {port.id} has {other} already")
-    bound = replace(eip, port=port.id, private=private, sequence=txn.sequence)
+    bound = replace(eip, port=port.id, private=private, vpc=port.vpc, sequence=txn.sequence)
     txn.put(bound)
     return bound
 
 
 def unbind(txn: Txn, eip: ElasticIp) -> ElasticIp:
     """Take an EIP from whatever it is bound to; it keeps its address and bandwidth."""
-    free = replace(eip, port="", private=Ip4(0), sequence=txn.sequence)
+    free = replace(eip, port="", private=Ip4(0), vpc="", sequence=txn.sequence)
     txn.put(free)
     return free

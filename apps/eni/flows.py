@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from apps.dhcp.model import CLIENT_PORT, EVERYBODY, SERVER_PORT
-from apps.eni.model import NetworkInterface, called, known_by_key
+from apps.eni.model import NetworkInterface, called, claim, known_by_key, plugged_in
 from apps.pipeline import (
     NOT_HERE,
     ORIGIN,
@@ -51,13 +51,13 @@ def ipv4_only() -> Iterator[Item]:
 @feature(each=LocalPort, reports=(Binding,))
 def interface(local: LocalPort, here: str, view: View) -> Iterator[Item]:
     """A network interface that is plugged in here: who sends, what it may send, and how to reach it."""
-    port = view.get(NetworkInterface, local.id)
+    port = view.get(NetworkInterface, local.id) if plugged_in(local.id, view) else None
     vpc = view.get(Vpc, port.vpc) if port is not None else None
     subnet = view.get(Subnet, port.subnet) if port is not None else None
     if port is None or vpc is None or subnet is None:
         return
     # The region learns that the port is on this host.
-    yield Reported(Binding(id=port.id, port=port.id, vpc=port.vpc, host=here))
+    yield Reported(claim(port, local, here, view))
     # In at this switch port, untagged: the packet is the port's, in its subnet and VPC.
     yield ORIGIN.flow(
         Priority.NORMAL,
@@ -66,7 +66,7 @@ def interface(local: LocalPort, here: str, view: View) -> Iterator[Item]:
     )
     yield from _source_check(port)
     # Out: forget where it came in, since it may have to leave there again.
-    yield OUTPUT.flow(Priority.NORMAL, {OUT_PORT: port.key}, [load(IN_PORT, 0), output(local.ofport)])
+    yield OUTPUT.flow(Priority.NORMAL, {VPC: vpc.key, OUT_PORT: port.key}, [load(IN_PORT, 0), output(local.ofport)])
 
 
 def _source_check(port: NetworkInterface) -> Iterator[Item]:
@@ -129,5 +129,6 @@ def not_here(step: Step, view: View) -> str:
     port = known_by_key(step.value(OUT_PORT), view)
     if port is None:
         return NOT_HERE.text
-    where = "on another host, to which there is no way" if view.get(Binding, port.id) else "plugged into no host"
+    binding = view.get(Binding, port.id)
+    where = f"on {binding.host}, to which there is no way from here" if binding else "plugged into no host"
     return f"{called(port)} is {where}"

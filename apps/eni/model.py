@@ -7,7 +7,7 @@ from apps.vpc.model import Subnet
 from sdnctl.addresses import Ip4, Mac
 from sdnctl.errors import IntentError
 from sdnctl.feature import View
-from sdnctl.host import LocalPort
+from sdnctl.host import Binding, LocalPort
 from sdnctl.model import field, label, number, ref, resource
 from sdnctl.store import Txn
 
@@ -16,6 +16,8 @@ OUI = 0xFA163E000000
 
 @resource(
     prefix="port",
+    reach="vpc",
+    plugged=True,
     indexes=(
         ("subnet", "addresses"),
         ("vpc", "addresses"),
@@ -29,7 +31,8 @@ class NetworkInterface:
     """A port: ``addresses`` holds the primary address first; ``sanity_check`` off lets it send from any address.
 
     A port is bound to a host by nothing but an Interface row with its id; being attached to an instance
-    (``instance``, ``device_index``: 1 primary, 2 to 8 secondary, 0 detached) is bookkeeping.
+    (``instance``, ``device_index``: 1 primary, 2 to 8 secondary, 0 detached) is bookkeeping.  ``queue_num`` is how many
+    queues were asked for, 0 for as many as the instance's type allows.
     """
 
     id: str
@@ -44,6 +47,7 @@ class NetworkInterface:
     device_index: int = field(default=0)
     auto_delete: bool = label(default=False)
     primary: bool = label(default=False)
+    queue_num: int = label(default=0)
     security_groups: tuple[str, ...] = label(default=())
     name: str = label(default="")
     description: str = label(default="")
@@ -113,9 +117,32 @@ def detached(port: NetworkInterface) -> NetworkInterface:
     return replace(port, instance="", device_index=0, auto_delete=False)
 
 
+DISPLACED_MAX = 8
+
+
+def plugged_in(port: str, view: View) -> LocalPort | None:
+    """The port's place in this host's switch; None when there is none, or a newer claim elsewhere displaced it."""
+    local = view.get(LocalPort, port) if port else None
+    binding = view.get(Binding, port) if local is not None else None
+    lost = binding is not None and local is not None and local.row in binding.displaced
+    return None if lost else local
+
+
 def port_here(port: str, here: str, view: View) -> bool:
-    """Whether the port is plugged into this host's switch."""
-    return bool(port) and view.get(LocalPort, port) is not None
+    """Whether this host's switch is where the port is."""
+    return plugged_in(port, view) is not None
+
+
+def claim(port: NetworkInterface, local: LocalPort, here: str, view: View) -> Binding:
+    """The binding of a port that is plugged in here: what was plugged in elsewhere before is displaced.
+
+    It depends on what is known only, so a controller that comes back claims nothing that it has lost meanwhile.
+    """
+    known = view.get(Binding, port.id)
+    displaced = known.displaced if known is not None else ()
+    if known is not None and known.host != here and known.row:
+        displaced = (*displaced, known.row)[-DISPLACED_MAX:]
+    return Binding(id=port.id, port=port.id, vpc=port.vpc, host=here, row=local.row, displaced=displaced)
 
 
 def known_by_key(key: int, view: View) -> NetworkInterface | None:

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator
 
-from apps.eni.model import NetworkInterface, called, known_by_key
+from apps.eni.model import NetworkInterface, called, known_by_key, plugged_in
 from apps.pipeline import (
     BROADCAST,
     FORWARD,
     NEXT_HOP,
     NO_ADDRESS,
     OUT_PORT,
-    OUTPUT,
     OWN_ADDRESS,
     OWN_ARP,
     PORT,
+    REMOTE,
     RESOLVE,
     SERVICE,
     SWITCH,
@@ -21,7 +21,6 @@ from apps.pipeline import (
 )
 from apps.vpc.model import Vpc, vpc_here
 from sdnctl.feature import Item, View, always, feature, placed, says
-from sdnctl.host import LocalPort
 from sdnctl.of.actions import IN_PORT, Action, Instruction, move, output, set_field
 from sdnctl.of.fields import (
     ARP_OP,
@@ -75,7 +74,7 @@ def answer() -> Iterator[Item]:
         ],
     )
     # An IPv4 packet: its receiver's port is known.
-    yield FORWARD.flow(Priority.NORMAL, {ETH_TYPE: ETH_TYPE_IP}, [goto(OUTPUT)])
+    yield FORWARD.flow(Priority.NORMAL, {ETH_TYPE: ETH_TYPE_IP}, [goto(REMOTE)])
 
 
 @feature(each=NetworkInterface, within=placed("vpc", test=vpc_here))
@@ -85,7 +84,7 @@ def address(port: NetworkInterface, here: str, view: View) -> Iterator[Item]:
     if vpc is None:
         return
     found: list[Action | Instruction] = [set_field(ETH_DST, port.mac), set_field(OUT_PORT, port.key), goto(FORWARD)]
-    local = view.get(LocalPort, port.id) is not None
+    local = plugged_in(port.id, view) is not None
     for ip in port.addresses:
         # The next hop is this address: its MAC address and port.
         yield RESOLVE.flow(Priority.NORMAL, {VPC: vpc.key, NEXT_HOP: ip}, found)

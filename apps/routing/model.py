@@ -17,7 +17,7 @@ NEVER_ROUTED = tuple(Cidr.parse(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "
 """This network, loopback, link-local, multicast and what is reserved (RFC 6890)."""
 
 
-@resource(prefix="rtb", indexes=(("vpc", "default"),))
+@resource(prefix="rtb", reach="vpc", indexes=(("vpc", "default"),))
 class RouteTable:
     """The rules that its subnets share; a VPC's ``default`` table is made and deleted with the VPC."""
 
@@ -32,7 +32,7 @@ class RouteTable:
     created: float = label(default=0.0)
 
 
-@resource(prefix="route", indexes=(("table", "next_hop_type"), ("next_hop",)))
+@resource(prefix="route", reach="vpc", indexes=(("table", "next_hop_type"), ("next_hop",)))
 class Route:
     """One rule: packets to ``prefix`` take ``next_hop`` (an id, empty for ``local`` and ``internet``)."""
 

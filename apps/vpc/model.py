@@ -12,7 +12,7 @@ ROUTER_MAC = Mac(0x0E0000000001)
 """Every router of every VPC on every host: an instance may move and finds the same neighbour."""
 
 
-@resource(prefix="vpc", indexes=(("id",),))
+@resource(prefix="vpc", reach="vpc", indexes=(("id",),))
 class Vpc:
     """A private L3 space; ``cidr`` is ``ANYTHING`` when the tenant set no prefix.  ``key`` is its VNI (24 bits)."""
 
@@ -26,7 +26,7 @@ class Vpc:
     created: float = label(default=0.0)
 
 
-@resource(prefix="subnet")
+@resource(prefix="subnet", reach="vpc")
 class Subnet:
     """A block of its VPC; the first address is the router, the second the DHCP server, both in the switch."""
 

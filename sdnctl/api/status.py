@@ -5,22 +5,26 @@ from collections import Counter
 from sdnctl.api.registry import operator
 from sdnctl.api.schema import Json, Request, iso
 from sdnctl.api.view import View
-from sdnctl.host import Binding, Host
+from sdnctl.host import Binding, Host, HostStatus
 from sdnctl.store import REGION, Region
 
 
 def show(view: View, host: Host) -> Json:
     """A host as the operator sees it; `lag` is how many transactions its switch has still to confirm."""
+    status = view.region.get(HostStatus, host.id) or HostStatus(id=host.id, host=host.id)
     return {
         "host": host.id,
         "uplink": host.uplink,
-        "applied": host.applied,
-        "lag": max(0, sequence(view) - host.applied),
-        "flows": host.flows,
+        "encapIp": str(host.encap_ip) if host.encap_ip else "",
+        "gateway": host.gateway,
+        "applied": status.applied,
+        "lag": max(0, sequence(view) - status.applied),
+        "flows": status.flows,
         "ports": len(view.region.by(Binding, ("host",), host.id)),
-        "errors": list(host.errors),
-        "drops": {reason: int(packets) for reason, packets in sorted(host.drops.items())},
-        "seen": iso(host.seen),
+        "peers": dict(sorted(status.peers.items())),
+        "errors": list(status.errors),
+        "drops": {reason: int(packets) for reason, packets in sorted(status.drops.items())},
+        "seen": iso(status.seen),
     }
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
-from sdnctl.store.state import REGION, Batch, Change, Region, State
+from sdnctl.store.state import REGION, Batch, Change, Clause, Interest, Region, State
 from sdnctl.store.txn import Txn
 
 R = TypeVar("R")
-__all__ = ["REGION", "Batch", "Change", "Region", "State", "Store", "Txn"]
+__all__ = ["REGION", "Batch", "Change", "Clause", "Interest", "Region", "State", "Store", "Txn"]
 
 
 class Store(Protocol):
@@ -37,6 +37,9 @@ class Store(Protocol):
 
     def subscribe(self, deliver: Callable[[Batch], None]) -> None:
         """Deliver all that is there as one batch, then every commit in order, on the store's thread."""
+
+    def follow(self, interest: Interest) -> int:
+        """From now on hold and deliver these records only; the number that a batch's ``followed`` will reach then."""
 
     def read(self) -> AbstractContextManager[State]:
         """Hold the replica still while reading it."""

@@ -5,10 +5,11 @@ one.  What became of a commit whose answer was lost can be asked later: a ring o
 each of the last ``RING`` sequence numbers.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sdnctl.errors import StoreError
+from sdnctl.errors import IntentError, StoreError
 from sdnctl.model import meta
 from sdnctl.store import REGION, Change, Region
 from sdnctl.store.replica import Replica
@@ -16,6 +17,7 @@ from sdnctl.store.schema import COMMIT, DATABASE, row_uuid
 from sdnctl.store.wire import Message
 
 Operation = dict[str, Any]
+Assumed = Sequence[tuple[str, type, str]]
 RING = 1024
 _CONFLICTS = ("timed out", "duplicate uuid")
 
@@ -30,6 +32,7 @@ class Attempt:
     operations: list[Operation]
     base: int
     generation: int
+    assumed: Assumed = ()
 
 
 def intent(replica: Replica, changes: list[Change], attempt: str) -> list[Operation]:
@@ -58,6 +61,27 @@ def report(replica: Replica, changes: list[Change]) -> list[Operation]:
             made.append(_wait(name, replica.uuid(name, change.id), {"id": change.id}))
         made.extend(_write(replica, change))
     return made
+
+
+def checks(assumed: Assumed) -> list[Operation]:
+    """The operations, to go last, that refuse a transaction unless these rows are there; see ``unfounded``.
+
+    A row is looked for under the UUID that follows from its id: those of other tools' making are not found.
+    """
+    made = []
+    for _, cls, id in assumed:
+        name = meta(cls).name
+        made.append(_wait(name, row_uuid(name, id), {"id": id}))
+    return made
+
+
+def unfounded(answer: Message, attempt: Attempt) -> IntentError | None:
+    """What to tell whoever referred to a record that is not there, when that is why an attempt was refused."""
+    first = len(attempt.operations) - len(attempt.assumed)
+    for (where, cls, id), result in zip(attempt.assumed, (answer["result"] or [])[first:], strict=False):
+        if result is not None and "error" in result:
+            return IntentError.missing(where, f"{meta(cls).name} {id!r}")
+    return None
 
 
 def slot_uuid(sequence: int) -> str:

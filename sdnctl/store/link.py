@@ -42,8 +42,8 @@ class Listener(Protocol):
     def lost(self, reason: str) -> None:
         """The connection is gone, or could not be made."""
 
-    def woken(self) -> None:
-        """Somebody called ``wake``."""
+    def woken(self) -> list[Message]:
+        """Somebody called ``wake``; what to say next."""
 
 
 class _Call:
@@ -171,7 +171,7 @@ class Link:
         ready = {fd for fd, _ in poll.poll(None if seconds is None else math.ceil(seconds * 1000))}
         if self._wakeup in ready:
             os.eventfd_read(self._wakeup)
-            self._listener.woken()
+            self._say(self._listener.woken())
         if self._wire is not None and self._wire.fileno() in ready:
             self._receive(self._wire)
 

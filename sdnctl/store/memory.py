@@ -7,14 +7,18 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sdnctl.model import meta, resources
-from sdnctl.store import REGION, Batch, Change, Region, State, Txn
+from sdnctl.store import REGION, Batch, Change, Interest, Region, State, Txn
+from sdnctl.store.interest import Wanted
 from sdnctl.store.txn import Hints
 
 R = TypeVar("R")
 
 
 class MemoryStore:
-    """A Store (see the protocol) without disk or socket; commits are delivered on the caller's thread."""
+    """A Store (see the protocol) without disk or socket; commits are delivered on the caller's thread.
+
+    It is the store itself: ``follow`` narrows what is delivered, while reading and writing see the whole region.
+    """
 
     current = True
 
@@ -24,6 +28,7 @@ class MemoryStore:
         self._clock = clock
         self._lock = threading.RLock()
         self._followers: list[Callable[[Batch], None]] = []
+        self._wanted = Wanted(None)
 
     def transact(self, work: Callable[[Txn], R]) -> R:
         """See Store.transact; there is nobody to conflict with."""
@@ -52,15 +57,28 @@ class MemoryStore:
 
     def _commit(self, changes: list[Change]) -> None:
         self.state.apply(changes)
-        batch = Batch(changes, self.state.sequence)
+        seen = self._wanted.seen(changes)
+        if seen:
+            self._deliver(seen)
+
+    def _deliver(self, changes: list[Change]) -> None:
+        batch = Batch(changes, self.state.sequence, self._wanted.number)
         for deliver in self._followers:
             deliver(batch)
 
     def subscribe(self, deliver: Callable[[Batch], None]) -> None:
         """See Store.subscribe."""
         with self._lock:
-            deliver(Batch(everything(self.state), self.state.sequence))
+            deliver(Batch(self._wanted.seen(everything(self.state)), self.state.sequence, self._wanted.number))
             self._followers.append(deliver)
+
+    def follow(self, interest: Interest) -> int:
+        """See Store.follow; what that changes is delivered before this returns."""
+        with self._lock:
+            before, self._wanted = self._wanted, Wanted(interest, self._wanted.number + 1)
+            there = [Change(known.cls, known.id, known.new, known.new) for known in everything(self.state)]
+            self._deliver(self._wanted.seen(there, before))
+            return self._wanted.number
 
     @contextmanager
     def read(self) -> Iterator[State]:

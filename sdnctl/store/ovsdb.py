@@ -11,21 +11,22 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from sdnctl.errors import StoreError
 from sdnctl.model import meta
-from sdnctl.store import Batch, Change, State, Txn, commit
+from sdnctl.store import Batch, Change, Interest, State, Txn, commit
 from sdnctl.store.commit import Attempt
+from sdnctl.store.dialogue import Dialogue
 from sdnctl.store.link import Garbled, Link, Lost
 from sdnctl.store.memory import everything
 from sdnctl.store.replica import Replica, Updates
-from sdnctl.store.schema import DATABASE, missing, tables
+from sdnctl.store.schema import DATABASE, tables
 from sdnctl.store.txn import Hints
 from sdnctl.store.wire import Message
 
 R = TypeVar("R")
-_NOWHERE = "00000000-0000-0000-0000-000000000000"
 _RECHECK_S = 0.05  # after a conflict, when no update of the replica tells that it caught up
 
 
@@ -48,12 +49,15 @@ class OvsdbStore:
         remote: str,
         *,
         classes: Iterable[type] | None = None,
+        interest: Interest | None = None,
+        pki: Path | None = None,
         clock: Callable[[], float] = time.time,
         timeout: float = 5.0,
     ) -> None:
         """Start to follow ``remote``: ``unix:PATH`` or ``tcp:HOST:PORT``, several separated by commas.
 
-        ``classes`` are the resources to follow, by default all that are declared now.
+        ``classes`` are the resources to follow, by default all that are declared now; ``interest`` says which of
+        their records until the first ``follow``, None is all of them.
         """
         self._replica = Replica(tables(classes))
         self.state: State = self._replica.state
@@ -67,7 +71,8 @@ class OvsdbStore:
         self._loaded = False
         self._current = False
         self._problem = "not connected yet"
-        self._txn_id = _NOWHERE
+        self._dialogue = Dialogue(self._replica.tables, interest)
+        self._held = self._dialogue.in_force
         self._followers: list[_Follower] = []
         self._joining: list[_Follower] = []
         self._link = Link(remote.split(","), timeout, self)
@@ -77,6 +82,8 @@ class OvsdbStore:
 
     def transact(self, work: Callable[[Txn], R]) -> R:
         """See Store.transact; the commit is on disk when this returns."""
+        if not self._held.all:
+            raise RuntimeError("intent is checked against the whole region, and this process follows a part of it")
         deadline = self._deadline()
         with self._my_turn(deadline):
             doubtful: list[Attempt] = []
@@ -110,11 +117,20 @@ class OvsdbStore:
             self._joining.append(follower)
             loaded = self._loaded
         if self._link.here:
-            self.woken()
+            self._welcome()
             return
         self._link.wake()
         while loaded and self._link.alive and not follower.welcome.wait(0.1):
             pass
+
+    def follow(self, interest: Interest) -> int:
+        """See Store.follow; a record that leaves the interest comes as a deletion, one that enters it as new.
+
+        A class that this store does not keep has no records.  ValueError when a clause names no field.
+        """
+        number = self._dialogue.want(interest)
+        self._link.wake()
+        return number
 
     @contextmanager
     def read(self) -> Iterator[State]:
@@ -188,13 +204,14 @@ class OvsdbStore:
 
     def _attempt_report(self, work: Callable[[Txn], R]) -> Attempt:
         with self._changed:
-            txn = Txn(self.state, self._hints, self._clock())
+            txn = Txn(self.state, self._hints, self._clock(), self._held.covers)
             result = work(txn)
             changes = txn.changes()
             wrong = [change.cls.__name__ for change in changes if not meta(change.cls).report]
             if wrong:
                 raise ValueError(f"{wrong[0]} is intent: use transact")
-            return Attempt("", result, changes, commit.report(self._replica, changes), 0, self._generation)
+            operations = commit.report(self._replica, changes) + commit.checks(txn.assumed)
+            return Attempt("", result, changes, operations, 0, self._generation, txn.assumed)
 
     def _commit(self, attempt: Attempt, doubtful: list[Attempt], deadline: float) -> bool:
         """Send an attempt; False when it did not happen, or joined ``doubtful`` because nobody knows."""
@@ -210,6 +227,9 @@ class OvsdbStore:
         refused = commit.refusal(answer)
         if refused is None:
             return True
+        unfounded = commit.unfounded(answer, attempt)
+        if unfounded is not None:
+            raise unfounded
         if not commit.is_conflict(refused):
             raise StoreError(f"the store refused a commit: {refused}")
         self._problem = f"others were faster ({refused})"
@@ -244,66 +264,58 @@ class OvsdbStore:
     # --- following, on the link's thread
 
     def connected(self) -> list[Message]:
-        """Ask for the schema first: a server that lacks a column is refused in words."""
-        return [{"method": "get_schema", "params": [DATABASE], "id": "schema"}]
+        """Say what this process wants to know."""
+        return self._dialogue.greeting()
 
     def received(self, message: Message) -> list[Message]:
-        """Take in an answer of the greeting or an update."""
-        if message.get("error") is not None:
-            raise Garbled(f"the store refuses to be followed: {message['error']}")
-        if message.get("method") == "update3":
-            _, self._txn_id, updates = message.pop("params")
-            self._take(updates, whole=False)
-        elif message["id"] == "schema":
-            return [self._monitor(message["result"])]
-        elif message["id"] == "monitor":
-            found, self._txn_id, updates = message.pop("result")
-            self._take(updates, whole=not found)
-        else:  # "monitor_canceled": the database was converted under us
-            raise Garbled("the store has changed its schema")
-        return []
+        """Take in what the server says."""
+        heard = self._dialogue.hear(message)
+        if heard.updates is not None:
+            self._take(heard.updates, heard.whole)
+        elif self._held is not self._dialogue.in_force:
+            self._take({}, whole=False)
+        return heard.say
 
     def lost(self, reason: str) -> None:
         """Let waiting readers and writers know why they wait."""
+        self._dialogue.ended()
         with self._changed:
             self._current = False
             self._problem = reason
             self._changed.notify_all()
 
-    def woken(self) -> None:
-        """Welcome those who subscribed since."""
+    def woken(self) -> list[Message]:
+        """Welcome those who subscribed since, and say what is wanted now."""
+        self._welcome()
+        return self._dialogue.ask()
+
+    def _welcome(self) -> None:
         if not self._loaded:
             return
         with self._changed:
             joining, self._joining = self._joining, []
         for follower in joining:
-            follower.deliver(Batch(everything(self.state), self.state.sequence))
+            follower.deliver(Batch(everything(self.state), self.state.sequence, self._held.number))
             self._followers.append(follower)
             follower.welcome.set()
-
-    def _monitor(self, served: Any) -> Message:
-        lacking = missing(self._replica.tables, served)
-        if lacking is not None:
-            raise Garbled(f"the store's schema {served.get('version')} lacks {lacking}: it must be converted first")
-        wanted = {name: [{"columns": list(table.columns)}] for name, table in self._replica.tables.items()}
-        return {"method": "monitor_cond_since", "params": [DATABASE, None, wanted, self._txn_id], "id": "monitor"}
 
     def _take(self, updates: Updates, whole: bool) -> None:
         try:
             changes = self._replica.read(updates, whole)
         except (ValueError, KeyError, TypeError, OSError) as error:  # OSError: not an address
-            self._txn_id = _NOWHERE
+            self._dialogue.forget()
             raise Garbled(f"the store holds what cannot be read: {error!r}") from error
         with self._changed:
             self.state.apply(changes)
+            before, self._held = self._held, self._dialogue.in_force
             self._generation += 1
             self._loaded = self._current = True
             self._changed.notify_all()
-        self._deliver(changes)
+        self._deliver(changes, followed=before is not self._held)
 
-    def _deliver(self, changes: list[Change]) -> None:
-        if changes:
-            batch = Batch(changes, self.state.sequence)
+    def _deliver(self, changes: list[Change], followed: bool) -> None:
+        if changes or followed:
+            batch = Batch(changes, self.state.sequence, self._held.number)
             for follower in self._followers:
                 follower.deliver(batch)
-        self.woken()
+        self._welcome()

@@ -1,6 +1,6 @@
 """A replica of everything that was asked for, in memory, with its indexes kept up to date."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -29,12 +29,22 @@ class Change:
     new: Any
 
 
+Clause = tuple[str, Any]
+"""A field's name and the value that it must have."""
+Interest = Mapping[type, Sequence[Clause] | None]
+"""Which records of which classes: those that meet any of the clauses, all with None; a class not named, none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one commit changed, and the sequence number that holds from then on."""
+    """What one commit changed, and the sequence number that holds from then on.
+
+    ``followed`` is the number of the last ``Store.follow`` whose effect is in this batch or in those before.
+    """
 
     changes: list[Change]
     sequence: int
+    followed: int = 0
 
 
 class State:

@@ -47,9 +47,17 @@ class Hints:
 class Txn:
     """Intended writes on top of a State; not shared between threads."""
 
-    def __init__(self, state: State, hints: Hints, now: float) -> None:
-        """``now`` is the time in seconds since the epoch that everything in this transaction agrees on."""
+    def __init__(
+        self, state: State, hints: Hints, now: float, holds: Callable[[type, str], bool] = lambda cls, id: True
+    ) -> None:
+        """``now`` is the time in seconds since the epoch that everything in this transaction agrees on.
+
+        ``holds`` tells of a record whether the state would have it if it existed.  A reference to one that it would
+        not is noted in ``assumed`` as (field, class, id), for the store to check.
+        """
         self._state = state
+        self._holds = holds
+        self.assumed: list[tuple[str, type, str]] = []
         self._hints = hints
         self._writes: dict[tuple[type, str], Any] = {}
         self.now = now
@@ -92,8 +100,12 @@ class Txn:
         for id in value if isinstance(value, tuple) else (value,):
             if id == "" and item.optional:
                 continue
-            if self.get(target, id) is None:
-                raise IntentError.missing(f"{described.name}.{item.name}", f"{item.target} {id!r}")
+            if self.get(target, id) is not None:
+                continue
+            where = f"{described.name}.{item.name}"
+            if (target, id) in self._writes or self._holds(target, id):
+                raise IntentError.missing(where, f"{item.target} {id!r}")
+            self.assumed.append((where, target, id))
 
     def delete(self, cls: type, id: str) -> None:
         """Remove a record and settle what refers to it, as each reference's ``on_delete`` says."""

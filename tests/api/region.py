@@ -24,7 +24,7 @@ from jdcloud_sdk.services.vpc.client.VpcClient import VpcClient
 from sdnctl.api.__main__ import listen
 from sdnctl.api.app import create_app
 from sdnctl.api.registry import Operation, discover
-from sdnctl.host import Host
+from sdnctl.host import Host, HostStatus
 from sdnctl.model import resources
 from sdnctl.store.memory import MemoryStore
 
@@ -135,8 +135,9 @@ class Region:
         """A host reports what its switch has confirmed."""
 
         def work(txn: Any) -> None:
-            known = txn.get(Host, name) or Host(id=name)
-            txn.put(replace(known, applied=applied, seen=time.time()))
+            if txn.get(Host, name) is None:
+                txn.put(Host(id=name))
+            txn.put(HostStatus(id=name, host=name, applied=applied, seen=time.time()))
 
         self.store.report(work)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from sdnctl.errors import IntentError, StoreError
-from sdnctl.store import Batch, Change, State, Txn
+from sdnctl.store import Txn
 from sdnctl.store.commit import RING
-from sdnctl.store.memory import everything
 from sdnctl.store.ovsdb import OvsdbStore
 from sdnctl.store.server import Server
+from tests.store.mirror import Mirror, contents
 from tests.store.model import STORED, StoreNet, StorePort, StoreSeen, port, put
 from tests.store.service import Cutter, Service, eventually, service
 
@@ -36,25 +36,6 @@ def store(running: Service) -> Iterator[OvsdbStore]:
     opened.transact(put(NET))
     yield opened
     opened.close()
-
-
-class Mirror:
-    """A follower that builds a state of its own from the batches, and checks that each fits the one before."""
-
-    def __init__(self) -> None:
-        self.state = State()
-        self.batches: list[Batch] = []
-        self.misfits: list[Change] = []
-
-    def __call__(self, batch: Batch) -> None:
-        self.misfits += [change for change in batch.changes if self.state.get(change.cls, change.id) != change.old]
-        self.state.apply(batch.changes)
-        self.batches.append(batch)
-
-
-def contents(state: State) -> dict[tuple[type, str], object]:
-    """Everything in a state."""
-    return {(change.cls, change.id): change.new for change in everything(state)}
 
 
 def same(store: OvsdbStore, mirror: Mirror) -> bool:
