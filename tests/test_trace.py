@@ -204,6 +204,7 @@ def test_every_step_to_another_subnet_is_told(lab: Lab) -> None:
         "local_route: route 10.0.2.0/24 local: subnet-data",
         "resolve: 10.0.2.10 is port-data1 at fa:16:3e:00:00:06",
         "forward: the receiver's port is known",
+        "remote: on this host",
         "output: delivered to port-data1",
     ]
 

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from apps.eip.model import ElasticIp, bind, unbind
 from apps.eni.model import OUI, NetworkInterface, mac_of, new_interface
+from apps.instance.model import MOST_QUEUES, Instance, check_queues, queues_of
 from apps.routing.model import check_unrouted
 from apps.vpc.model import Subnet
 from sdnctl.addresses import Ip4, Mac
@@ -37,6 +38,7 @@ OUI_BITS = 24
 PATH, ITEM = "/regions/{regionId}/networkInterfaces/", "/regions/{regionId}/networkInterfaces/{networkInterfaceId}"
 Groups = Annotated[Ids, Field(max_length=MOST_GROUPS)]
 ZeroOrOne = Annotated[Whole, Field(ge=0, le=1)]
+Queues = Annotated[Whole, Field(ge=0, le=MOST_QUEUES)]
 
 quota.declare(
     "network_interface",
@@ -64,6 +66,7 @@ class CreateNetworkInterface(Request):
     secondaryIpSubnetId: Id | None = None
     securityGroups: Groups = ()
     sanityCheck: ZeroOrOne = 1
+    queueNum: Queues = 0
     description: Text = ""
     userTags: Tags = ()
 
@@ -82,6 +85,7 @@ class ModifyInterface(OneInterface):
     securityGroups: Groups | None = None
     macAddress: MacAddress | None = None
     sanityCheck: ZeroOrOne | None = None
+    queueNum: Queues | None = None
 
 
 class Association(OneInterface):
@@ -132,6 +136,7 @@ def create_network_interface(request: CreateNetworkInterface, txn: Writer) -> Js
     port = replace(
         made,
         sanity_check=bool(request.sanityCheck),
+        queue_num=request.queueNum,
         security_groups=request.securityGroups,
         name=request.networkInterfaceName or "",
         description=request.description,
@@ -150,7 +155,7 @@ def describe_network_interface(request: OneInterface, view: View) -> Json:
 
 @operation("vpc", "modifyNetworkInterface", "PATCH", ITEM, ModifyInterface)
 def modify_network_interface(request: ModifyInterface, txn: Writer) -> Json:
-    """Rename a network interface, change its security groups, its MAC address or its source check."""
+    """Rename a network interface, change its security groups, MAC address, source check or number of queues."""
     port = txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
     changed = replace(
         port,
@@ -159,9 +164,16 @@ def modify_network_interface(request: ModifyInterface, txn: Writer) -> Json:
         security_groups=port.security_groups if request.securityGroups is None else request.securityGroups,
         mac=_mac(txn, port, request.macAddress),
         sanity_check=port.sanity_check if request.sanityCheck is None else bool(request.sanityCheck),
+        queue_num=port.queue_num if request.queueNum is None else _queues(txn, port, request.queueNum),
     )
     txn.put(changed)
     return {}
+
+
+def _queues(txn: Writer, port: NetworkInterface, wanted: int) -> int:
+    """The number of queues asked for, if the instance that has the interface allows it."""
+    instance = txn.get(Instance, port.instance)
+    return wanted if instance is None else check_queues(wanted, instance.instance_type, "queueNum")
 
 
 def _mac(txn: Writer, port: NetworkInterface, wanted: Mac | None) -> Mac:
@@ -236,6 +248,7 @@ def show(view: View, port: NetworkInterface) -> Json:
         "subnetId": port.subnet,
         "networkSecurityGroupIds": list(port.security_groups),
         "sanityCheck": int(port.sanity_check),
+        "queueNum": queues_of(port.queue_num, view.get(Instance, port.instance)),
         "primaryIp": shown[0],
         "secondaryIps": shown[1:],
         "secondaryCidrs": [],

@@ -129,6 +129,5 @@ def not_here(step: Step, view: View) -> str:
     port = known_by_key(step.value(OUT_PORT), view)
     if port is None:
         return NOT_HERE.text
-    binding = view.get(Binding, port.id)
-    where = f"on {binding.host}, to which there is no way from here" if binding else "plugged into no host"
+    where = "on another host, to which there is no way" if view.get(Binding, port.id) else "plugged into no host"
     return f"{called(port)} is {where}"

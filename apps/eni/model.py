@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from apps.vpc.model import Subnet
 from sdnctl.addresses import Ip4, Mac
@@ -120,12 +121,26 @@ def detached(port: NetworkInterface) -> NetworkInterface:
 DISPLACED_MAX = 8
 
 
+class Claims(NamedTuple):
+    """Which Interface rows have lost a port, and which will have once this host claims it."""
+
+    lost: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
+
+
+def claims(port: str, here: str, view: View) -> Claims:
+    """Who has had a port until now; the same before and after this host has claimed it."""
+    known = view.get(Binding, port)
+    if known is None:
+        return Claims()
+    elsewhere = known.host != here and known.row != ""
+    return Claims(known.displaced, (*known.displaced, known.row)[-DISPLACED_MAX:] if elsewhere else known.displaced)
+
+
 def plugged_in(port: str, view: View) -> LocalPort | None:
     """The port's place in this host's switch; None when there is none, or a newer claim elsewhere displaced it."""
     local = view.get(LocalPort, port) if port else None
-    binding = view.get(Binding, port) if local is not None else None
-    lost = binding is not None and local is not None and local.row in binding.displaced
-    return None if lost else local
+    return local if local is not None and local.row not in view.derived(claims, port).lost else None
 
 
 def port_here(port: str, here: str, view: View) -> bool:
@@ -138,10 +153,7 @@ def claim(port: NetworkInterface, local: LocalPort, here: str, view: View) -> Bi
 
     It depends on what is known only, so a controller that comes back claims nothing that it has lost meanwhile.
     """
-    known = view.get(Binding, port.id)
-    displaced = known.displaced if known is not None else ()
-    if known is not None and known.host != here and known.row:
-        displaced = (*displaced, known.row)[-DISPLACED_MAX:]
+    displaced = view.derived(claims, port.id).then
     return Binding(id=port.id, port=port.id, vpc=port.vpc, host=here, row=local.row, displaced=displaced)
 
 
