@@ -82,9 +82,9 @@ def _is(port: Any, wanted: Wanted) -> bool:
 
 
 def _left_over(bridge: Any, wanted: Mapping[str, Wanted]) -> list[Any]:
-    """Ports of our making that are not wanted any more; the tunnel port stays, since the host may have moved."""
+    """Ports that watch somebody who is not to be watched any more; the tunnel port stays, so that its number does."""
     ours = (p for p in bridge.ports if any(PEER_ID in i.external_ids for i in p.interfaces))
-    return [port for port in ours if port.name not in wanted] if wanted else []
+    return [port for port in ours if port.name not in wanted]
 
 
 def mend(txn: Any, tables: Mapping[str, Any], bridge: Any, wanted: Mapping[str, Wanted], keep: bool) -> None:
