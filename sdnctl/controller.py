@@ -59,7 +59,9 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
         if not self._ovs_db or not (remote or store):
             raise SystemExit("sdnctl.controller: set SDNCTL_STORE and SDNCTL_OVS_DB (unix:PATH)")
         program = program or feature.discover()
-        self._make_store = store or (lambda: OvsdbStore(remote))
+        pki = os.environ.get("SDNCTL_PKI")
+        # Nothing is followed before the core knows which ports are here.
+        self._make_store = store or (lambda: OvsdbStore(remote, interest={}, pki=Path(pki) if pki else None))
         self._audit_s = audit_s
         self._program = program
         self._stopping = threading.Event()
@@ -136,12 +138,19 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
 def main(arguments: list[str] | None = None) -> None:
     """Run until SIGTERM or SIGINT; a fault in any thread ends the process, and who watches it starts it again."""
     parser = argparse.ArgumentParser(prog="sdnctl.controller", description="Keep this host's br-int in step.")
-    parser.add_argument("--store", required=True, help="the region's store: unix:PATH or tcp:HOST:PORT,...")
+    parser.add_argument(
+        "--store",
+        required=True,
+        help="the region's store: unix:PATH, tcp:HOST:PORT, ssl:HOST:PORT,...",
+    )
     parser.add_argument("--ovs-db", required=True, help="this host's switch: unix:PATH of its ovsdb-server")
+    parser.add_argument("--pki", type=Path, help="directory of ca.pem, cert.pem and key.pem, for ssl: remotes")
     parser.add_argument("--metrics", metavar="HOST:PORT", help="serve figures for Prometheus there; port 0 picks one")
     parser.add_argument("--metrics-file", type=Path, help="the JSON file that says where, and where it was last time")
     given = parser.parse_args(arguments)
     os.environ["SDNCTL_STORE"], os.environ["SDNCTL_OVS_DB"] = given.store, given.ovs_db
+    if given.pki is not None:
+        os.environ["SDNCTL_PKI"] = str(given.pki)
     to_stderr()
     gc.disable()  # nearly all that is loaded now stays; the agent lets the collector in when it has it
     ends = {signal.SIGTERM, signal.SIGINT}

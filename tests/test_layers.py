@@ -26,7 +26,7 @@ FOUNDATION = ("sdnctl.addresses", "sdnctl.errors", "sdnctl.model")
 # Modules of sdnctl/ that touch the world; every other one is pure.
 SHELL = frozenset(
     """agent api bridge cli controller core docs explain faults log metrics osken packet place problem process reporter store
-    supervisor tracer up vswitch __main__""".split()  # noqa: SIM905
+    pki supervisor tracer up vswitch __main__""".split()  # noqa: SIM905
 )
 PURE = tuple(
     sorted(
@@ -43,6 +43,7 @@ SERVICES = frozenset({"service", "guest"})
 ONLY = {
     "os_ken": ("sdnctl.controller", "sdnctl.osken", "sdnctl.packet"),
     "ovs": ("sdnctl.vswitch", "sdnctl.store"),
+    "cryptography": ("sdnctl.pki",),
     "pyroute2": ("sdnctl.vswitch", "apps.multi_queue.service", "topologies"),
     "netaddr": ("sdnctl.addresses", "sdnctl.model", "sdnctl.store"),
     "fastapi": ("sdnctl.api",),
@@ -126,7 +127,7 @@ def test_openflow_needs_the_standard_library_only() -> None:
 
 def test_the_store_knows_the_model_and_nothing_above() -> None:
     def wrong(path: Path, names: Set[str]) -> Set[str]:
-        return ours(names, *FOUNDATION, "sdnctl.store", "sdnctl.log") | outside(names) - {"netaddr", "ovs", "structlog"}
+        return ours(names, *FOUNDATION, "sdnctl.store", "sdnctl.log", "sdnctl.process") | outside(names) - {"netaddr", "ovs", "structlog"}
 
     assert offences(modules(*FOUNDATION, "sdnctl.store"), wrong) == {}
 
@@ -173,7 +174,7 @@ def test_the_machine_knows_no_feature_by_name() -> None:
         # Whose signature it is, is all that the API itself must know.
         known = {"apps", "apps.account.model"} if under(name_of(path), "sdnctl.api") else set()
         # A machine's NICs are tuned where there is no region to ask.
-        rooms = ("apps.multi_queue",) if under(name_of(path), "sdnctl.cli.nic") else ()
+        rooms = ("apps.multi_queue",) if under(name_of(path), "sdnctl.cli.nic", "sdnctl.cli.nic_guest") else ()
         return {name for name in names if under(name, "apps") and not under(name, *rooms)} - known
 
     assert offences(modules("sdnctl"), wrong) == {}

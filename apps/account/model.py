@@ -22,6 +22,17 @@ class AccessKey:
     secret: str = field()
 
 
+OPERATOR = "operator"
+
+
+@resource()
+class OperatorToken:
+    """What the operator of the region proves to be it with; one record, ``OPERATOR``."""
+
+    id: str
+    token: str = field()
+
+
 @resource()
 class ClientToken:
     """A call that must not be carried out twice: what it asked (``digest``) and what it got (``result``, JSON)."""

@@ -6,14 +6,16 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage or nothing running.  ``--
 
 import sys
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from sdnctl import log
-from sdnctl.cli import show, tenant
+from sdnctl.cli import hosts, region, show, tenant
 from sdnctl.cli.client import Client
+from sdnctl.cli.nic import nic
 from sdnctl.cli.trace import trace
+from sdnctl.cli.waiting import wait
 from sdnctl.errors import StoreError
 from sdnctl.place import DEFAULT_LISTEN, DEFAULT_REGION, data_directory, default_ovs_db, switch_of
 from sdnctl.problem import Problem
@@ -21,12 +23,14 @@ from sdnctl.problem import Problem
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 account = typer.Typer(no_args_is_help=True, help="Tenants and their access keys.")
 pool = typer.Typer(no_args_is_help=True, help="Public addresses that elastic IPs are taken from.")
-host = typer.Typer(no_args_is_help=True, help="Machines that run Open vSwitch.")
 app.add_typer(account, name="account")
 app.add_typer(pool, name="pool")
-app.add_typer(host, name="host")
+app.add_typer(hosts.app, name="host")
+app.add_typer(nic, name="nic")
 tenant.add_to(app)
+region.add_to(app)
 app.command()(trace)
+app.command()(wait)
 
 Data = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Data directory of the region (SDNCTL_DATA).")]
 OvsDb = Annotated[
@@ -101,12 +105,6 @@ def pool_list(data: Data = None, json: Json = False) -> None:
     show.table(found, columns, "no pools yet: sdnctl pool add --cidr CIDR --gateway ADDRESS", json, "pools")
 
 
-@host.command("list")
-def host_list(data: Data = None, json: Json = False) -> None:
-    """Show the hosts, and how far each has got."""
-    _hosts(_region(data).get("/hosts")["hosts"], json)
-
-
 @app.command()
 def status(data: Data = None, json: Json = False) -> None:
     """Show whether every host has what was asked for: sequence applied, flows, errors."""
@@ -115,7 +113,7 @@ def status(data: Data = None, json: Json = False) -> None:
         show.document(found)
         return
     show.record({key: value for key, value in found.items() if not isinstance(value, list | dict)}, False)
-    _hosts(found["hosts"], False)
+    hosts.print_table(found["hosts"], False)
     drops = [{"reason": reason, "packets": packets} for reason, packets in found.get("drops", {}).items()]
     if drops:
         show.table(drops, {"packets": "dropped", "reason": "because"}, "", False, "drops")
@@ -140,11 +138,6 @@ def explain(
     found = find(f"unix:{directory / 'store.sock'}", ovs_db or switch_of(directory), what, on)
     columns = {"host": "host", "feature": "feature", "resource": "resource", "flow": "flow"}
     show.table([asdict(origin) for origin in found], columns, "", json, "origins")
-
-
-def _hosts(found: list[dict[str, Any]], json: bool) -> None:
-    columns = {name: name for name in ("host", "applied", "lag", "ports", "flows", "uplink", "seen", "errors")}
-    show.table(found, columns, "no hosts yet: a controller reports its host when it has read the switch", json, "hosts")
 
 
 def _region(data: str | None) -> Client:

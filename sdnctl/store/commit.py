@@ -12,7 +12,9 @@ from typing import Any
 from sdnctl.errors import IntentError, StoreError
 from sdnctl.model import meta
 from sdnctl.store import REGION, Change, Region
+from sdnctl.store.codec import Row
 from sdnctl.store.replica import Replica
+from sdnctl.store.rights import API, WRITER
 from sdnctl.store.schema import COMMIT, DATABASE, row_uuid
 from sdnctl.store.wire import Message
 
@@ -35,8 +37,11 @@ class Attempt:
     assumed: Assumed = ()
 
 
-def intent(replica: Replica, changes: list[Change], attempt: str) -> list[Operation]:
-    """The operations of an intent transaction on the replica's sequence number."""
+def intent(replica: Replica, changes: list[Change], attempt: str, ask: bool) -> list[Operation]:
+    """The operations of an intent transaction on the replica's sequence number.
+
+    With ``ask``, the answer tells who was faster, if somebody was; see ``maker``.
+    """
     region = replica.state.get(Region, REGION)
     base = region.sequence if region is not None else 0
     after = Region(id=REGION, sequence=base + 1)
@@ -44,6 +49,7 @@ def intent(replica: Replica, changes: list[Change], attempt: str) -> list[Operat
     log = {"attempt": attempt, "sequence": base + 1}
     slot = slot_uuid(base + 1)
     return [
+        *([_who_made(base + 1)] if ask else ()),
         _wait("Region", uuid, {"sequence": base} if region is not None else None),
         *report(replica, changes),
         *_write(replica, Change(Region, REGION, region, after)),
@@ -53,13 +59,28 @@ def intent(replica: Replica, changes: list[Change], attempt: str) -> list[Operat
 
 
 def report(replica: Replica, changes: list[Change]) -> list[Operation]:
-    """The operations of changes to single rows; what hosts report is checked row by row, having no order."""
+    """The operations of changes to single rows; what hosts report is checked row by row, having no order.
+
+    A change waits for its row to be what it was computed on, so that one that was sent to a frozen server, and sent
+    again to another one, does not undo what came later.
+    """
     made: list[Operation] = []
     for change in changes:
         if change.old is not None and change.new is not None and meta(change.cls).report:
             name = meta(change.cls).name
-            made.append(_wait(name, replica.uuid(name, change.id), {"id": change.id}))
+            made.append(_wait(name, replica.uuid(name, change.id), {"id": change.id} | _was(replica, change)))
         made.extend(_write(replica, change))
+    return made
+
+
+def _was(replica: Replica, change: Change) -> Row:
+    """The old values of the columns that change, as far as they are written in one way only."""
+    table = replica.tables[meta(change.cls).name]
+    made = {}
+    for name in table.row(change.new, change.old):
+        old = getattr(change.old, name)
+        if table.columns[name].type != "real" and table.columns[name].encode(old) == old:
+            made[name] = old
     return made
 
 
@@ -91,16 +112,32 @@ def slot_uuid(sequence: int) -> str:
 
 def who_made(sequence: int) -> list[Any]:
     """The parameters of a ``transact`` that asks for it; see ``maker``."""
+    return [DATABASE, _who_made(sequence)]
+
+
+def asks(attempt: Attempt) -> bool:
+    """Whether the answer to an attempt tells who was faster."""
+    return bool(attempt.operations[0]["op"] == "select")
+
+
+def _who_made(sequence: int) -> Operation:
     where = [["_uuid", "==", ["uuid", slot_uuid(sequence)]]]
-    return [DATABASE, {"op": "select", "table": COMMIT, "where": where, "columns": ["attempt", "sequence"]}]
+    return {"op": "select", "table": COMMIT, "where": where, "columns": ["attempt", "sequence"]}
 
 
-def maker(answer: Message, sequence: int) -> str:
-    """The attempt that made ``sequence``; StoreError when the ring has gone round since."""
-    refused = refusal(answer)
-    rows = [] if refused else answer["result"][0]["rows"]
-    if not rows or rows[0]["sequence"] != sequence:
-        raise StoreError(f"the outcome of a commit is unknown: {refused or 'too many others followed'}")
+def maker(answer: Message, sequence: int) -> str | None:
+    """The attempt that made ``sequence``; None when the server that was asked does not know yet.
+
+    StoreError when the ring has gone round since.
+    """
+    result = (answer.get("result") or [None])[0]
+    if result is None or "rows" not in result:
+        raise StoreError(f"the outcome of a commit is unknown: {refusal(answer)}")
+    rows = result["rows"]
+    if not rows or rows[0]["sequence"] < sequence:
+        return None
+    if rows[0]["sequence"] > sequence:
+        raise StoreError("the outcome of a commit is unknown: too many others followed")
     attempt: str = rows[0]["attempt"]
     return attempt
 
@@ -133,7 +170,7 @@ def _write(replica: Replica, change: Change) -> list[Operation]:
 
 
 def _insert(name: str, uuid: str, row: dict[str, Any]) -> Operation:
-    return {"op": "insert", "table": name, "uuid": uuid, "row": row}
+    return {"op": "insert", "table": name, "uuid": uuid, "row": row | {WRITER: API}}
 
 
 def _update(name: str, uuid: str, row: dict[str, Any]) -> Operation:

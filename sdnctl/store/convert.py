@@ -15,6 +15,7 @@ from typing import Any
 
 from sdnctl.errors import StoreError
 from sdnctl.store.schema import DATABASE, canonical
+from sdnctl.store.upgrades import status_apart
 
 Rows = dict[str, list[dict[str, Any]]]
 Schema = dict[str, Any]
@@ -28,7 +29,7 @@ class Step:
     work: Callable[[Rows], Rows]
 
 
-STEPS: tuple[Step, ...] = ()
+STEPS: tuple[Step, ...] = (Step("1.1.0", status_apart),)
 
 
 def numbers(version: str) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
 """What is said to a server so that it tells this process of every change it wants to know, and what it answers.
 
-The dialogue of one connection: the schema, then the records that are wanted (``monitor_cond_since``), then changes of
-what is wanted (``monitor_cond_change``), one at a time.  The name of the monitor is the number of the ``follow`` that
-is in force, so each update tells by which conditions it was made (ovsdb-server(7) 4.1.13).
+The dialogue of one connection: how the server does, its schema, the records that are wanted (``monitor_cond_since``),
+then changes of what is wanted (``monitor_cond_change``), one at a time.  The name of the monitor is the number of the
+``follow`` that is in force, so each update tells by which conditions it was made (ovsdb-server(7) 4.1.13).
 """
 
 import threading
@@ -15,6 +15,7 @@ from sdnctl.store.interest import Wanted
 from sdnctl.store.link import Garbled
 from sdnctl.store.replica import Updates
 from sdnctl.store.schema import DATABASE, missing
+from sdnctl.store.standing import MONITOR, Standing
 from sdnctl.store.state import Interest
 from sdnctl.store.wire import Message
 
@@ -35,6 +36,7 @@ class Dialogue:
 
     def __init__(self, tables: Mapping[str, Table], interest: Interest | None) -> None:
         self._tables = tables
+        self._standing = Standing()
         self._wanted = self._in_force = Wanted(interest)
         self._wanting = threading.Lock()
         self._asked: Wanted | None = None
@@ -45,6 +47,11 @@ class Dialogue:
     def in_force(self) -> Wanted:
         """What the replica holds now."""
         return self._in_force
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether the store is several servers."""
+        return self._standing.is_cluster
 
     def want(self, interest: Interest) -> int:
         """Something else is wanted from now on; the next ``ask`` says so."""
@@ -57,8 +64,8 @@ class Dialogue:
         self._asked, self._following = None, False
 
     def greeting(self) -> list[Message]:
-        """What to say first.  A server that lacks a column is refused in words, so its schema is asked for."""
-        return [{"method": "get_schema", "params": [DATABASE], "id": "schema"}]
+        """What to say first."""
+        return [self._standing.ask()]
 
     def forget(self) -> None:
         """The replica is not what the server thinks: load all of it next time."""
@@ -71,6 +78,13 @@ class Dialogue:
         if message.get("method") == "update3":
             number, txn_id, updates = message.pop("params")
             return self._updated(number, txn_id, updates)
+        if message.get("method") == "update2":
+            self._standing.hear(message["params"][1])
+            return Heard()
+        if message["id"] == MONITOR:
+            self._standing.hear(message["result"])
+            # A server that lacks a column is refused in words, so its schema is asked for.
+            return Heard(say=[{"method": "get_schema", "params": [DATABASE], "id": "schema"}])
         if message["id"] == "schema":
             return Heard(say=[self._monitor(message["result"])])
         if message["id"] == "monitor":

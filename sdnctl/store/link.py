@@ -6,13 +6,16 @@ thread that asked; everything else goes to the listener, on the link's thread.
 
 import math
 import os
+import random
 import select
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from sdnctl.store.pace import Pace
+from sdnctl.store.tls import check, connect
 from sdnctl.store.wire import Message, Wire
 
 _CONNECT_S = 1.0
@@ -57,11 +60,13 @@ class _Call:
 
 
 class Link:
-    """One session with the first of several servers that answers."""
+    """One session with one of several servers, begun with at random."""
 
-    def __init__(self, remotes: Sequence[str], timeout: float, listener: Listener) -> None:
-        """``timeout`` in seconds bounds each send."""
-        self._remotes = list(remotes)
+    def __init__(self, remotes: Sequence[str], timeout: float, listener: Listener, pki: Path | None = None) -> None:
+        """``timeout`` in seconds bounds each send; ``pki`` holds the certificate for ``ssl:``.  See ``tls.check``."""
+        check(remotes, pki)
+        self._pki = pki
+        self._remotes = random.sample(remotes, len(remotes))  # many clients spread over the servers
         self._timeout = timeout
         self._listener = listener
         self._wire: Wire | None = None
@@ -70,12 +75,17 @@ class Link:
         self._number = 0
         self._closing = False
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._pace = Pace()
+        self._pace = Pace(len(self._remotes))
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
 
     def start(self) -> None:
         """Begin to connect."""
         self._thread.start()
+
+    @property
+    def remote(self) -> str:
+        """The server that is connected to, or tried next."""
+        return self._remotes[0]
 
     @property
     def here(self) -> bool:
@@ -87,10 +97,10 @@ class Link:
         """False once closed, or ended by an error of a listener."""
         return self._thread.is_alive() and not self._closing
 
-    def call(self, method: str, params: list[Any], deadline: float) -> Message:
+    def call(self, method: str, params: list[Any], deadline: float, leave: bool = False) -> Message:
         """Send a request and wait for its answer until ``deadline`` (``time.monotonic()``).
 
-        Raises Lost.
+        With ``leave``, a server that gives none is left for another one.  Raises Lost.
         """
         call = _Call()
         with self._calling:
@@ -110,6 +120,8 @@ class Link:
             with self._calling:
                 self._calls.pop(number, None)
         if call.answer is None:
+            if leave and not call.done.is_set():
+                wire.abort()
             raise Lost("the connection broke" if call.done.is_set() else "no answer in time", sent=True)
         return call.answer
 
@@ -154,14 +166,17 @@ class Link:
 
     @property
     def _remote_may_vanish(self) -> bool:
-        """A Unix socket ends with its server; a network may lose the other side without a word."""
-        return not self._remotes[0].startswith("unix:")
+        """A Unix socket ends with its server; a network may lose the other side without a word.
+
+        Where there are other servers, a frozen one is left too.
+        """
+        return len(self._remotes) > 1 or not self._remotes[0].startswith("unix:")
 
     def _doubt(self) -> None:
         if self._pace.doubt():
             self._say([{"method": "echo", "params": [], "id": "echo"}])
         else:
-            self._drop("the store does not answer")
+            self._drop(f"{self.remote}: the store does not answer")
 
     def _wait(self, seconds: float | None) -> None:
         poll = select.poll()
@@ -178,7 +193,7 @@ class Link:
     def _connect(self) -> None:
         remote = self._remotes[0]
         try:
-            wire = Wire.connect(remote, _CONNECT_S)
+            wire = connect(remote, _CONNECT_S, self._pki)
         except OSError as error:
             self._remotes.append(self._remotes.pop(0))
             self._pace.failed(time.monotonic())
@@ -197,20 +212,20 @@ class Link:
             try:
                 self._wire.send(message)
             except OSError as error:
-                self._drop(str(error))
+                self._drop(f"{self.remote}: {error}")
 
     def _receive(self, wire: Wire) -> None:
         try:
             messages = wire.receive()
         except (OSError, UnicodeDecodeError) as error:
-            self._drop(str(error))
+            self._drop(f"{self.remote}: {error}")
             return
         self._pace.heard(time.monotonic())
         for message in messages:
             try:
                 self._say(self._handle(message))
             except Garbled as error:
-                self._drop(str(error))
+                self._drop(f"{self.remote}: {error}")
             if self._wire is not wire:
                 return
 

@@ -28,6 +28,7 @@ from sdnctl.store.wire import Message
 
 R = TypeVar("R")
 _RECHECK_S = 0.05  # after a conflict, when no update of the replica tells that it caught up
+_ANSWER_S = 1.5  # for the first answer of a cluster's member, for each later one twice as long
 
 
 @dataclass(slots=True)
@@ -36,6 +37,15 @@ class _Follower:
 
     deliver: Callable[[Batch], None]
     welcome: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(slots=True)
+class _Effort:
+    """One call of ``transact`` or ``report``: when it ends, and which of its attempts may have been committed."""
+
+    deadline: float
+    doubtful: list[Attempt] = field(default_factory=list)
+    patience: float = _ANSWER_S
 
 
 class OvsdbStore:
@@ -54,10 +64,11 @@ class OvsdbStore:
         clock: Callable[[], float] = time.time,
         timeout: float = 5.0,
     ) -> None:
-        """Start to follow ``remote``: ``unix:PATH`` or ``tcp:HOST:PORT``, several separated by commas.
+        """Start to follow ``remote``: ``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT``, or several, with commas.
 
         ``classes`` are the resources to follow, by default all that are declared now; ``interest`` says which of
-        their records until the first ``follow``, None is all of them.
+        their records until the first ``follow``, None is all of them.  ``pki`` is the directory of ca.pem, cert.pem
+        and key.pem for ``ssl:``; StoreError when they are not there.
         """
         self._replica = Replica(tables(classes))
         self.state: State = self._replica.state
@@ -75,7 +86,7 @@ class OvsdbStore:
         self._held = self._dialogue.in_force
         self._followers: list[_Follower] = []
         self._joining: list[_Follower] = []
-        self._link = Link(remote.split(","), timeout, self)
+        self._link = Link(remote.split(","), timeout, self, pki)
         self._link.start()
 
     # --- the Store protocol
@@ -84,30 +95,27 @@ class OvsdbStore:
         """See Store.transact; the commit is on disk when this returns."""
         if not self._held.all:
             raise RuntimeError("intent is checked against the whole region, and this process follows a part of it")
-        deadline = self._deadline()
-        with self._my_turn(deadline):
-            doubtful: list[Attempt] = []
+        with self._my_turn() as effort:
             while True:
-                self._await_current(deadline, doubtful)
-                made = self._settle(doubtful, deadline)
+                self._await_current(effort)
+                made = self._settle(effort)
                 if made is not None:
-                    return cast(R, self._finish(made, deadline))
-                attempt = self._attempt(work, doubtful)
+                    return cast(R, self._finish(made, effort))
+                attempt = self._attempt(work, effort)
                 if attempt is None:
                     continue
                 if not attempt.changes:
                     return cast(R, attempt.result)
-                if self._commit(attempt, doubtful, deadline):
-                    return cast(R, self._finish(attempt, deadline))
+                if self._commit(attempt, effort):
+                    return cast(R, self._finish(attempt, effort))
 
     def report(self, work: Callable[[Txn], R]) -> R:
         """See Store.report; rows are written one by one, so a lost answer is mended by writing again."""
-        deadline = self._deadline()
-        with self._my_turn(deadline):
+        with self._my_turn() as effort:
             while True:
-                self._await_current(deadline, [])
+                self._await_current(effort)
                 attempt = self._attempt_report(work)
-                if not attempt.changes or self._commit(attempt, [], deadline):
+                if not attempt.changes or self._commit(attempt, effort):
                     return cast(R, attempt.result)
 
     def subscribe(self, deliver: Callable[[Batch], None]) -> None:
@@ -155,19 +163,25 @@ class OvsdbStore:
         """Whether the replica follows the server now; False while the server is away."""
         return self._current
 
+    @property
+    def remote(self) -> str:
+        """The server that is followed, or tried next."""
+        return self._link.remote
+
     # --- writing
 
     def _deadline(self) -> float:
         return time.monotonic() + self._timeout
 
     @contextmanager
-    def _my_turn(self, deadline: float) -> Iterator[None]:
+    def _my_turn(self) -> Iterator[_Effort]:
         if self._link.here or self._reader == threading.get_ident():
             raise RuntimeError("a transaction inside a delivery or a read would wait for itself")
-        if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        effort = _Effort(self._deadline())
+        if not self._turn.acquire(timeout=self._timeout):
             raise StoreError(f"the store is busy: no turn within {self._timeout} s")
         try:
-            yield
+            yield effort
         finally:
             self._turn.release()
 
@@ -179,27 +193,27 @@ class OvsdbStore:
                 raise StoreError(f"the store cannot be reached: {self._problem}")
             self._changed.wait(min(left, 0.5))
 
-    def _await_current(self, deadline: float, doubtful: list[Attempt]) -> None:
+    def _await_current(self, effort: _Effort) -> None:
         with self._changed:
             try:
-                self._wait_until(lambda: self._current, deadline)
-                if time.monotonic() > deadline:
+                self._wait_until(lambda: self._current, effort.deadline)
+                if time.monotonic() > effort.deadline:
                     raise StoreError(f"no commit within {self._timeout} s: {self._problem}")
             except StoreError as error:
-                if doubtful:
+                if effort.doubtful:
                     raise StoreError(f"the outcome of a commit is unknown: {error}") from error
                 raise
 
-    def _attempt(self, work: Callable[[Txn], R], doubtful: list[Attempt]) -> Attempt | None:
+    def _attempt(self, work: Callable[[Txn], R], effort: _Effort) -> Attempt | None:
         """Run the work; None when a doubtful attempt must be settled first, since somebody has committed since."""
         with self._changed:
-            if doubtful and self.state.sequence != doubtful[0].base:
+            if effort.doubtful and self.state.sequence != effort.doubtful[0].base:
                 return None
             txn = Txn(self.state, self._hints, self._clock())
             result = work(txn)
             changes = txn.changes()
             id = uuid.uuid4().hex
-            operations = commit.intent(self._replica, changes, id) if changes else []
+            operations = commit.intent(self._replica, changes, id, self._dialogue.is_cluster) if changes else []
             return Attempt(id, result, changes, operations, self.state.sequence, self._generation)
 
     def _attempt_report(self, work: Callable[[Txn], R]) -> Attempt:
@@ -213,13 +227,27 @@ class OvsdbStore:
             operations = commit.report(self._replica, changes) + commit.checks(txn.assumed)
             return Attempt("", result, changes, operations, 0, self._generation, txn.assumed)
 
-    def _commit(self, attempt: Attempt, doubtful: list[Attempt], deadline: float) -> bool:
-        """Send an attempt; False when it did not happen, or joined ``doubtful`` because nobody knows."""
+    def _ask(self, parameters: list[Any], effort: _Effort) -> Message:
+        """Have operations carried out.
+
+        A member of a cluster may keep a transaction for good that it passed on to a leader that died (OVS 3.1): it is
+        left after a while, which makes it forget the transaction.
+        """
+        leave = self._dialogue.is_cluster
+        until = min(effort.deadline, time.monotonic() + effort.patience) if leave else effort.deadline
         try:
-            answer = self._link.call("transact", [DATABASE, *attempt.operations], deadline)
+            return self._link.call("transact", parameters, until, leave)
+        except Lost:
+            effort.patience *= 2
+            raise
+
+    def _commit(self, attempt: Attempt, effort: _Effort) -> bool:
+        """Send an attempt; False when it did not happen, or is ``doubtful`` because nobody knows."""
+        try:
+            answer = self._ask([DATABASE, *attempt.operations], effort)
         except Lost as lost:
             if lost.sent:
-                doubtful.append(attempt)
+                effort.doubtful.append(attempt)
             with self._changed:
                 if not self._changed.wait_for(lambda: not self._current, _RECHECK_S):
                     self._problem = str(lost)  # else the link said why
@@ -232,33 +260,49 @@ class OvsdbStore:
             raise unfounded
         if not commit.is_conflict(refused):
             raise StoreError(f"the store refused a commit: {refused}")
+        if self._beaten_by_itself(answer, attempt, effort.doubtful):
+            return True
         self._problem = f"others were faster ({refused})"
         with self._changed:
             self._changed.wait_for(lambda: self._generation != attempt.generation, _RECHECK_S)
         return False
 
-    def _settle(self, doubtful: list[Attempt], deadline: float) -> Attempt | None:
+    def _beaten_by_itself(self, answer: Message, attempt: Attempt, doubtful: list[Attempt]) -> bool:
+        """Whether a conflict is with the attempt's own commit: when a cluster loses its leader, servers try again."""
+        if not commit.asks(attempt):
+            return False
+        winner = commit.maker(answer, attempt.base + 1)
+        if winner is None or winner in {other.id for other in doubtful}:
+            doubtful.append(attempt)
+        elif winner != attempt.id:
+            doubtful.clear()  # somebody else's: of those on the same number, none can be committed any more
+        return winner == attempt.id
+
+    def _settle(self, effort: _Effort) -> Attempt | None:
         """The doubtful attempt that was committed after all; forgets them once none can be.
 
         All were computed on the same sequence number.  While that is the latest one, one of them may still lie in a
         socket's buffer: running again is safe then, because the server takes at most one of them.
         """
+        doubtful = effort.doubtful
         with self._changed:
             if not doubtful or self.state.sequence == doubtful[0].base:
                 return None
         sequence = doubtful[0].base + 1
         try:
-            winner = commit.maker(self._link.call("transact", commit.who_made(sequence), deadline), sequence)
+            winner = commit.maker(self._ask(commit.who_made(sequence), effort), sequence)
         except Lost:
             return None  # asked again after the next connect
+        if winner is None:
+            return None
         made = [attempt for attempt in doubtful if attempt.id == winner]
         doubtful.clear()
         return made[0] if made else None
 
-    def _finish(self, attempt: Attempt, deadline: float) -> Any:
+    def _finish(self, attempt: Attempt, effort: _Effort) -> Any:
         """Wait until the replica shows the commit; the server sends the update before the answer."""
         with self._changed:
-            self._wait_until(lambda: self.state.sequence > attempt.base, deadline)
+            self._wait_until(lambda: self.state.sequence > attempt.base, effort.deadline)
         return attempt.result
 
     # --- following, on the link's thread

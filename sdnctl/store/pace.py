@@ -7,14 +7,23 @@ is back within a tenth of that.
 FIRST_S = 0.02
 LONGEST_S = 0.5
 SILENCE_S = 5.0
+SILENCE_WITH_OTHERS_S = 1.5  # there is somebody else to go to
+PATIENCE_S = 12.0  # the longest silence that is borne
+FORGIVEN_S = 60.0
 
 
 class Pace:
-    """Doubling waits between attempts, reset by a connection that outlived them; all times are monotonic seconds."""
+    """Doubling waits between attempts, reset by a connection that outlived them; all times are monotonic seconds.
 
-    __slots__ = ("_connected", "_due", "_heard", "_probed", "_wait")
+    With several ``servers``, a wait is doubled when each of them has been tried.  A server that is busy with many
+    clients looks silent too, so each time that a silence ends a connection, a longer one is borne.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_connected", "_due", "_heard", "_probed", "_servers", "_shortest", "_silence", "_untried", "_wait")
+
+    def __init__(self, servers: int = 1) -> None:
+        self._servers = self._untried = servers
+        self._shortest = self._silence = SILENCE_S if servers == 1 else SILENCE_WITH_OTHERS_S
         self._due = 0.0
         self._wait = FIRST_S
         self._connected = 0.0
@@ -27,19 +36,25 @@ class Pace:
         self._probed = False
 
     def failed(self, now: float) -> None:
-        """An attempt failed: wait twice as long before the one after next."""
+        """An attempt failed: wait twice as long before the one after next, or when the next round has begun."""
         self._due = now + self._wait
-        self._wait = min(self._wait * 2, LONGEST_S)
+        self._untried -= 1
+        if self._untried <= 0:
+            self._untried = self._servers
+            self._wait = min(self._wait * 2, LONGEST_S)
 
     def dropped(self, now: float) -> None:
         """A connection ended; one that is refused again and again does not count as success."""
         if now - self._connected > self._wait:
             self._wait = FIRST_S
+            self._untried = self._servers
         self.failed(now)
 
     def heard(self, now: float) -> None:
         """The other side said something."""
         self._heard = now
+        if now - self._connected > FORGIVEN_S:
+            self._silence = self._shortest
         self._probed = False
 
     def until_attempt(self, now: float) -> float:
@@ -48,9 +63,12 @@ class Pace:
 
     def until_doubt(self, now: float) -> float:
         """Seconds of silence left before ``doubt``, 0 when it is due."""
-        return max(0.0, self._heard + SILENCE_S * (2 if self._probed else 1) - now)
+        return max(0.0, self._heard + self._silence * (2 if self._probed else 1) - now)
 
     def doubt(self) -> bool:
         """The silence has lasted: True for a probe, False to give the connection up, since it was probed in vain."""
-        first, self._probed = not self._probed, True
-        return first
+        if self._probed:
+            self._silence = min(self._silence * 2, PATIENCE_S)
+            return False
+        self._probed = True
+        return True

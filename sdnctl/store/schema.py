@@ -12,11 +12,13 @@ from hashlib import blake2b
 from typing import Any
 
 from sdnctl.model import meta, resources
+from sdnctl.store import rights
 from sdnctl.store.codec import Table, table
 
 DATABASE = "sdnctl"
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 COMMIT = "Commit"
+COMMIT_COLUMNS = {"attempt": "string", "sequence": "integer"}
 
 
 def tables(classes: Iterable[type] | None = None) -> dict[str, Table]:
@@ -29,7 +31,8 @@ def schema(stored: Mapping[str, Table], version: str = VERSION) -> dict[str, Any
     """The database schema (RFC 7047 section 3.2) of these tables.
 
     All are root tables: nothing is collected for want of a reference.  ``Commit`` remembers who made the latest
-    sequence numbers, so that a process whose connection broke can learn what became of its commit.
+    sequence numbers, so that a process whose connection broke can learn what became of its commit.  Why every row has
+    a ``writer``, and what else is there, is told in ``rights``.
     """
     made: dict[str, Any] = {
         name: {
@@ -39,8 +42,11 @@ def schema(stored: Mapping[str, Table], version: str = VERSION) -> dict[str, Any
         }
         for name, described in stored.items()
     }
-    made[COMMIT] = {"columns": {"attempt": {"type": "string"}, "sequence": {"type": "integer"}}, "isRoot": True}
-    return {"name": DATABASE, "version": version, "tables": made}
+    columns = {name: {"type": kind} for name, kind in COMMIT_COLUMNS.items()}
+    made[COMMIT] = {"columns": columns, "isRoot": True}
+    for described in made.values():
+        described["columns"][rights.WRITER] = {"type": rights.WRITER_TYPE}
+    return {"name": DATABASE, "version": version, "tables": made | rights.shape()}
 
 
 def schema_text(stored: Mapping[str, Table], version: str = VERSION) -> str:
@@ -65,16 +71,19 @@ def row_uuid(name: str, id: str) -> str:
 def missing(stored: Mapping[str, Table], served: dict[str, Any]) -> str | None:
     """The first table or column that the schema of a server lacks; None when it has all this program needs."""
     there: dict[str, Any] = served.get("tables", {})
-    wanted: Any
-    name: str
-    for name, wanted in schema(stored)["tables"].items():
+    wanted: dict[str, dict[str, Any]] = {
+        name: {column.name: column.type for column in described.columns.values()} for name, described in stored.items()
+    }
+    for name, columns in (wanted | {COMMIT: COMMIT_COLUMNS}).items():
         if name not in there:
             return name
-        for column, described in wanted["columns"].items():
+        for column, kind in columns.items():
             if column not in there[name]["columns"]:
                 return f"{name}.{column}"
-            if canonical(there[name]["columns"][column]["type"]) != canonical(described["type"]):
-                return f"{name}.{column} of the type {described['type']}"
+            if canonical(there[name]["columns"][column]["type"]) != canonical(kind):
+                return f"{name}.{column} of the type {kind}"
+        if rights.WRITER not in there[name]["columns"]:
+            return f"{name}.{rights.WRITER}"
     return None
 
 

@@ -2,7 +2,8 @@
 
 The wire has no frame: JSON values follow one another.  A message can only be complete when the last byte read is a
 closing brace, so the C scanner of ``json`` is asked then and not before; that costs one scan a message (the pure Python
-parser of ``ovs.json`` takes 40 times as long, see docs/decisions/002-store-client.md).
+parser of ``ovs.json`` takes 40 times as long, see docs/decisions/002-store-client.md).  What is encrypted goes through
+``tls.TlsWire``.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ import threading
 from typing import Any
 
 Message = dict[str, Any]
+CLOSED = "the store closed the connection"
 _CHUNK = 1 << 18
 _SHORT = 100  # bytes that a Unix socket address holds for certain (unix(7): 108)
 
@@ -30,19 +32,6 @@ class Wire:
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
 
-    @classmethod
-    def connect(cls, remote: str, timeout: float) -> "Wire":
-        """Connect to ``unix:PATH`` or ``tcp:HOST:PORT`` (ovsdb(7)); ``timeout`` in seconds bounds every send too."""
-        method, _, rest = remote.partition(":")
-        if method == "unix":
-            return cls(_connect_unix(rest, timeout))
-        if method == "tcp":
-            host, _, port = rest.rpartition(":")
-            sock = socket.create_connection((host.strip("[]"), int(port)), timeout)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return cls(sock)
-        raise ValueError(f"{remote!r} is no store address: use unix:PATH or tcp:HOST:PORT")
-
     def fileno(self) -> int:
         """The descriptor to poll for input."""
         return self._socket.fileno()
@@ -51,20 +40,27 @@ class Wire:
         """Send one message whole; after an error the connection is of no more use."""
         data = self._encoder.encode(message).encode()
         with self._sending:
-            self._socket.sendall(data)
+            self._push(data)
 
     def receive(self) -> list[Message]:
         """The messages that are complete now (possibly none); call when readable.  EOF is a ConnectionError."""
-        while True:
-            data = self._socket.recv(_CHUNK)
-            if not data:
-                raise ConnectionResetError("the store closed the connection")
-            self._pending.append(data)
-            if len(data) < _CHUNK and not self._poll.poll(0):
-                break
+        data = self._pull(self._pending)
         if not data.endswith(b"}"):
             return []
         return self._scan()
+
+    def _push(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def _pull(self, pending: list[bytes]) -> bytes:
+        """Add what can be read now to ``pending``; returns the last of it."""
+        while True:
+            data = self._socket.recv(_CHUNK)
+            if not data:
+                raise ConnectionResetError(CLOSED)
+            pending.append(data)
+            if len(data) < _CHUNK and not self._poll.poll(0):
+                return data
 
     def _scan(self) -> list[Message]:
         text = b"".join(self._pending).decode()
@@ -86,12 +82,33 @@ class Wire:
     def abort(self) -> None:
         """Make the connection end, from any thread: the receiver reads end of file."""
         with contextlib.suppress(OSError):  # the other side was faster
-            self._socket.shutdown(socket.SHUT_RDWR)
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # an SSLSocket would read on without decrypting
 
     def close(self) -> None:
         """Close at once; a thread that is sending gets an OSError.  For the receiving thread only."""
         self.abort()
         self._socket.close()
+
+
+def split(remote: str) -> tuple[str, str, int]:
+    """``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT`` (ovsdb(7)) as method, host or path, port.  ValueError."""
+    method, _, rest = remote.partition(":")
+    host, _, port = rest.rpartition(":")
+    if method == "unix" and rest:
+        return method, rest, 0
+    if method in ("tcp", "ssl") and host and port.isdigit():
+        return method, host.strip("[]"), int(port)
+    raise ValueError(f"{remote!r} is no store address: use unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT")
+
+
+def dial(remote: str, timeout: float) -> socket.socket:
+    """A connected socket, whose operations take no longer than ``timeout`` seconds."""
+    method, host, port = split(remote)
+    if method == "unix":
+        return _connect_unix(host, timeout)
+    sock = socket.create_connection((host, port), timeout)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
 
 
 def _connect_unix(path: str, timeout: float) -> socket.socket:

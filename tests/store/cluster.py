@@ -18,6 +18,14 @@ SIZE = 3
 ELECTION_MS = 300
 
 
+def free_port() -> int:
+    """A TCP port that nobody listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
 class Member:
     """One ovsdb-server of the cluster."""
 

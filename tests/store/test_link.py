@@ -10,7 +10,7 @@ import pytest
 from sdnctl.errors import StoreError
 from sdnctl.store import Batch, pace
 from sdnctl.store.ovsdb import OvsdbStore
-from sdnctl.store.wire import Wire
+from sdnctl.store.tls import connect
 from tests.store.model import STORED, StoreNet, put
 from tests.store.service import Service, eventually, service
 
@@ -37,7 +37,7 @@ def test_the_first_server_that_answers_is_used(running: Service) -> None:
 
 def test_tcp_is_spoken_too() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        wire = Wire.connect(f"tcp:127.0.0.1:{listener.getsockname()[1]}", 5.0)
+        wire = connect(f"tcp:127.0.0.1:{listener.getsockname()[1]}", 5.0)
         far, _ = listener.accept()
         with far:
             wire.send({"id": 1})
@@ -56,7 +56,7 @@ def test_a_silent_server_is_probed_and_left(monkeypatch: pytest.MonkeyPatch) -> 
             said = b""
             while data := first.recv(4096):
                 said += data
-            assert b'"get_schema"' in said
+            assert b'"_Server"' in said
             assert b'"echo"' in said
         second, _ = listener.accept()
         second.close()
@@ -68,7 +68,7 @@ def test_a_probe_of_the_server_is_answered() -> None:
         store = OvsdbStore(f"tcp:127.0.0.1:{listener.getsockname()[1]}", classes=STORED)
         far, _ = listener.accept()
         with far:
-            assert b"get_schema" in far.recv(4096)
+            assert b"_Server" in far.recv(4096)
             far.sendall(b'{"method":"echo","params":["x"],"id":"e7"}')
             assert json.loads(far.recv(4096)) == {"id": "e7", "result": ["x"], "error": None}
         store.close()

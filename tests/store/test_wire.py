@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sdnctl.store.pace import FIRST_S, LONGEST_S, SILENCE_S, Pace
+from sdnctl.store.pace import FIRST_S, FORGIVEN_S, LONGEST_S, PATIENCE_S, SILENCE_S, SILENCE_WITH_OTHERS_S, Pace
+from sdnctl.store.tls import connect
 from sdnctl.store.wire import Message, Wire
 
 MESSAGES: list[Message] = [
@@ -58,7 +59,7 @@ def test_an_abort_ends_both_sides(pair: tuple[Wire, socket.socket]) -> None:
 
 def test_an_address_must_be_one() -> None:
     with pytest.raises(ValueError, match="tcp:HOST:PORT"):
-        Wire.connect("/run/store.sock", 1.0)
+        connect("/run/store.sock", 1.0)
 
 
 def test_waits_double_and_a_lasting_connection_forgives() -> None:
@@ -86,5 +87,27 @@ def test_silence_is_probed_once_and_then_believed() -> None:
     assert pace.until_doubt(100 + SILENCE_S) == pytest.approx(SILENCE_S)
     assert not pace.doubt()
     pace.heard(120.0)
-    assert pace.until_doubt(120.0) == pytest.approx(SILENCE_S)
+    assert pace.until_doubt(120.0) == pytest.approx(SILENCE_S * 2)
     assert pace.doubt()
+
+
+def test_several_servers_are_tried_in_a_round() -> None:
+    pace = Pace(servers=3)
+    waits = []
+    for _ in range(7):
+        pace.failed(100.0)
+        waits.append(pace.until_attempt(100.0))
+    assert waits == pytest.approx([FIRST_S] * 3 + [FIRST_S * 2] * 3 + [FIRST_S * 4])
+    pace.connected(200.0)
+    assert pace.until_doubt(200.0) == pytest.approx(SILENCE_WITH_OTHERS_S)
+
+
+def test_silence_that_ends_connections_is_borne_longer() -> None:
+    pace = Pace(servers=3)
+    for n in range(6):
+        pace.connected(100.0)
+        assert pace.until_doubt(100.0) == pytest.approx(min(SILENCE_WITH_OTHERS_S * 2**n, PATIENCE_S))
+        assert [pace.doubt(), pace.doubt()] == [True, False]
+    pace.connected(100.0)
+    pace.heard(100 + FORGIVEN_S + 1)
+    assert pace.until_doubt(100 + FORGIVEN_S + 1) == pytest.approx(SILENCE_WITH_OTHERS_S)

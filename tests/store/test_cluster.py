@@ -1,0 +1,190 @@
+"""Members of a region's store as `sdnctl store` runs them: TLS, and rights by the name in a certificate."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from apps.account.model import Account
+from sdnctl import pki
+from sdnctl.errors import StoreError
+from sdnctl.feature import discover
+from sdnctl.host import Host, HostStatus
+from sdnctl.model import resources
+from sdnctl.store import Txn, schema
+from sdnctl.store.cluster import Member
+from sdnctl.store.ovsdb import OvsdbStore
+from sdnctl.store.server import Server
+from tests.store.cluster import free_port
+from tests.store.service import eventually
+
+REPO = Path(__file__).parent.parent.parent
+
+
+def product() -> list[type]:
+    """The resources of the product, without those that other tests declare."""
+    return [cls for cls in resources().values() if not cls.__module__.startswith("tests.")]
+
+
+class Running:
+    """Members on loopback, each a process `sdnctl store`."""
+
+    def __init__(self, directory: Path) -> None:
+        discover()
+        self.directory = directory
+        self.remotes: list[str] = []
+        self._raft: list[str] = []
+        self.processes: list[subprocess.Popen[bytes]] = []
+        pki.init(directory / "ca")
+        for name, role in (("store", "store"), ("api", "api"), ("hv1", "agent")):
+            pki.issue(directory / "ca", name, role, self.pki(name))
+        self._stores: list[OvsdbStore] = []
+
+    def pki(self, name: str) -> Path:
+        return self.directory / f"{name}.pki"
+
+    def member(self) -> Path:
+        """One more member; its data directory."""
+        listen, raft = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        data = self.directory / f"member{len(self.processes)}"
+        argv = ["--data", str(data), "--listen", listen, "--raft", raft, "--pki", str(self.pki("store"))]
+        self.start([*argv, *(["--join", ",".join(self._raft)] if self._raft else [])])
+        self.remotes.append(f"ssl:{listen}")
+        self._raft.append(raft)
+        return data
+
+    def start(self, argv: list[str]) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "sdnctl", "store", *argv]
+        with (self.directory / "log").open("ab") as log:
+            made = subprocess.Popen(command, cwd=REPO, stdout=log, stderr=log)
+        self.processes.append(made)
+        return made
+
+    def client(self, name: str) -> OvsdbStore:
+        """A store with somebody's certificate."""
+        made = OvsdbStore(",".join(self.remotes), classes=product(), pki=self.pki(name), timeout=20)
+        self._stores.append(made)
+        return made
+
+    def close(self) -> None:
+        for store in self._stores:
+            store.close()
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            assert process.wait(15) in (0, -signal.SIGTERM, 1)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    with tempfile.TemporaryDirectory(prefix="sdnctl-c-") as directory:
+        made = Running(Path(directory))
+        made.member()
+        made.member()
+        yield made
+        made.close()
+
+
+def put(record: object) -> Callable[[Txn], None]:
+    return lambda txn: txn.put(record)
+
+
+def test_an_agent_writes_its_own_host_and_nothing_else(running: Running) -> None:
+    api, agent = running.client("api"), running.client("hv1")
+    api.transact(put(Account(id="acc-1")))
+    api.report(put(Host(id="hv2")))
+    agent.report(put(Host(id="hv1")))
+    agent.report(put(HostStatus(id="hv1", host="hv1", applied=1)))
+    agent.report(put(HostStatus(id="hv1", host="hv1", applied=2)))
+    with api.read() as state:
+        before = {cls: dict(state.all(cls)) for cls in (Account, Host, HostStatus)}, state.sequence
+    eventually(lambda: agent.state.get(Host, "hv2") is not None)
+    refused: list[Callable[[], object]] = [
+        lambda: agent.report(put(Host(id="hv2", gateway=9))),
+        lambda: agent.report(put(Host(id="hv3"))),
+        lambda: agent.report(lambda txn: txn.delete(Host, "hv2")),
+        lambda: agent.transact(put(Account(id="acc-evil"))),
+        lambda: agent.transact(lambda txn: txn.delete(Account, "acc-1")),
+    ]
+    for write in refused:
+        with pytest.raises(StoreError, match="permission error"):
+            write()
+    with api.read() as state:
+        assert ({cls: dict(state.all(cls)) for cls in (Account, Host, HostStatus)}, state.sequence) == before
+    api.report(lambda txn: txn.delete(Host, "hv2"))
+
+
+def test_who_has_another_ca_s_certificate_gets_nothing(running: Running, tmp_path: Path) -> None:
+    pki.init(tmp_path / "ca")
+    pki.issue(tmp_path / "ca", "api", "api", tmp_path / "api")
+    stranger = OvsdbStore(running.remotes[0], classes=product(), pki=tmp_path / "api", timeout=2)
+    with pytest.raises(StoreError), stranger.read():
+        pass
+    stranger.close()
+
+
+def test_a_second_program_on_one_directory_is_refused(running: Running) -> None:
+    data = running.directory / "member0"
+    where = ["--listen", f"127.0.0.1:{free_port()}", "--raft", f"127.0.0.1:{free_port()}"]
+    second = subprocess.run(
+        [sys.executable, "-m", "sdnctl", "store", "--data", str(data), *where],
+        cwd=REPO,
+        capture_output=True,
+        timeout=60,
+    )
+    assert second.returncode == 1 and b"another sdnctl store serves" in second.stderr
+
+
+def test_a_killed_server_is_started_again_and_a_member_that_is_killed_leaves_no_server(running: Running) -> None:
+    api = running.client("api")
+    data = running.directory / "member1"
+
+    def server() -> int:
+        found = subprocess.run(["pgrep", "-f", f"^ovsdb-server {data}/store.db"], capture_output=True, text=True)
+        return int(found.stdout.split()[0]) if found.stdout else 0
+
+    first = server()
+    os.kill(first, signal.SIGKILL)
+    eventually(lambda: server() not in (0, first))
+    api.transact(put(Account(id="acc-2")))
+
+
+def test_an_incomplete_certificate_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pki").mkdir()
+    with pytest.raises(StoreError, match=r"lacks ca\.pem, cert\.pem, key\.pem"):
+        Member(tmp_path / "data", "127.0.0.1:1", "127.0.0.1:2", (), tmp_path / "pki").prepare()
+
+
+def test_a_store_of_the_first_release_keeps_its_elastic_ips() -> None:
+    """What a host reports of itself is reported anew; that EIPs name their VPC is filled in."""
+    discover()
+    with tempfile.TemporaryDirectory(prefix="sdnctl-u-") as directory:
+        data = Path(directory)
+        old = schema.schema(schema.tables(product()), "1.0.0")
+        for table in old["tables"].values():
+            table["columns"].pop("writer", None)
+        for name in ("Doors", "Connection", "RBAC_Role", "RBAC_Permission", "HostStatus"):
+            del old["tables"][name]
+        old["tables"]["Host"]["columns"] |= {"applied": {"type": "integer"}, "seen": {"type": "real"}}
+        del old["tables"]["ElasticIp"]["columns"]["vpc"]
+        (data / "old").write_text(json.dumps(old))
+        tool = ["ovsdb-tool", "create", str(data / "store.db"), str(data / "old")]
+        subprocess.run(tool, check=True)
+        rows = [
+            {"op": "insert", "table": "NetworkInterface", "row": {"id": "port-1", "vpc": "vpc-1", "key": 1}},
+            {"op": "insert", "table": "ElasticIp", "row": {"id": "fip-1", "port": "port-1", "address": "192.0.2.1"}},
+            {"op": "insert", "table": "Host", "row": {"id": "hv1", "applied": 7}},
+        ]
+        made = ["ovsdb-tool", "transact", str(data / "store.db"), json.dumps(["sdnctl", *rows])]
+        subprocess.run(made, check=True, capture_output=True)
+        Server(data, classes=product()).prepare()
+        query = {"op": "select", "table": "ElasticIp", "where": [], "columns": ["id", "vpc", "writer"]}
+        asked = ["ovsdb-tool", "query", str(data / "store.db"), json.dumps(["sdnctl", query])]
+        answer = json.loads(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)
+        assert answer[0]["rows"] == [{"id": "fip-1", "vpc": "vpc-1", "writer": "api"}]
