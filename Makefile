@@ -9,7 +9,7 @@ SHELL      := /bin/bash
 .DEFAULT_GOAL := help
 
 PACKAGES := openvswitch-switch mininet ethtool iperf3 isc-dhcp-client iputils-ping iputils-arping \
-            traceroute tcpdump iproute2 procps ca-certificates
+            traceroute tcpdump iproute2 procps ca-certificates qemu-system-x86
 # Needed only where the Python that is used is Debian's own.
 DEBIAN_VENV := python3-venv
 
@@ -21,7 +21,7 @@ PYTHON = $(shell for p in python3.11 python3 python3.12 python3.13; do \
            $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
 APT := DEBIAN_FRONTEND=noninteractive apt-get -q=2 -o DPkg::Lock::Timeout=300
 
-.PHONY: help demo test lint types pytest docs bench root system venv venv-jdc clean
+.PHONY: help demo test lint types pytest test-guest docs bench root system venv venv-jdc clean
 
 help:
 	@sed -n '2,4s/^# \{0,1\}//p' Makefile
@@ -40,6 +40,10 @@ types: venv
 
 pytest: venv venv-jdc
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Only the test with a real virtual machine (QEMU, no hardware help); `make pytest` runs it too.
+test-guest: venv
+	$(BIN)/python -m pytest tests/guest $(PYTEST_ARGS)
 
 # The pages that are generated from the code; a test fails when they are stale.
 docs: venv
