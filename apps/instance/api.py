@@ -8,7 +8,7 @@ from pydantic import Field
 
 from apps.eip.model import ElasticIp, bind, new_elastic_ip, unbind
 from apps.eni.model import NetworkInterface, detached, new_interface
-from apps.instance.model import INSTANCE_TYPES, Instance, InstanceType
+from apps.instance.model import INSTANCE_TYPES, MOST_QUEUES, Instance, InstanceType, check_queues, queues_of
 from apps.routing.model import check_unrouted
 from apps.vpc.model import Subnet
 from sdnctl.addresses import Ip4
@@ -53,6 +53,7 @@ class InterfaceSpec(Model):
     secondaryIpCount: Annotated[Whole, Field(ge=0, le=1000)] = 0
     securityGroups: Annotated[Ids, Field(max_length=5)] = ()
     sanityCheck: Annotated[Whole, Field(ge=0, le=1)] = 1
+    queueNum: Annotated[Whole, Field(ge=0, le=MOST_QUEUES)] = 0
     description: Text = ""
 
 
@@ -200,6 +201,7 @@ def _primary(spec: InterfaceSpec, instance: Instance, subnet: Subnet, txn: Write
         device_index=PRIMARY,
         auto_delete=True,
         primary=True,
+        queue_num=check_queues(spec.queueNum, instance.instance_type, "queueNum"),
         security_groups=spec.securityGroups,
         name=spec.networkInterfaceName or "",
         description=spec.description,
@@ -328,6 +330,7 @@ def show_type(view: View, kind: InstanceType) -> Json:
         "cpu": kind.cpu,
         "memoryMB": kind.memory_mb,
         "nicLimit": kind.nic_limit,
+        "queueNum": kind.queues,
         "cloudDiskCountLimit": 8,
         "architecture": "x86_64",
         "generation": int(kind.family[-1]),
@@ -373,6 +376,7 @@ def show_interface(view: View, port: NetworkInterface) -> Json:
         "subnetId": port.subnet,
         "securityGroups": [{"groupId": group, "groupName": ""} for group in port.security_groups],
         "sanityCheck": int(port.sanity_check),
+        "queueNum": queues_of(port.queue_num, view.get(Instance, port.instance)),
         "primaryIp": shown[0],
         "secondaryIps": shown[1:],
         "ipv6Addresses": [],

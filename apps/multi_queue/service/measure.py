@@ -1,0 +1,141 @@
+"""Counts what each CPU does for the network: interrupts by queue, and packets taken up by the softirq.
+
+/proc/interrupts; /proc/net/softnet_stat, one line a CPU in hexadecimal: packets, drops, time squeezes, six zeros, calls
+received by RPS, flow limits, backlog, the CPU's number (kernel net/core/net-procs.c).
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from apps.multi_queue.model import Nic, Plan, Spread, spread
+from apps.multi_queue.service.machine import Machine
+
+log = structlog.get_logger("nic")
+PACKETS, DROPS, SQUEEZES, RPS, CPU = 0, 1, 2, 9, 12
+Counts = Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The counters at one moment, by CPU; those of interrupts by number first."""
+
+    packets: Counts
+    drops: Counts
+    handed: Counts
+    irqs: Mapping[int, Counts] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How the work of some seconds was spread, for one interface; softirq counts are of the whole machine."""
+
+    nic: str
+    seconds: float
+    packets: Spread
+    interrupts: Spread
+    handed: Counts
+    drops: Counts
+    irqs: Mapping[str, Counts]
+    verdict: str
+
+    def shown(self) -> dict[str, Any]:
+        """For programs."""
+        parts = {name: _shown(getattr(self, name)) for name in ("packets", "interrupts")}
+        by_cpu = {name: dict(getattr(self, name)) for name in ("handed", "drops")}
+        irqs = {name: dict(counts) for name, counts in self.irqs.items()}
+        return {"nic": self.nic, "seconds": self.seconds, "verdict": self.verdict, **parts, **by_cpu, "irqs": irqs}
+
+
+def _shown(found: Spread) -> dict[str, Any]:
+    shares = {cpu: round(share, 4) for cpu, share in found.shares.items()}
+    numbers = {"maxOverMean": round(found.busiest, 3), "gini": round(found.gini, 3), "busyCpus": found.busy}
+    return {"counts": dict(found.counts), "shares": shares, **numbers, "verdict": found.verdict}
+
+
+def sample(machine: Machine, irqs: Iterable[int] = ()) -> Sample:
+    """The counters now."""
+    lines = [line.split() for line in (machine.proc / "net/softnet_stat").read_text().splitlines()]
+    # Before Linux 5.10 a line did not tell its CPU: they are those online, in order.
+    online = machine.cpus().online
+    cpus = [int(words[CPU], 16) if len(words) > CPU else online[n] for n, words in enumerate(lines)]
+    packets, drops, handed = (
+        {cpu: int(words[column], 16) for cpu, words in zip(cpus, lines, strict=True)}
+        for column in (PACKETS, DROPS, RPS)
+    )
+    return Sample(packets, drops, handed, interrupts(machine, irqs))
+
+
+def interrupts(machine: Machine, wanted: Iterable[int]) -> dict[int, Counts]:
+    """Number -> CPU -> how often, of some interrupts."""
+    own = set(wanted)
+    lines = (machine.proc / "interrupts").read_text().splitlines() if own else [""]
+    cpus = [int(word.removeprefix("CPU")) for word in lines[0].split()]
+    found: dict[int, Counts] = {}
+    for line in lines[1:]:
+        number, _, rest = line.strip().partition(":")
+        if number.isdigit() and int(number) in own:
+            found[int(number)] = dict(zip(cpus, map(int, rest.split()[: len(cpus)]), strict=True))
+    return found
+
+
+def between(nic: Nic, made: Plan, cpus: Iterable[int], before: Sample, after: Sample, seconds: float) -> Report:
+    """What happened between two samples, judged by how many of ``cpus`` the plan wants to work.
+
+    Interrupts are judged where they do the spreading, packets where RPS does.
+    """
+    known = tuple(cpus)
+    wanted = len(set(made.cpus) | {cpu for mask in made.rps for cpu in mask})
+    names = {irq.number: irq.name for irq in nic.irqs if irq.queue is not None}
+    irqs = {names[n]: _less(counts, before.irqs.get(n, {})) for n, counts in after.irqs.items() if n in names}
+    summed = {cpu: sum(counts.get(cpu, 0) for counts in irqs.values()) for cpu in known}
+    taken = _less(after.packets, before.packets)
+    packets = spread({cpu: taken.get(cpu, 0) for cpu in known}, wanted)
+    fired = spread(summed, len(set(made.irqs.values())) or wanted)
+    by_irq = bool(made.irqs) and not any(made.rps) and fired.verdict != "idle"
+    handed, drops = _less(after.handed, before.handed), _less(after.drops, before.drops)
+    verdict = (fired if by_irq else packets).verdict
+    return Report(nic.name, round(seconds, 2), packets, fired, handed, drops, irqs, verdict)
+
+
+def watch(machine: Machine, nic: Nic, made: Plan, seconds: float) -> Report:
+    """Count for some seconds, in which somebody sends traffic."""
+    irqs = [irq.number for irq in nic.irqs if irq.queue is not None]
+    began, before = time.monotonic(), sample(machine, irqs)
+    log.info("counting", nic=nic.name, seconds=seconds)
+    time.sleep(seconds)
+    after = sample(machine, irqs)
+    return between(nic, made, machine.cpus().eligible, before, after, time.monotonic() - began)
+
+
+class Meter:
+    """What a scrape of the figures sees: the work since the scrape before, of the interfaces that are looked after."""
+
+    def __init__(
+        self, machine: Machine, names: Callable[[], Iterable[str]], planned: Callable[[str], tuple[Nic, Plan]]
+    ) -> None:
+        self._machine = machine
+        self._names = names
+        self._planned = planned
+        self._last: dict[str, tuple[float, Sample]] = {}
+
+    def reports(self) -> Iterator[tuple[Plan, Report]]:
+        """One for each interface that is there; the first scrape of an interface counts from the machine's start."""
+        here = set(self._machine.names())
+        cpus = self._machine.cpus().eligible
+        for name in self._names():
+            if name not in here:
+                continue
+            nic, made = self._planned(name)
+            now = time.monotonic(), sample(self._machine, (irq.number for irq in nic.irqs))
+            since, before = self._last.get(name, (0.0, Sample({}, {}, {})))
+            self._last[name] = now
+            yield made, between(nic, made, cpus, before, now[1], now[0] - since)
+
+
+def _less(after: Counts, before: Counts) -> dict[int, int]:
+    """The difference; counters have 32 bits and begin anew."""
+    return {cpu: (count - before.get(cpu, 0)) % 2**32 for cpu, count in after.items()}
