@@ -22,7 +22,8 @@ def test_a_unit_calls_a_program_that_there_is(unit: Path) -> None:
     text = unit.read_text()
     program, command, *arguments = shlex.split(re.search(r"^ExecStart=(.*)$", text, re.M)[1])  # type: ignore[index]
     assert program == "/usr/bin/sdnctl"
-    said = sdnctl(command, "--help").stdout
+    words = [command, *([arguments[0]] if command == "nic" else [])]
+    said = sdnctl(*words, "--help").stdout
     missing = [option for option in arguments if option.startswith("--") and option not in said]
     assert not missing
     assert "Restart=always" in text and "openvswitch" not in (re.search(r"^Requires=.*$", text, re.M) or [""])[0]
