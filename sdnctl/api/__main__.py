@@ -12,13 +12,14 @@ from pathlib import Path
 
 import uvicorn
 
-from apps.account.model import AccessKey, Account
+from apps.account.model import OPERATOR, AccessKey, Account, OperatorToken
 from sdnctl.api import files
 from sdnctl.api.app import create_app
 from sdnctl.api.registry import discover
 from sdnctl.api.schema import Json
 from sdnctl.api.signature import WINDOW_S
 from sdnctl.api.view import new_access_key, new_secret, new_token
+from sdnctl.api.waiting import Waiting
 from sdnctl.errors import StoreError
 from sdnctl.feature import discover as discover_features
 from sdnctl.log import to_stderr
@@ -39,7 +40,7 @@ def main() -> None:
     given = arguments()
     to_stderr()
     operations = discover()
-    store: Store = MemoryStore() if given.store == MEMORY else OvsdbStore(given.store)
+    store: Store = MemoryStore() if given.store == MEMORY else OvsdbStore(given.store, pki=given.pki)
     try:
         account = default_account(store, given.data)
     except StoreError as error:
@@ -50,7 +51,7 @@ def main() -> None:
     listener = listen(given.listen)
     host, port = listener.getsockname()[:2]
     endpoint = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    token = files.read(given.data / files.ENDPOINT).get("operator") or new_token()
+    token = operator_token(store, given.data)
 
     def ready() -> None:
         files.secret(given.data / files.TOKEN, token)
@@ -64,15 +65,29 @@ def main() -> None:
         app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_S
     )
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        Server(config, app.state.waiting).run(sockets=[listener])
     finally:
         store.close()
+
+
+class Server(uvicorn.Server):
+    """A server that lets those go who wait for hosts when it is told to end: what they asked for is done."""
+
+    def __init__(self, config: uvicorn.Config, waiting: Waiting) -> None:
+        super().__init__(config)
+        self._waiting = waiting
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
+        self._waiting.end()
+        await super().shutdown(sockets)
 
 
 def arguments() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(prog="python -m sdnctl.api", description="Serve a region's API.")
     parser.add_argument("--store", required=True, help=f"unix:PATH of the store, or {MEMORY}")
+    parser.add_argument("--pki", type=Path, help="directory of ca.pem, cert.pem and key.pem, for ssl: remotes")
     parser.add_argument("--data", required=True, type=Path, help="directory for account.json and endpoint.json")
     parser.add_argument("--listen", default="127.0.0.1:0", help="HOST:PORT; port 0 picks one")
     parser.add_argument("--region", default="local", help="the name of the region")
@@ -104,7 +119,9 @@ def default_account(store: Store, data: Path) -> Json:
             account = Account(id=txn.new_id(Account), name=DEFAULT, created=txn.now)
             txn.put(account)
         keys = [txn.get(AccessKey, id) for id in txn.by(AccessKey, ("account",), account.id)]
-        key = next((k for k in keys if k is not None and k.id == kept.get("accessKey")), None)
+        known = {key.id: key for key in keys if key is not None}
+        # Every API server of a region tells the same keys, whoever made them.
+        key = known.get(kept.get("accessKey", "")) or (known[min(known)] if known else None)
         if key is None:
             key = AccessKey(id=new_access_key(), account=account.id, secret=new_secret())
             txn.put(key)
@@ -114,6 +131,20 @@ def default_account(store: Store, data: Path) -> Json:
     if files.read(data / files.ACCOUNT) != found:
         files.write(data / files.ACCOUNT, found)
     return found
+
+
+def operator_token(store: Store, data: Path) -> str:
+    """The token that the operator comes with, the same at every API server of a region."""
+
+    def work(txn: Txn) -> str:
+        known = txn.get(OperatorToken, OPERATOR)
+        if known is None:
+            token = files.read(data / files.ENDPOINT).get("operator") or new_token()
+            known = OperatorToken(id=OPERATOR, token=token)
+            txn.put(known)
+        return known.token
+
+    return store.transact(work)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ the store is synchronous.
 import contextlib
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 
 import anyio
 import anyio.to_thread
@@ -26,21 +27,25 @@ from sdnctl.api.metrics import CONTENT_TYPE_LATEST, PATH, Metrics
 from sdnctl.api.operator import Desk, is_operators, refusal
 from sdnctl.api.registry import OPERATOR, Operation, Tracing, no_tracing
 from sdnctl.api.signature import WINDOW_S
+from sdnctl.api.standing import AFTER, SEQUENCE, after, headers
+from sdnctl.api.waiting import Waiting
 from sdnctl.api.wire import MAX_BODY, REQUEST_ID, Answer, RawRequest, failure, invalid
 from sdnctl.errors import IntentError, StoreError
 from sdnctl.store import Store
 
 THREADS = 8
+CATCH_UP_S = 5.0
 log = structlog.get_logger("sdnctl.api")
 
 
 class Front(BaseRoute):
     """Takes what no other route took, whatever its path looks like, to the gateway or the operator's desk."""
 
-    def __init__(self, gateway: Gateway, desk: Desk, metrics: Metrics) -> None:
+    def __init__(self, gateway: Gateway, desk: Desk, metrics: Metrics, waiting: Waiting) -> None:
         self._gateway = gateway
         self._desk = desk
         self._metrics = metrics
+        self._waiting = waiting
         self._threads = anyio.CapacityLimiter(THREADS)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -53,15 +58,15 @@ class Front(BaseRoute):
         request_id = scope.setdefault("state", {})["request_id"] = uuid.uuid4().hex
         body = await _body(receive)
         if body is None:
-            error = invalid(None, f"the body is larger than {MAX_BODY} bytes")
-            answer = refusal(error) if is_operators(_target(scope)) else failure(request_id, error)
+            answer = _refused(_target(scope), request_id, invalid(None, f"the body is larger than {MAX_BODY} bytes"))
         elif scope["method"] == "GET" and _target(scope) == PATH:
             await self._figures(_raw(scope, body), request_id)(scope, receive, send)
             return
         else:
             answer = await self._answer(_raw(scope, body), request_id)
-        self._metrics.count(answer, time.perf_counter() - began)
-        await _response(answer, request_id)(scope, receive, send)
+        self._metrics.count(answer, time.perf_counter() - began)  # that somebody waits for hosts says nothing of us
+        answer, more = await self._hold(answer)
+        await _response(answer, request_id, more)(scope, receive, send)
 
     def _figures(self, raw: RawRequest, request_id: str) -> Response:
         """This process in numbers, for whoever has the operator's token."""
@@ -72,9 +77,30 @@ class Front(BaseRoute):
         return Response(self._metrics.text(), 200, {REQUEST_ID: request_id}, CONTENT_TYPE_LATEST)
 
     async def _answer(self, raw: RawRequest, request_id: str) -> Answer:
+        try:
+            await self._catch_up(raw)
+        except IntentError as error:
+            return _refused(raw.path, request_id, error)
         handler = self._desk.handle if is_operators(raw.path) else self._gateway.handle
         work = partial(handler, raw, request_id, time.time())
         return await anyio.to_thread.run_sync(work, limiter=self._threads)
+
+    async def _catch_up(self, raw: RawRequest) -> None:
+        """Wait until this server knows what the caller knows; before anything is looked at, its keys may be as new."""
+        sequence = after(raw.header(AFTER))
+        if not await self._waiting.reached(sequence, CATCH_UP_S):
+            message = f"this server does not know of {sequence} yet, after {CATCH_UP_S:g} s: ask again, or another one"
+            raise IntentError(AFTER, message, 503, "UNAVAILABLE")
+
+    async def _hold(self, answer: Answer) -> tuple[Answer, dict[str, str]]:
+        """The answer once what it waits for has come, or its time is over; and what its headers say of that."""
+        more = {SEQUENCE: str(answer.holds)} if answer.holds else {}
+        held = answer.held
+        if held is None:
+            return answer, more
+        found = await self._waiting.applied(held.sequence, held.seconds)
+        document = answer.document if held.show is None else held.show(found)
+        return answer._replace(document=document), more | headers(held, found)
 
 
 async def _body(receive: Receive) -> bytes | None:
@@ -113,8 +139,13 @@ def _raw(scope: Scope, body: bytes) -> RawRequest:
     return RawRequest(scope["method"], _target(scope), _text(scope["query_string"]), headers, body)
 
 
-def _response(answer: Answer, request_id: str) -> Response:
-    return Response(answer.body(), answer.code, {REQUEST_ID: request_id}, "application/json")
+def _refused(path: str, request_id: str, error: IntentError) -> Answer:
+    """A refusal before anybody has looked at the call, in the shape of the API that it is for."""
+    return refusal(error) if is_operators(path) else failure(request_id, error)
+
+
+def _response(answer: Answer, request_id: str, more: Mapping[str, str] = MappingProxyType({})) -> Response:
+    return Response(answer.body(), answer.code, {REQUEST_ID: request_id, **more}, "application/json")
 
 
 async def _crashed(request: HttpRequest, error: Exception) -> Response:
@@ -160,7 +191,9 @@ def create_app(
     _add_health(app, store)
     public = tuple(o for o in operations if o.service != OPERATOR)
     gateway = Gateway(store, region, public, window_s, tracing)
-    app.router.routes.append(Front(gateway, Desk(store, region, operations, token, tracing), metrics))
+    desk = Desk(store, region, operations, token, tracing)
+    waiting = app.state.waiting = Waiting(store)
+    app.router.routes.append(Front(gateway, desk, metrics, waiting))
     return app
 
 

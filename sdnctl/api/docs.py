@@ -17,6 +17,16 @@ from the declarations in `apps/*/api.py`: do not edit it, run `make docs`.
 
 `R` stands for `/v1/regions/{regionId}`. What is not served answers 501 NOT_IMPLEMENTED and changes nothing. Parameters
 and bodies are in the OpenAPI document that a region serves at `/openapi.json`, for reading at `/docs`.
+
+Every call that writes, a tenant's or the operator's, takes `?wait=SECONDS` (0 to 60, part of the signed query): it is
+answered once every host has it in force, or when the time is over. Any call takes the header `x-sdnctl-after:
+SEQUENCE`: it is carried out by a server that knows of that transaction. `docs/operations.md` says more.
+
+| header of an answer | says |
+| --- | --- |
+| `x-sdnctl-sequence` | the transaction of a call that wrote; if nothing had to change, one from which on it was so |
+| `x-sdnctl-applied` | with `wait`: the same number when it is in force, else `pending` |
+| `x-sdnctl-behind` | with `wait`: how many hosts do not have it in force, dead ones included; to the operator, which |
 """
 TITLES = {
     "vpc": "Virtual networks",

@@ -18,6 +18,7 @@ from sdnctl.api.registry import Operation, Result, Tracing, finish, no_tracing
 from sdnctl.api.routing import Found, Routes, versioned
 from sdnctl.api.schema import Json, Request, explain
 from sdnctl.api.signature import NO_REGION, Scope, unauthenticated, verify
+from sdnctl.api.standing import WAIT, Held, patience
 from sdnctl.api.view import Caller, View, Writer
 from sdnctl.api.wire import Answer, RawRequest, body_parameters, failure, invalid, query_parameters, success
 from sdnctl.errors import IntentError, StoreError
@@ -36,15 +37,30 @@ class DryRun(IntentError):
 
 @dataclass(slots=True)
 class Call:
-    """What becomes known of a call while it is carried out; ``sequence`` is its commit's, 0 when it changed nothing."""
+    """What becomes known of a call while it is carried out; ``sequence`` is its commit's, 0 when it changed nothing.
+
+    ``holds`` is the sequence number from which on its answer is true, ``wait`` for how many seconds the caller waits
+    for the hosts, if at all.
+    """
 
     request_id: str
     operation: str = ""
     sequence: int = 0
+    holds: int = 0
+    wait: float | None = None
 
-    def committed(self, txn: Txn) -> None:
+    def committing(self, txn: Txn) -> None:
         """Note the sequence number that this transaction will have, if it changes anything."""
         self.sequence = txn.sequence if txn.changes() else 0
+        self.holds = self.sequence or txn.sequence - 1
+
+    def told(self, answer: Answer, names: bool = False) -> Answer:
+        """An answer with all that is known of its call; ``names`` is whether the caller may know the hosts' names."""
+        made = answer._replace(operation=self.operation, sequence=self.sequence)
+        if answer.code != 200:
+            return made
+        held = answer.held if self.wait is None else Held(self.holds, self.wait, names=names)
+        return made._replace(holds=self.holds, held=held)
 
 
 class Gateway:
@@ -68,7 +84,7 @@ class Gateway:
     def handle(self, raw: RawRequest, request_id: str, now: float) -> Answer:
         """Answer one call; `now` is in epoch seconds."""
         call = Call(request_id)
-        return self._answer(raw, call, now)._replace(operation=call.operation, sequence=call.sequence)
+        return call.told(self._answer(raw, call, now))
 
     def _answer(self, raw: RawRequest, call: Call, now: float) -> Answer:
         id = call.request_id
@@ -97,10 +113,13 @@ class Gateway:
                 account = identity.account_of(state, scope.access_key)
                 return operation.run(request, View(state, Caller(account, self._region, call.request_id), now))
 
+        call.wait = patience(raw.query)
+
         def work(txn: Txn) -> Result:
             account = identity.account_of(txn, scope.access_key)
+            call.holds = txn.sequence - 1
             result = carry_out(operation, request, Writer(txn, Caller(account, self._region, call.request_id)))
-            call.committed(txn)
+            call.committing(txn)
             return result
 
         try:
@@ -144,11 +163,21 @@ def parameters(found: Found, raw: RawRequest) -> Request:
     for name, value in found.parameters.items():
         if not value:
             raise invalid(name, "must not be empty")
-    given: dict[str, Any] = body_parameters(raw.body) if raw.method in WITH_BODY else query_parameters(raw.query)
+    given = arguments(found.operation, raw)
     try:
         return found.operation.request.model_validate({**given, **found.parameters})
     except ValidationError as error:
         raise explain(error) from None
+
+
+def arguments(operation: Operation, raw: RawRequest) -> dict[str, Any]:
+    """What a call says in its body or query; how long it waits is no business of the operation."""
+    if raw.method in WITH_BODY:
+        return body_parameters(raw.body)
+    given = query_parameters(raw.query)
+    if not operation.reads:
+        given.pop(WAIT, None)
+    return given
 
 
 def carry_out(operation: Operation, request: Request, txn: Writer) -> Result:

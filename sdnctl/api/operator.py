@@ -9,12 +9,13 @@ import hmac
 import structlog
 from pydantic import ValidationError
 
-from sdnctl.api.gateway import WITH_BODY, Call
+from sdnctl.api.gateway import Call, arguments
 from sdnctl.api.registry import OPERATOR, OPERATOR_PREFIX, Operation, Result, Tracing, finish, no_tracing
 from sdnctl.api.routing import Routes
 from sdnctl.api.schema import explain
+from sdnctl.api.standing import Held, patience
 from sdnctl.api.view import Caller, View, Writer
-from sdnctl.api.wire import Answer, RawRequest, body_parameters, query_parameters
+from sdnctl.api.wire import Answer, RawRequest
 from sdnctl.errors import IntentError, StoreError
 from sdnctl.store import Store, Txn
 
@@ -41,11 +42,12 @@ class Desk:
     def handle(self, raw: RawRequest, request_id: str, now: float) -> Answer:
         """Answer one call; `now` is in epoch seconds."""
         call = Call(request_id)
-        return self._answer(raw, call, now)._replace(operation=call.operation, sequence=call.sequence)
+        return call.told(self._answer(raw, call, now), names=True)
 
     def _answer(self, raw: RawRequest, call: Call, now: float) -> Answer:
         try:
-            result = finish(self._run(raw, call, now), self._tracing)
+            result = self._run(raw, call, now)
+            document = finish(result, self._tracing)
         except IntentError as error:
             return refusal(error)
         except StoreError as error:
@@ -53,7 +55,7 @@ class Desk:
             return refusal(IntentError(None, "the store cannot be reached", 503, "UNAVAILABLE"))
         more = {"sequence": call.sequence} if call.sequence else {}
         log.info("served", request=call.request_id, operation=call.operation, **more)
-        return Answer(200, result)
+        return Answer(200, document, held=result if isinstance(result, Held) else None)
 
     def admit(self, raw: RawRequest) -> None:
         """Raise IntentError unless a request carries the operator's token."""
@@ -67,7 +69,7 @@ class Desk:
         if found is None:
             raise IntentError(None, "there is no such operation", 404, "NOT_FOUND")
         call.operation = f"{OPERATOR}.{found.operation.name}"
-        data = body_parameters(raw.body) if raw.method in WITH_BODY else query_parameters(raw.query)
+        data = arguments(found.operation, raw)
         try:
             request = found.operation.request.model_validate({**data, **found.parameters})
         except ValidationError as error:
@@ -77,9 +79,11 @@ class Desk:
             with self._store.read() as state:
                 return found.operation.run(request, View(state, caller, now))
 
+        call.wait = patience(raw.query)
+
         def work(txn: Txn) -> Result:
             result = found.operation.run(request, Writer(txn, caller))
-            call.committed(txn)
+            call.committing(txn)
             return result
 
         return self._store.transact(work)

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import apps
 from sdnctl import feature
 from sdnctl.api.schema import Json, Request
+from sdnctl.api.standing import Held
 from sdnctl.errors import IntentError
 from sdnctl.story import Question, Story
 
@@ -33,7 +34,7 @@ class Later:
     show: Callable[[Story], Json]
 
 
-Result = Json | Later
+Result = Json | Later | Held
 Tracing = Callable[[Question], Story]
 T = TypeVar("T", bound=Result)
 
@@ -95,7 +96,11 @@ def _add(made: Operation) -> None:
 
 
 def finish(result: Result, tracing: Tracing) -> Json:
-    """The answer itself; IntentError when the switch that must be asked cannot be."""
+    """The answer itself, as far as it is known before anybody waits; IntentError when the switch that must be asked
+    cannot be.
+    """
+    if isinstance(result, Held):
+        return {}
     return result.show(tracing(result.question)) if isinstance(result, Later) else result
 
 

@@ -1,12 +1,33 @@
-"""The operator sees which hosts there are, what each switch has confirmed, and what went wrong where."""
+"""The operator sees which hosts there are, what each switch has confirmed, and what went wrong where; waits for them;
+and has those forgotten that are gone for good.
+"""
 
 from collections import Counter
+from typing import Annotated
+
+from pydantic import Field
 
 from sdnctl.api.registry import operator
-from sdnctl.api.schema import Json, Request, iso
-from sdnctl.api.view import View
+from sdnctl.api.schema import Json, Request, Whole, iso
+from sdnctl.api.standing import MOST_S, Held, Standing, alive
+from sdnctl.api.view import View, Writer
+from sdnctl.errors import IntentError
 from sdnctl.host import Binding, Host, HostStatus
 from sdnctl.store import REGION, Region
+
+
+class AskWait(Request):
+    """Wait until every host has put a transaction into force, the latest one by default; ``timeout`` is in seconds."""
+
+    sequence: Annotated[Whole, Field(ge=0, lt=2**63)] | None = None
+    timeout: Annotated[float, Field(ge=0, le=MOST_S, allow_inf_nan=False)] = 0.0
+
+
+class RemoveHost(Request):
+    """Forget a host; ``force`` even if it is alive."""
+
+    host: str
+    force: bool = False
 
 
 def show(view: View, host: Host) -> Json:
@@ -25,6 +46,7 @@ def show(view: View, host: Host) -> Json:
         "errors": list(status.errors),
         "drops": {reason: int(packets) for reason, packets in sorted(status.drops.items())},
         "seen": iso(status.seen),
+        "alive": alive(status, view.now),
     }
 
 
@@ -65,3 +87,37 @@ def status(request: Request, view: View) -> Json:
         "errors": [f"{host['host']}: {error}" for host in listed for error in host["errors"]],
         "drops": _drops(listed),
     }
+
+
+@operator("wait", "GET", "/wait", AskWait)
+def wait(request: AskWait, view: View) -> Held:
+    """Which hosts have put a transaction into force, once all have that are alive, or after a time."""
+    wanted = sequence(view) if request.sequence is None else request.sequence
+    return Held(wanted, request.timeout, show_standing, names=True)
+
+
+def show_standing(found: Standing) -> Json:
+    """How far the hosts are, as the operator sees it."""
+    return {
+        "sequence": found.sequence,
+        "applied": found.applied,
+        "confirmed": [status.id for status in found.confirmed],
+        "behind": [
+            {"host": s.id, "applied": s.applied, "seen": iso(s.seen), "alive": s in found.late} for s in found.behind
+        ],
+    }
+
+
+@operator("removeHost", "DELETE", "/hosts/{host}", RemoveHost)
+def remove_host(request: RemoveHost, txn: Writer) -> Json:
+    """Forget a host that is gone for good, and all that it reported."""
+    if txn.region.get(Host, request.host) is None:
+        raise IntentError.missing("host", f"Host {request.host[:64]!r}")
+    status = txn.region.get(HostStatus, request.host)
+    if status is not None and alive(status, txn.now) and not request.force:
+        ago = max(0, int(txn.now - status.seen))
+        message = f"{request.host} is alive, it told of itself {ago} s ago: stop its agent first, or force the removal"
+        raise IntentError.precondition("host", message)
+    txn.delete(Host, request.host)
+    removed = Counter(change.cls.__name__ for change in txn.txn.changes() if change.new is None)
+    return {"host": request.host, "removed": dict(sorted(removed.items()))}

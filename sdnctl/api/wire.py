@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
+from sdnctl.api.standing import Held
 from sdnctl.errors import IntentError
 
 MAX_BODY = 1 << 20
@@ -41,12 +42,17 @@ class RawRequest(NamedTuple):
 class Answer(NamedTuple):
     """What goes back: an HTTP status and a JSON document; and for our own figures which operation it was, if
     known, and the sequence number of its commit, 0 when it changed nothing.
+
+    ``holds`` is the sequence number from which on the answer of a writing call is true, its commit's or that of what
+    it found done already; ``held`` says what the answer waits for, if it waits.
     """
 
     code: int
     document: dict[str, Any]
     operation: str = ""
     sequence: int = 0
+    holds: int = 0
+    held: Held | None = None
 
     def body(self) -> bytes:
         """The document as bytes; ASCII, so that no string a client once sent can make an answer unsendable."""

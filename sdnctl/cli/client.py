@@ -56,6 +56,10 @@ class Client:
         """Have something made under /x/v1."""
         return self._call("POST", path, body)
 
+    def delete(self, path: str) -> dict[str, Any]:
+        """Have something removed under /x/v1."""
+        return self._call("DELETE", path, None)
+
     def _call(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         request = urllib.request.Request(
             f"http://{self.endpoint}/x/v1{path}",

@@ -21,6 +21,7 @@ from sdnctl.cli.client import Client, NotRunning
 from sdnctl.cli.kinds import Kind
 from sdnctl.cli.names import described
 from sdnctl.cli.signed import Denied, Tenant
+from sdnctl.cli.waiting import WAIT_S, until_applied
 from sdnctl.place import DEFAULT_REGION, data_directory
 from sdnctl.problem import Problem, Usage
 
@@ -28,7 +29,6 @@ PANEL = "Which region, whose resources"
 DEFAULT = "default"
 ACCOUNT = "account.json"
 POLL_S = 0.1
-WAIT_S = 60.0
 REQUIRED = inspect.Parameter.empty
 
 Data = Annotated[
@@ -131,28 +131,24 @@ class Session:
         """Wait until every host's switch has confirmed what the region knows now; only its operator can tell."""
         if self.operator is None:
             return
-        operator = self.operator
-        sequence = operator.get("/status")["sequence"]
-        behind: list[str] = []
-
-        def applied() -> bool:
-            hosts = operator.get("/hosts")["hosts"]
-            late = [f"host {host['host']} is behind" for host in hosts if host["applied"] < sequence]
-            behind[:] = late if hosts else ["no host has reported yet"]
-            return not behind
-
-        self.until(applied, lambda: "; ".join(behind))
+        found = until_applied(self.operator, None, self.timeout)
+        if not found["applied"]:
+            late = [f"host {host['host']} is behind" for host in found["behind"]]
+            raise self._late("; ".join(late) or "no host has reported yet")
 
     def until(self, ready: Callable[[], bool], why: Callable[[], str]) -> None:
         """Ask again and again; Problem when ``--timeout`` is over."""
         end = time.monotonic() + self.timeout
         while not ready():
             if time.monotonic() > end:
-                raise Problem(
-                    f"{why()} after {self.timeout:g} s: it was accepted and will be applied; "
-                    "'sdnctl status' says which host is behind and why"
-                )
+                raise self._late(why())
             time.sleep(POLL_S)
+
+    def _late(self, why: str) -> Problem:
+        return Problem(
+            f"{why} after {self.timeout:g} s: it was accepted and will be applied; "
+            "'sdnctl status' says which host is behind and why"
+        )
 
 
 def tenants(app: typer.Typer, name: str, waits: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -20,7 +20,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from sdnctl.cli import show
+from sdnctl.cli import hosts, show
 from sdnctl.cli.client import NotRunning
 from sdnctl.cli.kinds import EIP
 from sdnctl.cli.names import Names, listed
@@ -39,7 +39,6 @@ METRICS_TIMEOUT_S = 3.0
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.ASCII | re.MULTILINE)
 _METERED = re.compile(rf"sdnctl_eip_({LOST}|{BITS})_total", re.ASCII)
 _LABEL = re.compile(r'(\w+)="([^"]*)"', re.ASCII)
-HOST = {name: name for name in ("host", "applied", "lag", "ports", "flows", "uplink", "seen", "errors")}
 ADDRESS = {
     "address": "address",
     "name": "name",
@@ -207,7 +206,7 @@ def _page(seen: Json) -> Group:
     if "problem" in seen:
         parts.append(Text(seen["problem"], "red"))
     if seen["hosts"]:
-        parts += ["", show.grid(seen["hosts"], HOST)]
+        parts += ["", show.grid(hosts.rows(seen["hosts"]), hosts.COLUMNS)]
     rows = [{**one, "outRate": _rate(one["outBps"]), "inRate": _rate(one["inBps"])} for one in seen["elasticIps"]]
     parts += ["", show.grid(rows, ADDRESS) if rows else Text("no elastic IPs yet: sdnctl eip create --help")]
     if not seen["metrics"]:

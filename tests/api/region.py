@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,6 +26,7 @@ from sdnctl.api.app import create_app
 from sdnctl.api.registry import Operation, discover
 from sdnctl.host import Host, HostStatus
 from sdnctl.model import resources
+from sdnctl.store import Store
 from sdnctl.store.memory import MemoryStore
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
@@ -85,9 +86,9 @@ def call(client: Any, service: str, name: str, parameters: dict[str, Any]) -> di
 class Region:
     """A served region; `with Region() as region` starts and ends it."""
 
-    def __init__(self, *more: Operation) -> None:
-        """`more` are operations beside the declared ones."""
-        self.store = MemoryStore()
+    def __init__(self, *more: Operation, store: Store | None = None) -> None:
+        """`more` are operations beside the declared ones, `store` is one that other regions may share."""
+        self.store: Store = store or MemoryStore()
         listener = listen("127.0.0.1:0")
         self.endpoint = f"127.0.0.1:{listener.getsockname()[1]}"
         started = threading.Event()
