@@ -5,6 +5,7 @@ nobody was faster, and waiting until the replica shows it.  A broken connection 
 the difference; they never see a reset.
 """
 
+import random
 import threading
 import time
 import uuid
@@ -28,6 +29,7 @@ from sdnctl.store.wire import Message
 
 R = TypeVar("R")
 _RECHECK_S = 0.05  # after a conflict, when no update of the replica tells that it caught up
+_RIVALRY_S, _GIVE_WAY_S = 10.0, 0.003
 _ANSWER_S = 1.5  # for the first answer of a cluster's member, for each later one twice as long
 
 
@@ -49,9 +51,11 @@ class _Effort:
 
 
 class OvsdbStore:
-    """A Store (see the protocol) on an OVSDB server; batches come on the thread "store".
+    """A Store (see the protocol) on an OVSDB server, or on a cluster of them; batches come on the thread "store".
 
-    While the server is away, reads go on with what is known, and writes wait up to ``timeout`` seconds.
+    While the server is away, reads go on with what is known, and writes wait up to ``timeout`` seconds.  Of a cluster,
+    any member does; one that dies, is cut off, is behind or does not answer is left for another (docs/decisions/007).
+    A store that follows a part of the region takes reports only.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class OvsdbStore:
         self._reader = 0
         self._turn = threading.Lock()  # held by the one transaction of this process
         self._generation = 0
+        self._own, self._committed, self._rivalled = 0, 0.0, 0.0  # our last commit, when it was, when others' was
         self._loaded = False
         self._current = False
         self._problem = "not connected yet"
@@ -101,6 +106,7 @@ class OvsdbStore:
                 made = self._settle(effort)
                 if made is not None:
                     return cast(R, self._finish(made, effort))
+                self._give_way()
                 attempt = self._attempt(work, effort)
                 if attempt is None:
                     continue
@@ -227,6 +233,17 @@ class OvsdbStore:
             operations = commit.report(self._replica, changes) + commit.checks(txn.assumed)
             return Attempt("", result, changes, operations, 0, self._generation, txn.assumed)
 
+    def _give_way(self) -> None:
+        """Whose commit was the last is the first to know, and would win again and again: let others go first.
+
+        Nobody waits who has had no rival for a while, and nobody whose rival was the last.
+        """
+        now = time.monotonic()
+        if self.state.sequence != self._own:
+            self._rivalled = now
+        elif self._dialogue.is_cluster and now - self._rivalled < _RIVALRY_S:
+            time.sleep(max(0.0, self._committed + random.random() * _GIVE_WAY_S - now))
+
     def _ask(self, parameters: list[Any], effort: _Effort) -> Message:
         """Have operations carried out.
 
@@ -303,6 +320,7 @@ class OvsdbStore:
         """Wait until the replica shows the commit; the server sends the update before the answer."""
         with self._changed:
             self._wait_until(lambda: self.state.sequence > attempt.base, effort.deadline)
+        self._own, self._committed = attempt.base + 1, time.monotonic()
         return attempt.result
 
     # --- following, on the link's thread

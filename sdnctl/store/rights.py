@@ -2,7 +2,8 @@
 
 Every client that comes by TLS has one role, and is known by the name in its certificate.  A row may be written by whom
 one of its columns names.  Rows that hosts report name their host; and every row has a column ``writer`` that can say
-nothing but "api" (or nothing), so an agent can neither insert intent nor pass for the API in a row of its own.
+nothing but "api" (or nothing), so an agent can neither insert intent nor pass for the API in a row of its own.  What
+hosts take over from each other, when one of them is dead, any of them may write.
 """
 
 import uuid
@@ -14,6 +15,7 @@ from sdnctl.store.codec import Table
 
 DOORS, CONNECTION, ROLE, PERMISSION = "Doors", "Connection", "RBAC_Role", "RBAC_Permission"
 WRITER, API = "writer", "api"
+EVERYBODY = ""  # as ovsdb-server(5) has it
 NAME = "region"
 Operation = dict[str, Any]
 
@@ -52,6 +54,8 @@ def authorization(of: Meta) -> list[str]:
     """The columns of a table that may name who writes a row."""
     if not of.report:
         return [WRITER]
+    if of.contested:
+        return [EVERYBODY]
     return ["host" if "host" in of.fields else "id", WRITER]
 
 

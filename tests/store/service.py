@@ -1,6 +1,7 @@
 """A private store server for tests, which can be killed and started again, and a wire to it that can be cut."""
 
 import os
+import re
 import select
 import signal
 import socket
@@ -83,15 +84,17 @@ class Cutter:
 
     ``cut_answer``: the next commit reaches the server, its answer does not come back.  ``cut_request``: the next commit
     does not reach the server, and the connection ends.  ``hold_request``: it reaches the server after ``release`` only.
-    ``refuse``: no new connection lasts.
+    ``refuse``: no new connection lasts.  ``twice``: the server carries the next commit out twice and answers the second
+    time only.  ``swallow``: the next commit does not reach it, and all else goes on.
     """
 
-    def __init__(self, service: Service, directory: Path) -> None:
+    def __init__(self, target: Path, directory: Path) -> None:
         self.remote = f"unix:{directory}/proxy.sock"
         self.cut_answer = self.cut_request = self.hold_request = self.refuse = False
+        self.twice = self.swallow = False
         self.held: list[tuple[socket.socket, bytes]] = []
         self.cuts = 0
-        self._target = str(service.server.socket)
+        self._target = str(target)
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(f"{directory}/proxy.sock")
         self._listener.listen()
@@ -145,6 +148,8 @@ class Cutter:
         other, to_server = pairs[sock]
         try:
             data = sock.recv(1 << 20)
+            if to_server and b'"durable"' in data and self._changes(data, other):
+                return
             if data and not self._cuts(data, other, to_server):
                 other.sendall(data)
                 return
@@ -154,6 +159,18 @@ class Cutter:
             del pairs[end]
             if all(end is not held for held, _ in self.held):
                 end.close()
+
+    def _changes(self, data: bytes, server: socket.socket) -> bool:
+        """Do to a commit what a server may do that loses its leader; True when it goes no further."""
+        if self.twice:
+            self.twice = False
+            server.sendall(re.sub(rb'"id":\d+}$', b'"id":"echo"}', data))  # the answer to that is heard by nobody
+            self.cuts += 1
+        elif self.swallow:
+            self.swallow = False
+            self.cuts += 1
+            return True
+        return False
 
     def _cuts(self, data: bytes, other: socket.socket, to_server: bool) -> bool:
         commit = to_server and b'"durable"' in data

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from apps.account.model import Account
+from apps.gateway.model import GATEWAY, ActiveGateway
 from sdnctl import pki
 from sdnctl.errors import StoreError
 from sdnctl.feature import discover
@@ -118,6 +119,19 @@ def test_an_agent_writes_its_own_host_and_nothing_else(running: Running) -> None
     with api.read() as state:
         assert ({cls: dict(state.all(cls)) for cls in (Account, Host, HostStatus)}, state.sequence) == before
     api.report(lambda txn: txn.delete(Host, "hv2"))
+
+
+def test_an_agent_takes_over_what_another_host_had(running: Running) -> None:
+    """A gateway that died can hand nothing over itself."""
+    api, agent = running.client("api"), running.client("hv1")
+    for host in ("hv1", "hv2"):
+        api.report(put(Host(id=host)))
+    api.report(put(ActiveGateway(id=GATEWAY, host="hv2")))
+    eventually(lambda: agent.state.get(ActiveGateway, GATEWAY) is not None)
+    agent.report(put(ActiveGateway(id=GATEWAY, host="hv1")))
+    agent.report(lambda txn: txn.delete(ActiveGateway, GATEWAY))
+    for host in ("hv1", "hv2"):
+        api.report(lambda txn, host=host: txn.delete(Host, host))  # type: ignore[misc]
 
 
 def test_who_has_another_ca_s_certificate_gets_nothing(running: Running, tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_a_killed_server_loses_nothing_acknowledged(running: Service, store: Ovs
 
 def test_what_happened_while_away_comes_as_one_batch(running: Service, store: OvsdbStore) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        cutter = Cutter(running, Path(directory))
+        cutter = Cutter(running.server.socket, Path(directory))
         away = running.open(remote=cutter.remote)
         mirror = Mirror()
         store.transact(put(*map(port, range(3))))
@@ -170,7 +170,7 @@ def test_what_happened_while_away_comes_as_one_batch(running: Service, store: Ov
         store.transact(lambda txn: txn.delete(StorePort, port(1).id))
         store.transact(put(port(3)))
         (Path(directory) / "proxy.sock").unlink()
-        back = Cutter(running, Path(directory))
+        back = Cutter(running.server.socket, Path(directory))
         eventually(lambda: away.state.sequence == 5)
         eventually(lambda: same(store, mirror))
         assert not mirror.misfits
@@ -186,7 +186,7 @@ def test_what_happened_while_away_comes_as_one_batch(running: Service, store: Ov
 def cut(running: Service, store: OvsdbStore) -> Iterator[tuple[Cutter, OvsdbStore]]:
     """A store behind a proxy."""
     with tempfile.TemporaryDirectory() as directory:
-        cutter = Cutter(running, Path(directory))
+        cutter = Cutter(running.server.socket, Path(directory))
         behind = running.open(remote=cutter.remote)
         with behind.read():
             pass

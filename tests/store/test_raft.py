@@ -8,16 +8,17 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from sdnctl.errors import StoreError
+from sdnctl.errors import IntentError, StoreError
 from sdnctl.store import Batch, Txn
 from sdnctl.store.ovsdb import OvsdbStore
 from tests.store.cluster import STORED, Cluster, Member, cluster
 from tests.store.mirror import Mirror, contents
 from tests.store.model import StoreNet, StorePort, StoreSeen, port, put
-from tests.store.service import eventually
+from tests.store.service import Cutter, eventually
 
 NET = StoreNet(id="net-1", account="first", key=1)
 WRITERS = 2
@@ -102,8 +103,7 @@ class Stream:
         self.stores = [running.open(timeout) for _ in range(2 * WRITERS)]
         self.watchers = [Watcher() for _ in self.stores]
         for store, watcher in zip(self.stores, self.watchers, strict=True):
-            with store.read():
-                pass
+            eventually(lambda store=store: store.state.sequence > 0)  # type: ignore[misc]
             store.subscribe(watcher)
         works = [intent, report] * WRITERS
         self.writers = [Writer(store, f"w{n}", works[n]) for n, store in enumerate(self.stores)]
@@ -235,7 +235,7 @@ def test_a_late_server_is_not_followed(running: Cluster) -> None:
     watcher = Watcher()
     store.subscribe(watcher)
     late.signal(signal.SIGSTOP)
-    eventually(lambda: store.current and store.remote == running.leader.remote)
+    eventually(lambda: store.state.sequence > 0 and store.current and store.remote == running.leader.remote)
     for n in range(200):
         store.transact(put(port(n % 10, name=f"name {n}")))
         store.report(put(StoreSeen(id="seen", port=port(1).id, applied=n)))
@@ -274,3 +274,45 @@ def test_a_part_is_followed_through_failures(running: Cluster) -> None:
     assert not watcher.misfits and not watcher.back and watcher.followed == 12
     whole.close()
     part.close()
+
+
+@pytest.fixture
+def cut(tmp_path: Path) -> Iterator[tuple[Cutter, OvsdbStore]]:
+    """A store behind a proxy, of a cluster that has one server."""
+    member = Member(tmp_path, 0, [f"unix:{tmp_path}/raft"])
+    member.start()
+    eventually(lambda: member.leads)
+    cutter = Cutter(member.socket, tmp_path)
+    store = OvsdbStore(cutter.remote, classes=STORED, timeout=10.0)
+    store.transact(put(NET))
+    yield cutter, store
+    store.close()
+    cutter.close()
+    member.kill()
+
+
+def create_once(txn: Txn) -> str:
+    """Work that cannot be done twice."""
+    if txn.get(StoreNet, "net-2") is not None:
+        raise IntentError("name", "is taken")
+    txn.put(StoreNet(id="net-2", account="a", key=2))
+    return "created"
+
+
+def test_a_commit_that_a_server_runs_twice_is_not_a_conflict(cut: tuple[Cutter, OvsdbStore]) -> None:
+    """The second run is refused since the first one was committed: that is success."""
+    cutter, store = cut
+    cutter.twice = True
+    assert store.transact(create_once) == "created"
+    assert cutter.cuts == 1 and store.state.sequence == 2
+    with pytest.raises(IntentError):
+        store.transact(create_once)
+
+
+def test_a_server_that_keeps_a_commit_for_good_is_left(cut: tuple[Cutter, OvsdbStore]) -> None:
+    cutter, store = cut
+    cutter.swallow = True
+    began = time.monotonic()
+    assert store.transact(create_once) == "created"
+    assert cutter.cuts == 1 and store.state.sequence == 2
+    assert time.monotonic() - began < 5

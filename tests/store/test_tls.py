@@ -109,6 +109,7 @@ def test_many_threads_share_a_connection(running: Encrypted, client: Path) -> No
     store = open_tls(running.remote, client)
     other = open_tls(running.remote, client)
     store.transact(put(NET))
+    eventually(lambda: other.state.sequence == 1)
     ends: list[int] = []
 
     def write(opened: OvsdbStore, which: int) -> None:
