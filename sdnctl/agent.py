@@ -35,6 +35,7 @@ from sdnctl.store import Batch, Change, Interest
 from sdnctl.telling import Telling
 
 HEARTBEAT_S = 10.0
+GATHER_S = 0.05  # ports are plugged in by the dozen, and often before their record is there: one question for all
 BUFFERS_MAX = 1000  # that wait for the switch; packets to send are dropped beyond, flows never
 MANY = 1000  # flows of one change
 SLOW_S = 1.0  # a change that takes longer is worth a line in the log
@@ -72,6 +73,7 @@ class Agent:
         self._unsaid = Touched()
         self._seen: Snapshot
         self._interest: Interest = {}
+        self._follow_at = NEVER
         self._in_step = False
         self._prompt = False
         self._held: dict[ReportKey, Report] = {}
@@ -125,6 +127,8 @@ class Agent:
     def tick(self, now: float) -> None:
         """Do what is due."""
         self._now = now
+        if now >= self._follow_at:
+            self._follow()
         if self._session is None:
             return
         self._obey(self._session.tick(now))
@@ -147,8 +151,8 @@ class Agent:
     def deadline(self) -> float:
         """When ``tick`` has something to do, in seconds of the same clock."""
         if self._session is None:
-            return NEVER
-        due = min(self._session.deadline, self._heartbeat, self._telling.due)
+            return self._follow_at
+        due = min(self._session.deadline, self._heartbeat, self._telling.due, self._follow_at)
         return min(due, self.figures.due, *self._due.values()) if self._session.state == "LIVE" else due
 
     def status(self) -> dict[str, Any]:
@@ -195,7 +199,7 @@ class Agent:
         if seen.host != self.host:
             raise HostRenamed(f"this host was {self.host!r} and is {seen.host!r} now")
         self._seen = seen
-        self._follow()
+        self._follow_at = min(self._follow_at, self._now + GATHER_S)
         changes = local_changes(self.engine.state, seen)
         if changes:
             ports = [change for change in changes if change.cls is LocalPort]
@@ -210,6 +214,7 @@ class Agent:
 
     def _follow(self) -> None:
         """Ask the store for what the ports that are here can reach now."""
+        self._follow_at = NEVER
         interest = self._reach()
         if interest != self._interest:
             self._interest = interest
