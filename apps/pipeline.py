@@ -51,12 +51,14 @@ ROUTE_TABLE = PIPELINE.field("route_table", REG[3], ROUTER, ROUTER)
 NEXT_HOP = PIPELINE.field("next_hop", REG[4], SERVICE_STAGE, END, show=lambda value: str(Ip4(value)))
 OUT_PORT = PIPELINE.field("out_port", REG[5], DELIVERY, END)
 POOL = PIPELINE.field("pool", REG[6], PUBLIC_STAGE, END)
-TOO_BIG = PIPELINE.field("too_big", REG[9], DELIVERY, DELIVERY)
+TOO_BIG = PIPELINE.field("too_big", REG[9], PUBLIC_STAGE, DELIVERY)
 SLOT = PIPELINE.field("slot", REG[8], ROUTER, ROUTER)
 REASON = PIPELINE.field("reason", REG[7], ADMISSION, END, show=lambda value: PIPELINE.reasons[value - 1].name)
 
 OUTSIDE = 0
 """PORT of a packet that came from the public network; port keys start at 1."""
+ANOTHER_HOST = 1 << 24
+"""PORT of a packet that another host sent here on its way to the public network; port keys stay below."""
 
 UNKNOWN_PORT = PIPELINE.reason("unknown-port", "the frame is tagged, or came in at a port that is no network interface")
 SPOOFED = PIPELINE.reason("spoofed", "the source MAC, IP or ARP address is not one of the network interface")
@@ -73,7 +75,9 @@ NO_ADDRESS = PIPELINE.reason("no-such-address", "nobody in the VPC has the desti
 NOT_HERE = PIPELINE.reason("not-here", "the destination's network interface is bound to no reachable host")
 NO_GATEWAY = PIPELINE.reason("no-gateway", "this host has no uplink, or the public gateway does not answer ARP")
 
-ORIGIN = ADMISSION.table("origin", "which network interface sent this", matches=[IN_PORT, VLAN_VID], miss=UNKNOWN_PORT)
+ORIGIN = ADMISSION.table(
+    "origin", "which network interface sent this", matches=[IN_PORT, VLAN_VID, ETH_DST], miss=UNKNOWN_PORT
+)
 SOURCE = ADMISSION.table(
     "source",
     "does the sender own the source addresses",

@@ -35,12 +35,13 @@ class Engine:
         self._graph = Graph()
         self._memo = Memo(self.state, self._graph, here)
         self._ledger = Ledger()
-        self._units: dict[tuple[Feature, str], Unit] = {}
+        self._units: dict[Feature, dict[str, Unit]] = {}
         self._placements: dict[tuple[type, Placed, Any], Placement] = {}
         self._by_class: dict[type, dict[Placed | None, list[Feature]]] = {}
         for feature in program.features:
             self._by_class.setdefault(feature.each, {}).setdefault(feature.within, []).append(feature)
         self._reports: set[ReportKey] = set()
+        self._withdrawn: set[ReportKey] = set()
         always = {Unit(Feature(s.name, object), "always"): Yield(s.run()) for s in program.statics}
         self._waiting, _, clash = self._ledger.settle(always)
         if clash:
@@ -133,7 +134,7 @@ class Engine:
             for id in self.state.by(node.cls, node.within.index, node.value):
                 if node.placed:
                     units.add(self._unit(feature, id))
-                elif (unit := self._units.get((feature, id))) is not None:
+                elif (unit := self._known(feature, id)) is not None:
                     gone.add(unit)
 
     def _ask(self, node: Placement) -> bool:
@@ -154,7 +155,7 @@ class Engine:
                 unit = self._unit(feature, change.id)
                 units.add(unit)
                 gone.discard(unit)
-            elif (known := self._units.get((feature, change.id))) is not None:
+            elif (known := self._known(feature, change.id)) is not None:
                 gone.add(known)
 
     def _is_placed(self, change: Change, within: Placed) -> bool:
@@ -178,11 +179,24 @@ class Engine:
                 if node is not None:
                     self._graph.record(node, frozenset())
 
+    def _known(self, feature: Feature, id: str) -> Unit | None:
+        units = self._units.get(feature)
+        return units.get(id) if units is not None else None
+
     def _unit(self, feature: Feature, id: str) -> Unit:
-        unit = self._units.get((feature, id))
+        units = self._units.setdefault(feature, {})
+        unit = units.get(id)
         if unit is None:
-            unit = self._units[feature, id] = Unit(feature, id)
+            unit = units[id] = Unit(feature, id)
         return unit
+
+    def _drop(self, unit: Unit) -> None:
+        """Forget a unit that has nothing left."""
+        self._graph.record(unit, frozenset())
+        self.errors.pop(unit, None)
+        units = self._units.get(unit.feature, {})
+        if units.pop(unit.id, None) is not None and not units:
+            del self._units[unit.feature]
 
     def _run(self, units: set[Unit], gone: set[Unit], strict: bool) -> Touched:
         yields: dict[Unit, Yield] = dict.fromkeys(gone, NOTHING)
@@ -208,15 +222,14 @@ class Engine:
         self.errors.update(conflicts)
         self._reports |= reports
         for unit in gone:
-            self._graph.record(unit, frozenset())
-            self._units.pop((unit.feature, unit.id), None)
-            self.errors.pop(unit, None)
+            self._drop(unit)
         return touched
 
     def take_reports(self, *, also: Iterable[ReportKey] = (), reconcile: bool = False) -> list[Report]:
         """What this host has to tell the store since the last call, and whether it should still tell ``also``.
 
-        ``reconcile`` compares all that it ever told.
+        ``reconcile`` compares all that it ever told.  What is true again is told again while its withdrawal may still
+        be on its way.
         """
         keys, self._reports = self._reports | set(also), set()
         if reconcile:
@@ -224,12 +237,15 @@ class Engine:
             for cls in {cls for feature in self.program.features for cls in feature.reports}:
                 keys |= {(cls, id) for id in self.state.by(cls, ("host",), self.here)}
         reports: list[Report] = []
-        for cls, id in sorted(keys, key=lambda key: (key[0].__name__, key[1])):
-            wanted, known = self._ledger.reports.get((cls, id)), self.state.get(cls, id)
-            if wanted is not None and wanted != known:
-                reports.append(Put(wanted))
+        for key in sorted(keys, key=lambda key: (key[0].__name__, key[1])):
+            wanted, known = self._ledger.reports.get(key), self.state.get(*key)
+            withdrawn = key in self._withdrawn
+            self._withdrawn.discard(key)
+            if wanted is not None and (wanted != known or withdrawn):
+                reports.append(Put(wanted, known))
             elif wanted is None and known is not None and known.host == self.here:
-                reports.append(Drop(cls, id))
+                self._withdrawn.add(key)
+                reports.append(Drop(*key, known))
         return reports
 
     def handle(self, packet: PacketIn) -> list[PacketOut | Report]:

@@ -75,36 +75,51 @@ class Placement(Node):
         self.placed = False
 
 
+class Readers(set[Node]):
+    """Several readers of one ``key``, which they all hold as this one object: thousands of ports read their VPC."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: Key, readers: Iterable[Node]) -> None:
+        super().__init__(readers)
+        self.key = key
+
+
 class Graph:
     """The reads of all nodes, in both directions."""
 
     __slots__ = ("_readers", "unread")
 
     def __init__(self) -> None:
-        self._readers: dict[Key, Node | set[Node]] = {}
+        self._readers: dict[Key, Node | Readers] = {}
         self.unread: list[Key] = []
 
     def record(self, node: Node, reads: Set[Key]) -> None:
         """Note what a node has read this time."""
         before = node.reads
-        if len(before) == len(reads) and all(key in reads for key in before):
-            return
-        for key in before:
-            if key not in reads:
-                self._forget(key, node)
-        for key in reads:
-            known = self._readers.get(key)
-            if known is None:
-                self._readers[key] = node
-            elif isinstance(known, set):
-                known.add(node)
-            elif known is not node:
-                self._readers[key] = {known, node}
-        node.reads = tuple(reads)
+        if before:
+            if len(before) == len(reads) and all(key in reads for key in before):
+                return
+            for key in before:
+                if key not in reads:
+                    self._forget(key, node)
+        node.reads = tuple([self._read(key, node) for key in reads])
+
+    def _read(self, key: Key, node: Node) -> Key:
+        """Note one reader of a key; the key, as all its readers are to hold it."""
+        known = self._readers.get(key)
+        if known is None:
+            self._readers[key] = node
+        elif isinstance(known, Readers):
+            known.add(node)
+            return known.key
+        elif known is not node:
+            self._readers[key] = Readers(key, (known, node))
+        return key
 
     def _forget(self, key: Key, node: Node) -> None:
         known = self._readers.get(key)
-        if isinstance(known, set):
+        if isinstance(known, Readers):
             known.discard(node)
             if known:
                 return
@@ -116,7 +131,7 @@ class Graph:
     def readers(self, key: Key) -> Iterator[Node]:
         """Everybody who read a key; a copy, so that readers may change meanwhile."""
         known = self._readers.get(key)
-        if isinstance(known, set):
+        if isinstance(known, Readers):
             yield from tuple(known)
         elif known is not None:
             yield known

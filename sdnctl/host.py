@@ -47,7 +47,7 @@ class HostStatus:
     seen: float = label(default=0.0)
 
 
-@resource(report=True, reach="vpc", indexes=(("vpc",), ("vpc", "host")))
+@resource(report=True, reach="vpc", contested=True, indexes=(("vpc",), ("vpc", "host")))
 class Binding:
     """A port is on a host: the id is the network interface's; ``vpc`` repeats it for the index.
 

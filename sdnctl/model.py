@@ -40,7 +40,8 @@ class Meta:
 
     ``index_of`` maps an index to a function that lists a record's values under it (several when a field of the index
     is a tuple).  ``identity`` gives the part of a record whose change is felt: everything but the labels.  ``reach``
-    says which of its records a host's controller holds, and by which field that is told (``reach_field``).
+    says which of its records a host's controller holds, and by which field that is told (``reach_field``);
+    ``contested``, that any host may write any of them.
     """
 
     cls: type
@@ -52,6 +53,7 @@ class Meta:
     local: bool
     reach: Reach
     plugged: bool
+    contested: bool
     index_of: Mapping[Index, Callable[[Any], tuple[Any, ...]]]
     identity: Callable[[Any], tuple[Any, ...]]
 
@@ -119,7 +121,14 @@ def _identity(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def _describe(
-    cls: type, prefix: str, indexes: tuple[Index, ...], report: bool, local: bool, reach: Reach, plugged: bool
+    cls: type,
+    prefix: str,
+    indexes: tuple[Index, ...],
+    report: bool,
+    local: bool,
+    reach: Reach,
+    plugged: bool,
+    contested: bool,
 ) -> Meta:
     hints = get_type_hints(cls)
     fields: dict[str, FieldMeta] = {}
@@ -147,6 +156,7 @@ def _describe(
         local,
         reach,
         plugged,
+        contested,
         MappingProxyType(index_of),
         _identity(felt),
     )
@@ -161,13 +171,15 @@ def resource(
     local: bool = False,
     reach: Reach = "",
     plugged: bool = False,
+    contested: bool = False,
 ) -> Callable[[type[T]], type[T]]:
     """Declare a resource class; every ``ref`` and ``number`` field is indexed by itself.
 
     ``report`` marks what hosts write (no sequence number is spent on it), ``local`` what lives in one controller's
     memory only.  ``reach`` says what a host's controller holds of it: nothing, all of the ``region``, what is of the
     ``host``, or what is of a ``vpc`` that the host has a port of.  ``plugged`` marks the class whose ids are the
-    ``iface-id`` of a switch's Interface rows.  Raises TypeError when an index names an unknown field or the name is
+    ``iface-id`` of a switch's Interface rows.  ``contested`` marks reports that one host takes over from another, dead
+    or not, so that any host may write them.  Raises TypeError when an index names an unknown field or the name is
     taken.
     """
 
@@ -176,7 +188,7 @@ def resource(
         known = _REGISTRY.get(made.__name__)
         if known is not None and known.cls.__module__ != made.__module__:
             raise TypeError(f"resource {made.__name__} is declared in {known.cls.__module__} and {made.__module__}")
-        _REGISTRY[made.__name__] = _describe(made, prefix, indexes, report, local, reach, plugged)
+        _REGISTRY[made.__name__] = _describe(made, prefix, indexes, report, local, reach, plugged, contested)
         return made
 
     return declare

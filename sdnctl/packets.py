@@ -1,7 +1,7 @@
 """What passes between a switch's packets and the features: a packet that came in, packets and records that go out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sdnctl.of.actions import CONTROLLER, Action
@@ -32,19 +32,24 @@ class PacketOut:
     in_port: int = CONTROLLER
 
 
+WHATEVER: Any = object()
+
+
 @dataclass(frozen=True, slots=True)
 class Put:
-    """A record that this host reports to the store."""
+    """A record that this host reports to the store, while that has ``known`` in its place (None: nothing)."""
 
     record: Any
+    known: Any = field(default=WHATEVER, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A record that this host no longer reports."""
+    """A record that this host no longer reports, while the store has ``known`` of it."""
 
     cls: type
     id: str
+    known: Any = field(default=WHATEVER, compare=False)
 
 
 Report = Put | Drop

@@ -12,7 +12,7 @@ import structlog
 
 from sdnctl.errors import IntentError, StoreError
 from sdnctl.host import Host
-from sdnctl.packets import Put, Report
+from sdnctl.packets import WHATEVER, Drop, Put, Report
 from sdnctl.store import Store, Txn
 
 RETRY_S = 0.2
@@ -87,14 +87,15 @@ class Reporter:
 
     def _write(self, txn: Txn, reports: list[Report]) -> None:
         for report in reports:
-            if isinstance(report, Put):
-                record: Any = report.record
-                if txn.get(type(record), record.id) != record:
-                    txn.put(record)
-                continue
-            known: Any = txn.get(report.cls, report.id)
-            if known is not None and known.host == self._here:  # else it has moved on to another host
-                txn.delete(report.cls, report.id)
+            record: Any = report.record if isinstance(report, Put) else None
+            cls, id = (report.cls, report.id) if isinstance(report, Drop) else (type(record), record.id)
+            known: Any = txn.get(cls, id)
+            if report.known is not WHATEVER and report.known != known:
+                continue  # there is news of it, which this host will hear and judge
+            if record is not None and known != record:
+                txn.put(record)
+            elif record is None and known is not None and known.host == self._here:  # else it is another host's now
+                txn.delete(cls, id)
 
 
 def _is_host(report: Report) -> bool:

@@ -11,14 +11,15 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from sdnctl.addresses import Ip4, Mac
+from sdnctl.addresses import Ip4
 from sdnctl.bridge import BRIDGE, TUNNEL_PORT, Wanted, create, heard, lacking, mend, ports_wanted
+from sdnctl.ports import Bridge, Ports
 from sdnctl.snapshot import Row, Settings, Snapshot, chosen, wrong
 
 sys.modules.setdefault("eventlet", None)  # type: ignore[arg-type]  # ovs.poller would let it replace select
@@ -94,7 +95,7 @@ class Vswitch:
         schema = self._schema()
         if schema is None:
             return
-        idl = ovs.db.idl.Idl(self._remote, _helper(schema), leader_only=False)
+        idl = _Idl(self._remote, _helper(schema), leader_only=False)
         idl._session.reconnect.set_backoff(50, 1000)
         seqno, watched = idl.change_seqno, self._watched
         while not self._stopping:
@@ -137,10 +138,11 @@ class Vswitch:
         self._complain(wrong(ids))
         wanted = ports_wanted(settings, self._watched or {})
         keep = self._watched is None  # nobody has said yet which are wanted
-        if br_int is None or lacking(br_int, wanted, keep):
+        seen = idl.ports.bridge(idl, br_int) if br_int is not None else None
+        if seen is None or lacking(seen, wanted, keep):
             self._write(idl, switch, br_int, wanted, keep)
             return  # what was written comes back as the next change
-        now = self._picture(ids, settings, br_int)
+        now = self._picture(ids, settings, seen)
         if now != self._last:
             self._last = now
             self._deliver(now)
@@ -161,10 +163,10 @@ class Vswitch:
         status = txn.commit_block()
         log.info("bridge written", bridge=BRIDGE, status=str(status), error=txn.get_error() or None)
 
-    def _picture(self, ids: Mapping[str, str], settings: Settings, br_int: Any) -> Snapshot:
+    def _picture(self, ids: Mapping[str, str], settings: Settings, br_int: Bridge) -> Snapshot:
         host = self._host or ids.get("sdnctl-host") or socket.gethostname()
         before = self._last.ports if self._last is not None else {}
-        rows = list(_rows(br_int))
+        rows = list(br_int.rows())
         ports, losers = chosen(rows, before)
         for row in losers:
             if row not in self._warned:
@@ -176,19 +178,21 @@ class Vswitch:
         return Snapshot(host, ports, uplink, settings, tunnel.ofport if tunnel is not None else 0, heard(br_int))
 
 
+class _Idl(ovs.db.idl.Idl):  # type: ignore[misc]
+    """The replica of the switch's database, with its ports as plain values."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.ports = Ports()
+        super().__init__(*args, **kwargs)
+
+    def notify(self, event: str, row: Any, updates: Any = None) -> None:
+        """A row came, changed or went."""
+        self.ports.forget(row.uuid)
+
+
 def _helper(schema: Any) -> Any:
     helper = ovs.db.idl.SchemaHelper(schema_json=schema)
     for table, columns in COLUMNS.items():
         present = schema["tables"][table]["columns"]
         helper.register_columns(table, [c for c in columns if c in present])
     return helper
-
-
-def _rows(bridge: Any) -> Iterable[Row]:
-    for port in bridge.ports:
-        for interface in port.interfaces:
-            ofport = interface.ofport[0] if interface.ofport else -1
-            if ofport > 0:
-                mac = Mac.parse(interface.mac_in_use[0]) if interface.mac_in_use else Mac(0)
-                id = interface.external_ids.get("iface-id", "")
-                yield Row(interface.name, ofport, id, mac, str(interface.uuid))

@@ -31,10 +31,15 @@ class Yield:
             self._sort(others)
 
     def _sort(self, items: list[Item]) -> None:
-        self.meters = tuple(item for item in items if isinstance(item, Meter))
-        self.groups = tuple(item for item in items if isinstance(item, Group))
-        self.reports = tuple(item.record for item in items if isinstance(item, Reported))
-        self.announce = tuple(item for item in items if isinstance(item, Announce))
+        for item in items:
+            if isinstance(item, Reported):
+                self.reports += (item.record,)
+            elif isinstance(item, Meter):
+                self.meters += (item,)
+            elif isinstance(item, Group):
+                self.groups += (item,)
+            elif isinstance(item, Announce):
+                self.announce += (item,)
 
     def same(self, other: "Yield") -> bool:
         """Whether both want the same of the switch and the region; what they announce is not looked at."""

@@ -22,5 +22,8 @@ def dummy_switch() -> Iterator[DummySwitch]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--update-golden`` rewrites tests/golden instead of comparing with it."""
+    """What is written instead of compared, and what takes longer than CI has time for."""
     parser.addoption("--update-golden", action="store_true", help="write the golden flow tables anew")
+    parser.addoption("--update-reliability", action="store_true", help="write the table of docs/reliability.md anew")
+    parser.addoption("--update-multi-queue", action="store_true", help="write the table of docs/multi-queue.md anew")
+    parser.addoption("--full-minute", action="store_true", help="cut a host from the store for a minute, not seconds")

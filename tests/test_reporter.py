@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -110,3 +111,23 @@ def test_what_is_another_host_s_by_now_is_left_alone() -> None:
     assert reporter.flush(5)
     reporter.close()
     assert network.store.state.all(Binding)[port.id].host == ELSEWHERE, "of the two only the later was told"
+
+
+def test_what_was_decided_on_old_news_is_not_written() -> None:
+    """Neither put nor withdrawn: the host will hear of the news, and decide again."""
+    network = Network()
+    port = network.port(network.subnet(network.vpc("a"), "a", "10.0.1.0/24"), "a", "10.0.1.10", host=HERE)
+    old = network.store.state.all(Binding)[port.id]
+    new = replace(old, row="newer")
+    network.store.report(lambda txn: txn.put(new))
+    reporter = Reporter(network.store, HERE)
+    for stale in (
+        Put(replace(old, row="stale"), None),
+        Put(replace(old, row="stale"), old),
+        Drop(Binding, port.id, old),
+    ):
+        reporter.put(stale)
+        assert reporter.flush(5) and network.store.state.get(Binding, port.id) == new
+    reporter.put(Drop(Binding, port.id, new))
+    assert reporter.flush(5) and network.store.state.get(Binding, port.id) is None
+    reporter.close()

@@ -180,12 +180,16 @@ def test_flows_per_port(region: Region) -> None:
     eip = new_eip(54, port=port.id, private=port.addresses[0])
     region.cost([Change(ElasticIp, eip.id, None, eip)])
     held: Counter[str] = Counter()
-    for unit in region.engine._units.values():
+    for unit in _units(region.engine):
         held[unit.id] += len(_flows(unit))
     assert held["port-25"] <= 12 and held["port-24"] + held["fip-54"] <= 12, held
     assert max(held[f"port-{number}"] for number in range(LOCAL)) <= 12
     assert max(held[f"port-{number}"] for number in range(LOCAL, PORTS)) <= 2
     assert len(region.engine.desired.flows) <= 12 * (LOCAL + 50) + 2 * PORTS
+
+
+def _units(engine: Engine) -> set[Unit]:
+    return {unit for units in engine._units.values() for unit in units.values()}
 
 
 def _flows(unit: Unit) -> tuple[Any, ...]:
@@ -197,9 +201,9 @@ def test_the_first_port_of_a_vpc_runs_its_members_only(region: Region) -> None:
     port = region.port(PORTS + 20, region.other)
     ran: set[str] = set()
     region.cost([Change(NetworkInterface, port.id, None, port)])
-    before = set(region.engine._units)
+    before = _units(region.engine)
     cost = region.cost(region.plugged(port))
-    ran = {id for _, id in set(region.engine._units) - before}
+    ran = {unit.id for unit in _units(region.engine) - before}
     assert ran == {"port-other-far", port.id, "subnet-other", "vpc-other", "rtb-other"}
     assert cost["units"] <= 12 and cost["flows"] <= 30, cost
     gone = region.cost([Change(c.cls, c.id, c.new, None) for c in region.plugged(port)])

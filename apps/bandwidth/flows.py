@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from apps.bandwidth.model import meters, outbound_id
 from apps.eip.model import ElasticIp
-from apps.eni.model import port_here
+from apps.gateway.model import served_here
 from sdnctl.feature import Item, View, counts, feature, placed
 from sdnctl.of.meter import Meter
 
 
-@feature(each=ElasticIp, within=placed("port", test=port_here))
+@feature(each=ElasticIp, within=placed("port", test=served_here))
 def bandwidth(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
     """The elastic IP's two meters; a new rate modifies them, so that flows and counters stay."""
     yield from meters(eip)

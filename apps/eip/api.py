@@ -12,7 +12,10 @@ from pydantic import Field
 
 from apps.eip.model import ElasticIp, Pool, new_elastic_ip, usable
 from apps.eni.model import NetworkInterface
+from apps.gateway.model import EipHolder, server_in
 from apps.ippool.model import ElasticIpPool
+from apps.routing.model import INTERNET, Route
+from apps.vpc.model import Subnet
 from sdnctl.addresses import Cidr
 from sdnctl.api import quota
 from sdnctl.api.charge import MOST_MBPS_BY_USAGE, PREPAID, USAGE, ElasticIpSpec, Mbps, ordered, show_charge
@@ -281,16 +284,30 @@ def charge_of(view: View, eip: ElasticIp) -> Json:
 
 
 def confirmed(view: View, eip: ElasticIp) -> bool:
-    """Whether the switches concerned have confirmed the last change of an EIP; with no host at all nothing has.
+    """Whether the last change of an EIP is in force, as the switches concerned have confirmed.
 
-    Concerned is the host of its port; all hosts are as long as nobody knows where the port is.
+    Concerned are the host of its port and the one that presents it; all hosts as long as nobody knows where the port
+    is.  No other host may still answer for it, and with no host at all nothing is in force.
     """
+    holder = view.region.get(EipHolder, str(eip.address))
+    held = holder.host if holder is not None else ""
     binding = view.region.get(Binding, eip.port) if eip.port else None
-    if binding is not None:
-        status = view.region.get(HostStatus, binding.host)
-        return status is not None and status.applied >= eip.sequence
-    hosts = view.region.all(HostStatus).values()
-    return bool(hosts) and all(host.applied >= eip.sequence for host in hosts)
+    if binding is None:
+        hosts = view.region.all(HostStatus).values()
+        return not held and bool(hosts) and all(host.applied >= eip.sequence for host in hosts)
+    server = server_in(view.region, eip.port)
+    statuses = (view.region.get(HostStatus, host) for host in {binding.host, server})
+    in_force = all(status is not None and status.applied >= eip.sequence for status in statuses)
+    return in_force and held == (server if _works(view, eip) else "")
+
+
+def _works(view: View, eip: ElasticIp) -> bool:
+    """Whether its route table leads to the internet."""
+    port = view.get(NetworkInterface, eip.port)
+    subnet = view.region.get(Subnet, port.subnet) if port is not None else None
+    return subnet is not None and bool(
+        view.region.by(Route, ("table", "next_hop_type"), (subnet.route_table, INTERNET))
+    )
 
 
 @operator("createPool", "POST", "/pools", NewPool)

@@ -1,7 +1,8 @@
-"""An elastic IP is a public address that is an instance's own: translated one to one at the instance's own switch.
+"""An elastic IP is a public address that is an instance's own: translated one to one, at the instance's own switch.
 
-There is no connection state: a translation is two flows, so binding, moving and unbinding take effect for every packet
-at once and leave nothing behind.  Only ICMP errors need a controller, because they quote a packet inside.
+Where that has no uplink, a gateway's translates; one host answers for an address at a time.  There is no connection
+state: a translation is two flows, so binding, moving and unbinding take effect for every packet at once and leave
+nothing behind.  Only ICMP errors need a controller, because they quote a packet inside.
 """
 
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from functools import partial
 
 from apps.bandwidth.model import inbound_id, outbound_id
 from apps.eip.model import INBOUND_FLOOR_MBPS, ElasticIp, GatewayNeighbour, Pool
-from apps.eni.model import NetworkInterface, called, known_by_key, port_here
+from apps.eni.model import NetworkInterface, called, known_by_key
+from apps.gateway.model import EipClaim, EipHolder, claimed, cut_off, home_of, may_answer, served_here, server_of
 from apps.pipeline import (
     ARRIVAL,
     ASK_EXPIRED_OUTSIDE,
@@ -91,24 +93,32 @@ def translated() -> Iterator[Item]:
     yield DNAT.flow(Priority.MISS, {}, [goto(UPLINK)])
 
 
-@feature(each=ElasticIp, within=placed("port", test=port_here))
+@feature(each=ElasticIp, within=placed("port", test=served_here), reports=(EipHolder, EipClaim))
 def eip(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
-    """One elastic IP whose instance is on this host, translated one to one."""
-    port, pool = view.get(NetworkInterface, eip.port), view.get(Pool, eip.pool)
-    vpc = view.get(Vpc, port.vpc) if port is not None else None
-    subnet = view.get(Subnet, port.subnet) if port is not None else None
-    if vpc is None or pool is None or subnet is None:
+    """One elastic IP that this host presents, translated one to one."""
+    pool, vpc = view.get(Pool, eip.pool), _vpc(eip, here, view)
+    if pool is None or vpc is None:
         return
-    if view.derived(leads_to_internet, subnet.route_table):
+    yield from claimed(eip.address, vpc.id, here, view)
+    if view.derived(may_answer, eip.address):
         yield from _translate(eip, pool, vpc)
         yield from _present(eip, view)
 
 
-def _works(eip: ElasticIp, here: str, view: View) -> bool:
-    """Whether its instance is on this host, behind a route table that leads to the internet."""
-    port = view.get(NetworkInterface, eip.port) if port_here(eip.port, here, view) else None
+def _vpc(eip: ElasticIp, here: str, view: View) -> Vpc | None:
+    """The VPC that the elastic IP leads to from here; None where its route table, or this host, leads nowhere."""
+    port = view.get(NetworkInterface, eip.port)
     subnet = view.get(Subnet, port.subnet) if port is not None else None
-    return subnet is not None and view.derived(leads_to_internet, subnet.route_table)
+    if port is None or subnet is None or not view.derived(leads_to_internet, subnet.route_table):
+        return None
+    reached = view.derived(home_of, port.id) == here or not view.derived(cut_off, None)
+    return view.get(Vpc, port.vpc) if reached else None
+
+
+def _works(eip: ElasticIp, here: str, view: View) -> bool:
+    """Whether this host presents it."""
+    served = view.derived(served_here, eip.port) and _vpc(eip, here, view) is not None
+    return served and view.derived(may_answer, eip.address)
 
 
 def _translate(eip: ElasticIp, pool: Pool, vpc: Vpc) -> Iterator[Item]:
@@ -323,10 +333,18 @@ def to_gateway(step: Step, view: View) -> str:
 def no_eip(step: Step, view: View) -> str:
     """Who has no elastic IP, or has one that is of no use here."""
     port, source = known_by_key(step.value(PORT), view), step.ip(IP_SRC)
-    for id in view.by(ElasticIp, ("port", "private"), (port.id, source)) if port is not None else ():
-        return f"the route leads to the internet, but {id} does not serve {source} on this host"
-    of = f" of {called(port)}" if port is not None else ""
-    return f"the route leads to the internet, but {source}{of} has no elastic IP"
+    if port is None:
+        return f"the route leads to the internet, but {source} has no elastic IP"
+    for id in view.by(ElasticIp, ("port", "private"), (port.id, source)):
+        where = f"does not serve {source} on this host{_elsewhere(port.id, view)}"
+        return f"the route leads to the internet, but {id} {where}"
+    return f"the route leads to the internet, but {source} of {called(port)} has no elastic IP"
+
+
+def _elsewhere(port: str, view: View) -> str:
+    """Which host is to present the elastic IPs of a port, in words to be added."""
+    server = view.derived(server_of, port)
+    return f": {server} presents it" if server else ""
 
 
 @says(NOT_OURS)
@@ -336,8 +354,8 @@ def not_ours(step: Step, view: View) -> str:
     for id in view.by(ElasticIp, ("address",), address):
         eip = view.get(ElasticIp, id)
         if eip is not None:
-            where = f"bound to {eip.port}, which does not get it on this host" if eip.port else "bound to nothing"
-            return f"elastic IP {id} ({address}) is {where}"
+            here = f"bound to {eip.port}, which does not get it on this host{_elsewhere(eip.port, view)}"
+            return f"elastic IP {id} ({address}) is {here if eip.port else 'bound to nothing'}"
     return f"{address} is nobody's elastic IP"
 
 

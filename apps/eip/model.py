@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from apps.eni.model import NetworkInterface
+from apps.gateway.model import intend
 from apps.ippool.model import ElasticIpPool
 from sdnctl.addresses import Cidr, Ip4, Mac
 from sdnctl.errors import IntentError
@@ -146,6 +147,7 @@ def bind(txn: Txn, eip: ElasticIp, port: NetworkInterface, private: Ip4) -> Elas
         raise IntentError.precondition("privateIpAddress", f"{private} of {port.id} has {other} already")
     bound = replace(eip, port=port.id, private=private, vpc=port.vpc, sequence=txn.sequence)
     txn.put(bound)
+    intend(txn, bound.address, port)
     return bound
 
 

@@ -24,6 +24,7 @@ OUI = 0xFA163E000000
         ("vpc", "addresses"),
         ("instance", "device_index"),
         ("vpc", "key"),
+        ("vpc", "sanity_check"),
         ("vpc", "mac"),
         ("account", "primary"),
     ),

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from apps.eni.model import NetworkInterface, called, known_by_key, plugged_in
+from apps.neighbour.model import resolved
 from apps.pipeline import (
     BROADCAST,
     FORWARD,
     NEXT_HOP,
     NO_ADDRESS,
-    OUT_PORT,
     OWN_ADDRESS,
     OWN_ARP,
     PORT,
@@ -21,7 +21,7 @@ from apps.pipeline import (
 )
 from apps.vpc.model import Vpc, vpc_here
 from sdnctl.feature import Item, View, always, feature, placed, says
-from sdnctl.of.actions import IN_PORT, Action, Instruction, move, output, set_field
+from sdnctl.of.actions import IN_PORT, move, output, set_field
 from sdnctl.of.fields import (
     ARP_OP,
     ARP_SHA,
@@ -83,11 +83,10 @@ def address(port: NetworkInterface, here: str, view: View) -> Iterator[Item]:
     vpc = view.get(Vpc, port.vpc)
     if vpc is None:
         return
-    found: list[Action | Instruction] = [set_field(ETH_DST, port.mac), set_field(OUT_PORT, port.key), goto(FORWARD)]
     local = plugged_in(port.id, view) is not None
     for ip in port.addresses:
         # The next hop is this address: its MAC address and port.
-        yield RESOLVE.flow(Priority.NORMAL, {VPC: vpc.key, NEXT_HOP: ip}, found)
+        yield resolved(vpc, port, ip)
         if local:
             # Duplicate address detection (RFC 5227): to the address's owner, silence means free.
             yield OWN_ARP.flow(Priority.NORMAL, {PORT: port.key, ARP_TPA: ip}, drop(OWN_ADDRESS))

@@ -4,11 +4,11 @@ Geneve and VXLAN number their networks with 24 bits: that is the VPC's key.  A p
 key, so the far side needs neither an option nor a second lookup: it delivers by VPC and port.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from apps.eip.model import ElasticIp, Pool
 from apps.eni.model import NetworkInterface, called, known_by_key
-from apps.overlay.model import KEY_BITS, endpoint
+from apps.overlay.model import KEY_BITS, to_host
 from apps.pipeline import (
     ASK_TOO_BIG,
     ENCAP,
@@ -23,13 +23,13 @@ from apps.pipeline import (
     UPLINK,
     VPC,
 )
-from apps.vpc.model import ROUTER_MAC, Subnet, Vpc, vpc_here
+from apps.vpc.model import ROUTER_MAC, Subnet, vpc_here
 from sdnctl.addresses import Ip4
-from sdnctl.feature import Item, Reported, View, always, feature, packet_in, placed, says
+from sdnctl.feature import Item, View, always, feature, packet_in, placed, says
 from sdnctl.host import TUNNEL, Binding, LocalTunnel, LocalUplink, Peer
 from sdnctl.host import UPLINK as UPLINK_ID
-from sdnctl.of.actions import Action, Instruction, check_pkt_larger, load, move, output, resubmit, set_field
-from sdnctl.of.fields import ETH_DST, IN_PORT, TUN_DST, TUN_ID, VLAN_VID
+from sdnctl.of.actions import load, move, output, resubmit, set_field
+from sdnctl.of.fields import ETH_DST, IN_PORT, TUN_ID, VLAN_VID
 from sdnctl.packet import icmp_error, nat_icmp_error, parse
 from sdnctl.packets import PacketIn, PacketOut
 from sdnctl.pipeline import Priority, goto
@@ -67,23 +67,6 @@ def remote(binding: Binding, here: str, view: View) -> Iterator[Item]:
     """A network interface on another host, of a VPC that is here too."""
     if binding.host != here:
         yield from to_host(binding, here, view)
-
-
-def to_host(binding: Binding, here: str, view: View) -> Iterator[Item]:
-    """The way to a port on another host: nothing while one of both hosts has no tunnels."""
-    tunnel, address = view.get(LocalTunnel, TUNNEL), view.derived(endpoint, binding.host)
-    vpc, port = view.get(Vpc, binding.vpc), view.get(NetworkInterface, binding.port)
-    if tunnel is None or not address or vpc is None or port is None:
-        return
-    # On another host: into the tunnel, if it fits.
-    yield REMOTE.flow(Priority.NORMAL, {VPC: vpc.key, OUT_PORT: port.key}, through(tunnel, address))
-    # The way there is watched.
-    yield Reported(Peer(id=binding.host, host=here, address=address))
-
-
-def through(tunnel: LocalTunnel, address: Ip4) -> Sequence[Action | Instruction]:
-    """Into the tunnel to the host at ``address``, once it is known whether the packet fits."""
-    return [check_pkt_larger(tunnel.mtu + ETHERNET_HEADER, TOO_BIG, 0), set_field(TUN_DST, address), goto(ENCAP)]
 
 
 @packet_in(ASK_TOO_BIG)

@@ -1,14 +1,40 @@
 """Instances of one VPC talk across hosts as if on one: their packets travel in tunnels between the hosts."""
 
+from collections.abc import Iterator, Sequence
+
+from apps.eni.model import NetworkInterface
+from apps.pipeline import ENCAP, OUT_PORT, REMOTE, TOO_BIG, VPC
+from apps.vpc.model import Vpc
 from sdnctl.addresses import Ip4
-from sdnctl.feature import View
-from sdnctl.host import Host
+from sdnctl.feature import Item, Reported, View
+from sdnctl.host import TUNNEL, Binding, Host, LocalTunnel, Peer
+from sdnctl.of.actions import Action, Instruction, check_pkt_larger, set_field
+from sdnctl.of.fields import TUN_DST
+from sdnctl.pipeline import Priority, goto
 
 KEY_BITS = 24
 """How many bits of a tunnel's number (the VNI) are the VPC's key, and how many of the MAC address the port's."""
+ETHERNET_HEADER = 14
 
 
 def endpoint(host: str, here: str, view: View) -> Ip4:
     """Where a host's tunnels end, 0 when it has none; other news of the host do not concern who asks this."""
     found = view.get(Host, host)
     return found.encap_ip if found is not None else Ip4(0)
+
+
+def to_host(binding: Binding, here: str, view: View) -> Iterator[Item]:
+    """The way to a port on another host: nothing while one of both hosts has no tunnels."""
+    tunnel, address = view.get(LocalTunnel, TUNNEL), view.derived(endpoint, binding.host)
+    vpc, port = view.get(Vpc, binding.vpc), view.get(NetworkInterface, binding.port)
+    if tunnel is None or not address or vpc is None or port is None:
+        return
+    # On another host: into the tunnel, if it fits.
+    yield REMOTE.flow(Priority.NORMAL, {VPC: vpc.key, OUT_PORT: port.key}, through(tunnel, address))
+    # The way there is watched.
+    yield Reported(Peer(id=binding.host, host=here, address=address))
+
+
+def through(tunnel: LocalTunnel, address: Ip4) -> Sequence[Action | Instruction]:
+    """Into the tunnel to the host at ``address``, once it is known whether the packet fits."""
+    return [check_pkt_larger(tunnel.mtu + ETHERNET_HEADER, TOO_BIG, 0), set_field(TUN_DST, address), goto(ENCAP)]

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from apps.eip.model import ElasticIp, GatewayNeighbour
 from apps.eni.model import NetworkInterface
+from apps.gateway.model import server_in
 from apps.instance.model import Instance
 from apps.vpc.model import ROUTER_MAC, Subnet
 from sdnctl.addresses import Cidr, Ip4, Mac
@@ -146,14 +147,14 @@ def _next_hop(port: NetworkInterface, to: Ip4, region: Reader) -> Mac:
 
 
 def _outside(request: TraceFlow, region: Reader) -> Sender:
-    """Somebody on the public network, at the host where the elastic IP is, or at any that has a way out."""
+    """Somebody on the public network, at the host that presents the elastic IP, or at any that has a way out."""
     hosts: Mapping[str, Host] = {id: host for id, host in region.all(Host).items() if host.uplink}
     for id in region.by(ElasticIp, ("address",), request.to):
         eip = region.get(ElasticIp, id)
-        binding = region.get(Binding, eip.port) if eip is not None else None
-        if binding is not None and binding.host not in hosts:
+        server = server_in(region, eip.port) if eip is not None else ""
+        if server and server not in hosts:
             raise IntentError.precondition("from", f"the host of {id} has no way to the public network")
-        hosts = {binding.host: hosts[binding.host]} if binding is not None else hosts
+        hosts = {server: hosts[server]} if server else hosts
     if not hosts:
         raise IntentError.precondition("from", "no host has a way to the public network")
     host = hosts[min(hosts)]

@@ -7,6 +7,7 @@ on integers; reading a switch back needs keys and cookies only.
 
 import struct
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 
 from sdnctl.of.actions import APPLY_ACTIONS, GOTO_TABLE, Action, Instruction
@@ -198,9 +199,15 @@ def flow(table: int, priority: int, match: Match, actions: Sequence[Action | Ins
     Raises ValueError for a match or actions that no switch would take.
     """
     key = match_key(table, priority, match)
-    body = _PLAIN_BODY + instructions(actions)
+    body = _body(tuple(actions))
     digest = blake2b(key + body, digest_size=7).digest()
     return Flow(OURS | int.from_bytes(digest, "big"), key, body)
+
+
+@lru_cache(1024)
+def _body(actions: tuple[Action | Instruction, ...]) -> bytes:
+    """What a flow with these actions does; flows that do the same share it, as thousands do towards one host."""
+    return _PLAIN_BODY + instructions(actions)
 
 
 def flow_add(rule: Flow, xid: int) -> bytes:

@@ -1,0 +1,212 @@
+"""An elastic IP works on every host: one without uplink sends its packets on to a gateway, and gets them from there.
+
+A packet on its way out travels in the tunnel of its VPC, to the router's MAC address; the gateway translates it.  On
+its way in the gateway has already translated it, and it travels as any packet of the VPC.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from apps.eip.model import ElasticIp
+from apps.eni.model import NetworkInterface
+from apps.gateway.model import (
+    CONTACT,
+    GATEWAY,
+    PATIENCE,
+    ActiveGateway,
+    Contact,
+    EipClaim,
+    EipWait,
+    GatewayWatch,
+    behind_gateway,
+    cut_off,
+    gateways,
+    home_of,
+    in_touch,
+    leaves_elsewhere,
+    preference,
+    server_of,
+)
+from apps.neighbour.model import resolved
+from apps.overlay.model import KEY_BITS, endpoint, through, to_host
+from apps.pipeline import ANOTHER_HOST, ORIGIN, PORT, RESOLVE, SNAT, VPC
+from apps.routing.model import leads_to_internet
+from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
+from sdnctl.feature import Item, Reported, View, every, feature, placed, says
+from sdnctl.host import TUNNEL, Binding, Host, HostStatus, LocalPeer, LocalTunnel, Peer
+from sdnctl.of.actions import move, set_field
+from sdnctl.of.fields import ETH_DST, IN_PORT, IP_SRC, TUN_ID, VLAN_VID
+from sdnctl.packets import Drop, PacketOut, Put, Report
+from sdnctl.pipeline import Priority, goto
+from sdnctl.steps import Step
+
+LOOK_SECONDS = 0.25
+DOWN_LOOKS = 3
+"""For how many looks the active gateway is out of reach until another takes over.
+
+BFD gives a way up within the same 0.3 s at both ends: by then this host knows that it is not itself the one cut off,
+and one that is has let go.
+"""
+SILENT_LOOKS = 50
+"""The same for one that was never reached: its controller must be silent for longer than a heartbeat, which is 10 s."""
+
+
+@feature(each=LocalTunnel)
+def sent_on(tunnel: LocalTunnel, here: str, view: View) -> Iterator[Item]:
+    """What another host sends to the router is on its way to the public network."""
+    # In from another host, for the public network: to the translation, and nowhere else.
+    yield ORIGIN.flow(
+        Priority.EXACT,
+        {IN_PORT: tunnel.ofport, VLAN_VID: 0, ETH_DST: ROUTER_MAC},
+        [move(TUN_ID, VPC, nbits=KEY_BITS), set_field(PORT, ANOTHER_HOST), goto(SNAT)],
+    )
+
+
+@feature(each=ElasticIp, within=placed("port", test=leaves_elsewhere), reports=(Peer,))
+def outbound(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
+    """An elastic IP that another host presents: what leaves by it here goes there first."""
+    port, tunnel = view.get(NetworkInterface, eip.port), view.get(LocalTunnel, TUNNEL)
+    vpc = view.get(Vpc, port.vpc) if port is not None else None
+    subnet = view.get(Subnet, port.subnet) if port is not None else None
+    if vpc is None or subnet is None or tunnel is None:
+        return
+    for gateway in view.derived(gateways, None) if view.derived(home_of, eip.port) == here else ():
+        # Each that may have to serve it is watched, and watches this host.
+        yield Reported(Peer(id=gateway, host=here, address=view.derived(endpoint, gateway)))
+    address = view.derived(endpoint, view.derived(server_of, eip.port))
+    if address and view.derived(leads_to_internet, subnet.route_table):
+        # From the instance's address: on to who presents it, and knows it by VPC and address.
+        onward = [set_field(ETH_DST, ROUTER_MAC), *through(tunnel, address)]
+        yield SNAT.flow(Priority.NORMAL, {VPC: vpc.key, IP_SRC: eip.private}, onward)
+
+
+@feature(each=ElasticIp, within=placed("port", test=behind_gateway), reports=(Peer,))
+def inbound(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
+    """An elastic IP of an instance on a host without uplink: the way from a gateway to the instance's address.
+
+    A standby has it too; nothing enters the VPC there before it serves the address.
+    """
+    port, binding = view.get(NetworkInterface, eip.port), view.get(Binding, eip.port)
+    vpc = view.get(Vpc, port.vpc) if port is not None else None
+    if vpc is None or port is None or binding is None or eip.private not in port.addresses:
+        return
+    yield resolved(vpc, port, eip.private)
+    yield from to_host(binding, here, view)
+
+
+@feature(each=Host, reports=(ActiveGateway, Peer))
+def gateway(host: Host, here: str, view: View) -> Iterator[Item]:
+    """One gateway is active; the others watch it, and one of them takes its place when nobody reaches it."""
+    if not host.gateway or not view.derived(preference, here):
+        return
+    if host.id != here:
+        address = view.derived(endpoint, host.id)
+        if view.derived(preference, host.id) and view.get(LocalTunnel, TUNNEL) is not None:
+            # Gateways watch each other.
+            yield Reported(Peer(id=host.id, host=here, address=address))
+    elif view.derived(is_due, None):
+        # The region learns who serves.
+        yield Reported(ActiveGateway(id=GATEWAY, host=here))
+
+
+def is_due(_: None, here: str, view: View) -> bool:
+    """Whether this gateway serves, or is to take over; a gateway that is back does not take back."""
+    active = view.get(ActiveGateway, GATEWAY)
+    if active is not None and active.host == here:
+        return True
+    if view.derived(cut_off, None):
+        return False
+    watch = view.get(GatewayWatch, GATEWAY)
+    if active is None or not view.derived(preference, active.host):
+        # Nobody serves: the preferred one first, each that does not come costs the others a look.
+        own = (view.derived(preference, here), here)
+        better = sum((view.derived(preference, id), id) > own for id in view.derived(gateways, None))
+        waited = watch.looks if watch is not None and not watch.up else 0
+        return waited >= better
+    if watch is None or watch.active != active.host:
+        return False
+    peer = view.get(LocalPeer, active.host)
+    reached = peer is not None and peer.up
+    return not reached and watch.looks >= (DOWN_LOOKS if watch.up else SILENT_LOOKS)
+
+
+@every(LOOK_SECONDS)
+def watch_active(here: str, view: View) -> Iterator[PacketOut | Report]:
+    """Note what a standby must know of the active gateway to tell one that died from one that was never reached."""
+    active, known = view.get(ActiveGateway, GATEWAY), view.get(GatewayWatch, GATEWAY)
+    whom = active.host if active is not None else ""
+    if whom == here or not view.derived(preference, here):
+        if known is not None:
+            yield Drop(GatewayWatch, GATEWAY)
+        return
+    peer, status = view.get(LocalPeer, whom), view.get(HostStatus, whom)
+    up, seen = peer is not None and peer.up, status.seen if status is not None else 0.0
+    if known is None or known.active != whom:
+        found = GatewayWatch(id=GATEWAY, host=here, active=whom, up=up, seen=seen)
+    elif up:
+        found = replace(known, up=True, looks=0)
+    elif seen != known.seen and not known.up:
+        found = replace(known, looks=0, seen=seen)
+    else:
+        found = replace(known, looks=min(known.looks + 1, SILENT_LOOKS))
+    if found != known:
+        yield Put(found)
+
+
+@every(LOOK_SECONDS)
+def wait_for_holders(here: str, view: View) -> Iterator[PacketOut | Report]:
+    """Count how long the holders of addresses that this host is to answer for have not let go."""
+    for id in view.all(EipClaim):
+        claim, known = view.get(EipClaim, id), view.get(EipWait, id)
+        if claim is None:
+            continue
+        same = known is not None and (known.holder, known.turn) == (claim.holder, claim.turn)
+        looks = known.looks + 1 if known is not None and same else 1
+        if looks <= PATIENCE:
+            yield Put(EipWait(id=id, host=here, holder=claim.holder, turn=claim.turn, looks=looks))
+    for id in view.all(EipWait):
+        if view.get(EipClaim, id) is None:
+            yield Drop(EipWait, id)
+
+
+@every(LOOK_SECONDS)
+def keep_contact(here: str, view: View) -> Iterator[PacketOut | Report]:
+    """Note whether this host reaches others, and what it has told the region since it reached nobody."""
+    known, touch = view.get(Contact, CONTACT), view.derived(in_touch, None)
+    status = view.get(HostStatus, here)
+    seen = status.seen if status is not None else 0.0
+    if known is None:
+        if touch:
+            yield Put(Contact(id=CONTACT, host=here))
+    elif not view.all(LocalPeer):
+        # It talks to nobody: there is nothing to lose.
+        yield Drop(Contact, CONTACT)
+    elif not touch:
+        if not known.lost or known.seen != seen:
+            yield Put(replace(known, lost=True, seen=seen))
+    elif known.lost and seen != known.seen:
+        yield Put(replace(known, lost=False))
+
+
+@says(sent_on)
+def from_another_host(step: Step, view: View) -> str:
+    """In from another host, on its way out."""
+    return "in from another host, on its way to the public network"
+
+
+@says(outbound)
+def by_gateway(step: Step, view: View) -> str:
+    """Which host presents the elastic IP."""
+    ip: ElasticIp = step.record
+    server = view.derived(server_of, ip.port)
+    return f"elastic IP {ip.id}: {ip.private} leaves as {ip.address} by {server}, through the tunnel"
+
+
+@says(inbound)
+def to_instance(step: Step, view: View) -> str:
+    """Whose the address is, and on which host."""
+    ip: ElasticIp = step.record
+    if step.table == RESOLVE.id:
+        return f"{ip.private} is {ip.port}"
+    binding = view.get(Binding, ip.port)
+    return f"{ip.port} is on {binding.host}" if binding is not None else f"{ip.port} is on another host"

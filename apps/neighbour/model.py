@@ -1,0 +1,19 @@
+"""Where an address of a VPC is: at which MAC address, behind which port."""
+
+from apps.eni.model import NetworkInterface
+from apps.pipeline import FORWARD, NEXT_HOP, OUT_PORT, RESOLVE, VPC
+from apps.vpc.model import Vpc
+from sdnctl.addresses import Ip4
+from sdnctl.of.actions import set_field
+from sdnctl.of.fields import ETH_DST
+from sdnctl.of.flow import Flow
+from sdnctl.pipeline import Priority, goto
+
+
+def resolved(vpc: Vpc, port: NetworkInterface, ip: Ip4) -> Flow:
+    """The next hop is this address of the port: its MAC address, and who it is."""
+    return RESOLVE.flow(
+        Priority.NORMAL,
+        {VPC: vpc.key, NEXT_HOP: ip},
+        [set_field(ETH_DST, port.mac), set_field(OUT_PORT, port.key), goto(FORWARD)],
+    )
