@@ -61,6 +61,12 @@ def heard(bridge: Any) -> dict[str, bool]:
     return found
 
 
+def met(bridge: Any) -> frozenset[str]:
+    """The watched peers whose way has been up since it is watched."""
+    found = (one for port in bridge.ports for one in port.interfaces if one.bfd_status.get("flap_count", "0") != "0")
+    return frozenset(one.external_ids.get(PEER_ID, "") for one in found)
+
+
 def lacking(bridge: Any, wanted: Mapping[str, Wanted], keep: bool) -> bool:
     """Whether anything is to be written; ``keep`` ports of our making though they are not wanted."""
     secure = bridge.fail_mode == ["secure"]

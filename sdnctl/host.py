@@ -97,10 +97,11 @@ class LocalTunnel:
 
 @resource(local=True)
 class LocalPeer:
-    """What BFD says of the way to another host, whose id this has."""
+    """What BFD says of the way to another host, whose id this has; ``met``: it has been up since it is watched."""
 
     id: str
     up: bool = field()
+    met: bool = field(default=False)
 
 
 @resource(local=True, indexes=(("host",),))

@@ -35,7 +35,7 @@ def _records(seen: Snapshot) -> list[Any]:
         made.append(LocalUplink(id=UPLINK, ofport=row.ofport, mac=row.mac, name=row.name))
     if seen.tunnel:
         made.append(LocalTunnel(id=TUNNEL, ofport=seen.tunnel, mtu=seen.settings.mtu - ENCAPSULATION_BYTES))
-    made += (LocalPeer(id=peer, up=up) for peer, up in seen.peers.items())
+    made += (LocalPeer(id=peer, up=up, met=peer in seen.met) for peer, up in seen.peers.items())
     return made
 
 

@@ -82,7 +82,8 @@ class Row:
 class Snapshot:
     """What the switch's database says now: the host and its settings, its ports by iface-id, its ways out.
 
-    ``tunnel`` is the OpenFlow port of the tunnels, 0 without; ``peers`` says of each watched host whether BFD is up.
+    ``tunnel`` is the OpenFlow port of the tunnels, 0 without; ``peers`` says of each watched host whether BFD is up,
+    ``met`` which have been reached at all.
     """
 
     host: str
@@ -91,6 +92,7 @@ class Snapshot:
     settings: Settings = NO_SETTINGS
     tunnel: int = 0
     peers: Mapping[str, bool] = field(default_factory=dict)
+    met: frozenset[str] = frozenset()
 
 
 def chosen(rows: Iterable[Row], before: Mapping[str, Row]) -> tuple[dict[str, Row], list[Row]]:

@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 
 from sdnctl.addresses import Ip4
-from sdnctl.bridge import BRIDGE, TUNNEL_PORT, Wanted, create, heard, lacking, mend, ports_wanted
+from sdnctl.bridge import BRIDGE, TUNNEL_PORT, Wanted, create, heard, lacking, mend, met, ports_wanted
 from sdnctl.ports import Bridge, Ports
 from sdnctl.snapshot import Row, Settings, Snapshot, chosen, wrong
 
@@ -175,7 +175,9 @@ class Vswitch:
         by_name = {row.name: row for row in rows}
         tunnel = by_name.get(TUNNEL_PORT) if settings.encap_ip else None
         uplink = by_name.get(ids.get("sdnctl-uplink", ""))
-        return Snapshot(host, ports, uplink, settings, tunnel.ofport if tunnel is not None else 0, heard(br_int))
+        return Snapshot(
+            host, ports, uplink, settings, tunnel.ofport if tunnel is not None else 0, heard(br_int), met(br_int)
+        )
 
 
 class _Idl(ovs.db.idl.Idl):  # type: ignore[misc]

@@ -40,7 +40,7 @@ from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
 from sdnctl.addresses import Ip4
 from sdnctl.feature import Announce, Item, View, always, every, feature, packet_in, placed, says
 from sdnctl.host import UPLINK as UPLINK_ID
-from sdnctl.host import LocalUplink
+from sdnctl.host import LocalUplink, Peer
 from sdnctl.of.actions import IN_PORT as BACK
 from sdnctl.of.actions import dec_ttl, meter, move, output, resubmit, set_field
 from sdnctl.of.fields import (
@@ -93,7 +93,7 @@ def translated() -> Iterator[Item]:
     yield DNAT.flow(Priority.MISS, {}, [goto(UPLINK)])
 
 
-@feature(each=ElasticIp, within=placed("port", test=served_here), reports=(EipHolder, EipClaim))
+@feature(each=ElasticIp, within=placed("port", test=served_here), reports=(EipHolder, EipClaim, Peer))
 def eip(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
     """One elastic IP that this host presents, translated one to one."""
     pool, vpc = view.get(Pool, eip.pool), _vpc(eip, here, view)

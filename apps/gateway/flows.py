@@ -12,7 +12,7 @@ from apps.eni.model import NetworkInterface
 from apps.gateway.model import (
     CONTACT,
     GATEWAY,
-    PATIENCE,
+    STRANGERS_PATIENCE,
     ActiveGateway,
     Contact,
     EipClaim,
@@ -162,7 +162,7 @@ def wait_for_holders(here: str, view: View) -> Iterator[PacketOut | Report]:
             continue
         same = known is not None and (known.holder, known.turn) == (claim.holder, claim.turn)
         looks = known.looks + 1 if known is not None and same else 1
-        if looks <= PATIENCE:
+        if looks <= STRANGERS_PATIENCE:
             yield Put(EipWait(id=id, host=here, holder=claim.holder, turn=claim.turn, looks=looks))
     for id in view.all(EipWait):
         if view.get(EipClaim, id) is None:

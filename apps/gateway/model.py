@@ -11,7 +11,7 @@ from apps.eni.model import NetworkInterface, plugged_in
 from apps.overlay.model import endpoint
 from sdnctl.addresses import Ip4
 from sdnctl.feature import Item, Reported, View
-from sdnctl.host import UPLINK, Binding, Host, LocalPeer, LocalUplink
+from sdnctl.host import TUNNEL, UPLINK, Binding, Host, LocalPeer, LocalTunnel, LocalUplink, Peer
 from sdnctl.model import field, ref, resource
 from sdnctl.store import Txn
 
@@ -19,8 +19,8 @@ R = TypeVar("R")
 
 GATEWAY = "gateway"
 CONTACT = "contact"
-PATIENCE = 3
-"""After how many looks (four a second) at a holder that does not let go it counts as dead."""
+PATIENCE, STRANGERS_PATIENCE, FOR_EVER = 3, 12, 1 << 30
+"""After how many looks (four a second) at a holder that does not let go it counts as dead: see ``patience``."""
 
 
 @resource(report=True, reach="region", contested=True)
@@ -198,7 +198,20 @@ def may_answer(address: Ip4, here: str, view: View) -> bool:
     if holder.host == here:
         return True
     wait = view.get(EipWait, str(address))
-    return wait is not None and (wait.holder, wait.turn) == (holder.host, holder.turn) and wait.looks >= PATIENCE
+    same = wait is not None and (wait.holder, wait.turn) == (holder.host, holder.turn)
+    return wait is not None and same and wait.looks >= view.derived(patience, holder.host)
+
+
+def patience(holder: str, here: str, view: View) -> int:
+    """How many looks to wait for a holder: for ever while BFD reaches it, since then its switch answers still.
+
+    A way that is watched for this only takes a while to come up, so silence on it means little at first.
+    """
+    peer = view.get(LocalPeer, holder)
+    if peer is not None and peer.up:
+        return FOR_EVER
+    watchable = view.get(LocalTunnel, TUNNEL) is not None and view.derived(endpoint, holder)
+    return STRANGERS_PATIENCE if watchable and (peer is None or not peer.met) else PATIENCE
 
 
 def claimed(address: Ip4, vpc: str, here: str, view: View) -> Iterator[Item]:
@@ -208,6 +221,10 @@ def claimed(address: Ip4, vpc: str, here: str, view: View) -> Iterator[Item]:
     if holder is not None and holder.host != here:
         # Somebody else answers still: for how long is counted.
         yield Reported(EipClaim(id=id, host=here, holder=holder.host, turn=holder.turn))
+        address_there = view.derived(endpoint, holder.host)
+        if address_there and view.get(LocalTunnel, TUNNEL) is not None:
+            # Whether it is alive decides how long to wait.
+            yield Reported(Peer(id=holder.host, host=here, address=address_there))
     elif holder is None and claim is not None:
         yield Reported(claim)
     if holder is None or view.derived(may_answer, address):

@@ -252,8 +252,10 @@ class Machines:
                 there = self.all.get(peer)
                 watched = there is not None and there.alive and machine.id in there.peers
                 up = watched and not {machine.id, peer} & set(cut)
-                if machine.local.get((LocalPeer, peer)) != LocalPeer(id=peer, up=up):
-                    machine.has(LocalPeer(id=peer, up=up))
+                known = machine.local.get((LocalPeer, peer))
+                now = LocalPeer(id=peer, up=up, met=up or (known is not None and known.met))
+                if known != now:
+                    machine.has(now)
 
     def kill(self, name: str) -> None:
         """The whole machine goes dark."""

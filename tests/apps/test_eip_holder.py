@@ -189,6 +189,7 @@ def test_a_store_that_takes_no_reports_does_not_stop_it() -> None:
     region.kill("h1")
     region.unbind("fip-one")
     region.bind("fip-one", region.network.port_of("port-spare"))
+    region.connect()
     host = region["h2"]
     for _ in range(12):
         while host.hear():
@@ -198,6 +199,20 @@ def test_a_store_that_takes_no_reports_does_not_stop_it() -> None:
     assert host.answers(ADDRESS) and region.holder(ADDRESS) == "h1"
     region.settle()
     assert region.holder(ADDRESS) == "h2"
+
+
+def test_a_holder_that_is_reached_is_waited_for() -> None:
+    """Cut from the store it does not hear that it is to let go, but its switch answers still: so nobody else does."""
+    region = hosted()
+    region.wait(1)
+    region["h1"].online = False
+    region.unbind("fip-one")
+    region.bind("fip-one", region.network.port_of("port-spare"))
+    region.wait(60)
+    assert region.answering(ADDRESS) == ["h1"], "the tunnel to it works"
+    region.mend("h1")
+    region.wait(2)
+    assert region.answering(ADDRESS) == ["h2"]
 
 
 def test_a_removed_host_holds_nothing() -> None:

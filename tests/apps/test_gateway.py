@@ -214,7 +214,7 @@ def test_a_standby_that_starts_after_the_active_one_died_takes_over() -> None:
     region.settle()
     region.wait(40)
     assert region.active == "g1"
-    region.wait(20)
+    region.wait(32)
     assert region.active == "g2" and region.answering(ADDRESS) == ["g2"]
 
 
