@@ -30,6 +30,8 @@ class Cloud:
         self.guests: dict[str, Guest] = {}
         self.tenants: dict[str, Tenant] = {}
         self.owners: dict[str, Tenant] = {}  # by guest
+        self.homes: dict[str, Hypervisor] = {}  # by guest
+        self.machines: dict[str, tuple[Vpc, Instance]] = {}  # by guest
         self.instances: dict[str, str] = {}  # guest -> instance id
         self.interfaces: dict[tuple[str, int], dict[str, Any]] = {}  # (guest, index) -> describeNetworkInterface
         self.elastic: dict[tuple[str, str], dict[str, Any]] = {}  # (guest, private address) -> describeElasticIp
@@ -43,14 +45,19 @@ class Cloud:
             undo.callback(shutil.rmtree, self.directory, ignore_errors=True)
             self.net = Mininet(controller=None, build=False)
             undo.callback(self.net.stop)
-            self.host: Hypervisor = self.net.addHost("hv1", cls=Hypervisor)
-            self.host.start_switch()
-            self.internet = Internet(self.net, self.host)
-            self.service = Service(self.directory, self.host.database, self._region)
-            undo.callback(self.service.down)
-            self.startup = self.service.up()
+            self._start(undo)
             self._cleanup = undo.pop_all()
         return self
+
+    def _start(self, undo: contextlib.ExitStack) -> None:
+        """Make the host, the public network and the control plane; what `undo` is told is undone in reverse."""
+        self.host: Hypervisor = self.net.addHost("hv1", cls=Hypervisor)
+        self.host.start_switch()
+        self.internet = Internet(self.net, self.host)
+        self.host.uplink("uplink")
+        self.service = Service(self.directory, self.host.database, self._region)
+        undo.callback(self.service.down)
+        self.startup = self.service.up()
 
     def __exit__(self, *_: object) -> None:
         self._cleanup.close()
@@ -60,17 +67,23 @@ class Cloud:
     def account(self, name: str) -> Tenant:
         """Make an account and return it as a customer who can act."""
         if name not in self.tenants:
-            keys = self.service.cli("account", "create", name)
-            endpoint = self.service.endpoint
-            self.tenants[name] = Tenant(name, endpoint, self._region, keys["accessKey"], keys["secretKey"])
+            keys = self.cli("account", "create", name)
+            self.tenants[name] = self._tenant(name, keys["accessKey"], keys["secretKey"])
         return self.tenants[name]
+
+    def cli(self, *args: str) -> Any:
+        """Run an `sdnctl` command on this region; its JSON."""
+        return self.service.cli(*args)
+
+    def _tenant(self, name: str, access_key: str, secret_key: str) -> Tenant:
+        return Tenant(name, self.service.endpoint, self._region, access_key, secret_key)
 
     # What customers do
 
     def build(self, scenario: Scenario, configure: bool = True) -> Self:
         """Ask for everything in the scenario and start its machines; `configure` gives them their addresses."""
         if not self._has_pool:
-            self.service.cli("pool", "add", "--cidr", scenario.pool, "--gateway", scenario.gateway)
+            self.cli("pool", "add", "--cidr", scenario.pool, "--gateway", scenario.gateway)
             self._has_pool = True
         for account in scenario.accounts:
             tenant = self.account(account.name)
@@ -99,6 +112,7 @@ class Cloud:
         made = tenant.vm("createInstances", instanceSpec=spec, maxCount=1)["instanceIds"][0]
         self.instances[instance.name] = made
         self.owners[instance.name] = tenant
+        self.homes[instance.name] = self._home(instance)
         guest: Guest = self.net.addHost(instance.name, cls=Guest)
         self.guests[instance.name] = guest
         self._nic(guest, tenant.primary_interface(made), 0)
@@ -106,16 +120,26 @@ class Cloud:
             port = tenant.vpc("createNetworkInterface", **wanted(other, subnets))["networkInterfaceId"]
             tenant.vm("attachNetworkInterface", instanceId=made, networkInterfaceId=port)
             self._nic(guest, tenant.network_interface(port), index)
+        self.machines[instance.name] = (vpc, instance)
+        if configure:
+            self._addresses(guest, vpc, instance)
         for index, interface in enumerate(instance.interfaces):
-            if configure:
-                prefix = next(one.cidr for one in vpc.subnets if one.name == interface.subnet)
-                self._configure(guest, interface, prefix, index, len(instance.interfaces) > 1)
             for private, mbps in interface.elastic:
                 self.give_elastic_ip(instance.name, mbps, private, index)
 
     def _nic(self, guest: Guest, interface: dict[str, Any], index: int) -> None:
         self.interfaces[guest.name, index] = interface
-        guest.attach(self.net, self.host, interface, index)
+        guest.attach(self.net, self.homes[guest.name], interface, index)
+
+    def _home(self, instance: Instance) -> Hypervisor:
+        """The host that a machine is to run on."""
+        return self.host
+
+    def _addresses(self, guest: Guest, vpc: Vpc, instance: Instance) -> None:
+        """Configure every interface by hand."""
+        for index, interface in enumerate(instance.interfaces):
+            prefix = next(one.cidr for one in vpc.subnets if one.name == interface.subnet)
+            self._configure(guest, interface, prefix, index, len(instance.interfaces) > 1)
 
     def _configure(self, guest: Guest, interface: Interface, cidr: str, index: int, several: bool) -> None:
         network = ip_network(cidr)

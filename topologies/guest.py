@@ -44,11 +44,15 @@ class Guest(Station):
 
     def attach(self, net: Mininet, host: Hypervisor, interface: dict[str, Any], index: int = 0) -> None:
         """Give the guest a NIC for a network interface (as describeNetworkInterface returns it) and bind it."""
+        self.wire(net, host, interface, index)
+        host.plug(self.nics[index], interface["networkInterfaceId"])
+
+    def wire(self, net: Mininet, host: Hypervisor, interface: dict[str, Any], index: int = 0) -> None:
+        """Lead a wire from a NIC to the host, where it is on no bridge yet."""
         port = f"{self.name}.{index}"
         net.addLink(self, host, intfName1=f"eth{index}", intfName2=port, up=None)
         self.interface(f"eth{index}", mac=interface["macAddress"])
         self.nics[index] = port
-        host.plug(port, interface["networkInterfaceId"])
 
     def detach(self, net: Mininet, host: Hypervisor, index: int) -> None:
         """Take the NIC away again."""

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -60,9 +61,9 @@ class Hypervisor(Station):
         stop(self.switch, signal.SIGKILL)
         self._running.remove(self.switch)
 
-    def _daemon(self, argv: list[str], socket: Path) -> "subprocess.Popen[str]":
+    def _daemon(self, argv: list[str], control: Path) -> "subprocess.Popen[str]":
         process = self.spawn(["env", *(f"{k}={v}" for k, v in self.env.items() if k.startswith("OVS_")), *argv])
-        if not wait_until(socket.exists, 15) or process.poll() is not None:
+        if not wait_until(lambda: answers(control), 15) or process.poll() is not None:
             raise CommandError(f"{argv[0]} did not start, see {self.directory}")
         return process
 
@@ -83,6 +84,29 @@ class Hypervisor(Station):
     def ofctl(self, command: str, *args: str) -> str:
         """ovs-ofctl on br-int, OpenFlow 1.4: ofctl("dump-flows")."""
         return self._tool("ovs-ofctl", "-O", "OpenFlow14", command, f"unix:{self.directory}/br-int.mgmt", *args)
+
+    def tell(self, **settings: str) -> None:
+        """What this host is told about itself: tell(encap_ip="172.31.0.101") is external_ids:sdnctl-encap-ip."""
+        pairs = [f"external_ids:sdnctl-{name.replace('_', '-')}={value}" for name, value in settings.items()]
+        self.vsctl("set", "Open_vSwitch", ".", *pairs)
+
+    def uplink(self, port: str) -> None:
+        """Make an interface of this namespace the host's way to the public network."""
+        self.plug(port)
+        self.tell(uplink=port)
+
+    def underlay(self, port: str, address: str) -> None:
+        """Reach other hosts by an interface of this namespace: it goes on br-phy, which has the address itself.
+
+        Open vSwitch sends what leaves a tunnel to the bridge that has a route to its end (ovs-vswitchd(8), userspace
+        tunneling), so the address must not be on the interface.
+        """
+        self.run("ip", "link", "set", port, "up")
+        self.vsctl("add-br", "br-phy", "--", "set", "bridge", "br-phy", "datapath_type=netdev", "fail_mode=standalone")
+        self.vsctl("add-port", "br-phy", port)
+        self.run("ip", "address", "add", address, "dev", "br-phy")
+        self.run("ip", "link", "set", "br-phy", "up")
+        self.tell(encap_ip=address.partition("/")[0])
 
     def plug(self, port: str, iface_id: str = "") -> None:
         """Put an interface of this namespace on br-int; `iface_id` (a network interface's id) is what binds it."""
@@ -122,6 +146,14 @@ class Hypervisor(Station):
         super().terminate()
         if not os.environ.get("SDNCTL_KEEP"):
             shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def answers(path: Path) -> bool:
+    """Whether somebody listens on a Unix socket: it is there a moment before that."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+        probe.connect(str(path))
+        return True
+    return False
 
 
 class Changes:

@@ -29,10 +29,14 @@ class Interface:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A virtual machine; the first interface is the primary one, the others are attached afterwards."""
+    """A virtual machine; the first interface is the primary one, the others are attached afterwards.
+
+    `host` is where it runs; the only host there is when that is "".
+    """
 
     name: str
     interfaces: tuple[Interface, ...]
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +74,9 @@ class Scenario:
                     yield account, vpc, instance
 
 
-def machine(name: str, subnet: str, address: str, mbps: int = 0) -> Instance:
+def machine(name: str, subnet: str, address: str, mbps: int = 0, host: str = "") -> Instance:
     """The usual machine: one interface with one address, and a public one of `mbps` when that is not 0."""
-    return Instance(name, (Interface(subnet, address, elastic=((address, mbps),) if mbps else ()),))
+    return Instance(name, (Interface(subnet, address, elastic=((address, mbps),) if mbps else ()),), host)
 
 
 FRONT = Subnet("front", "10.0.0.0/24")
@@ -166,6 +170,39 @@ def appliances() -> Scenario:
     return Scenario("appliances", (Account("solo", (Vpc("net", "10.0.0.0/16", (FRONT, BACK), machines),)),))
 
 
+def spread() -> Scenario:
+    """Two accounts with the same CIDRs and addresses over four hosts, each machine of one beside one of the other.
+
+    Red has a public address on every host, and an appliance that may send as anyone; 10.0.0.99 exists for blue only.
+    """
+    appliance = Instance("nfv", (Interface("front", "10.0.0.50", source_check=False),), "hv2")
+    red = Vpc(
+        "net",
+        "10.0.0.0/16",
+        (FRONT, BACK),
+        (
+            machine("red1", "front", "10.0.0.11", 100, "hv1"),
+            machine("red2", "front", "10.0.0.12", 100, "hv2"),
+            machine("red3", "back", "10.0.1.13", 100, "hv3"),
+            machine("red4", "back", "10.0.1.14", 100, "hv4"),
+            appliance,
+        ),
+    )
+    blue = Vpc(
+        "net",
+        "10.0.0.0/16",
+        (FRONT, BACK),
+        (
+            machine("blue1", "front", "10.0.0.11", 0, "hv2"),
+            machine("blue2", "front", "10.0.0.12", 0, "hv1"),
+            machine("blue3", "back", "10.0.1.13", 0, "hv4"),
+            machine("blue9", "front", "10.0.0.99", 50, "hv3"),
+        ),
+    )
+    return Scenario("spread", (Account("red", (red,)), Account("blue", (blue,))))
+
+
+# Those that one host can have; `spread` needs a region of four.
 SCENARIOS: dict[str, Callable[[], Scenario]] = {
     make.__name__: make for make in (single, two_tenants, routing, elastic_ip, many_interfaces, appliances)
 }

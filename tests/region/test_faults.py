@@ -85,17 +85,15 @@ def cut_host(region: Region, seconds: float) -> None:
     region.fabric.mend(region.hosts["hv3"], CONTROL)
 
 
-def fill_followers_disk(region: Region, _: float) -> None:
+def lead_on_a_large_disk(region: Region) -> None:
     region.lead(next(name for name in region.stores if name != SMALL))
-    fill_disk(region)
 
 
-def fill_leaders_disk(region: Region, _: float) -> None:
+def lead_on_the_small_disk(region: Region) -> None:
     region.lead(SMALL)
-    fill_disk(region)
 
 
-def fill_disk(region: Region) -> None:
+def fill_disk(region: Region, _: float) -> None:
     """The third member has a small disk: whatever is left on it is taken by a file of somebody else.
 
     A member that went on without its disk would be caught here: what it has written is read at its next start.
@@ -114,13 +112,21 @@ def fill_disk(region: Region) -> None:
     caught_up(region, SMALL)
 
 
+def as_it_is(region: Region) -> None:
+    """Nothing is to be prepared."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A thing to do, in words; `through` when it takes the data plane of hv3 away, so that its own pings are lost."""
+    """A thing to do, in words, and how things must stand `before`.
+
+    `through` says that it takes the data plane of hv3 away, so that the pings of hv3 are lost and not counted.
+    """
 
     key: str
     words: str
     do: Callable[[Region, float], None]
+    before: Callable[[Region], None] = as_it_is
     through: bool = False
 
 
@@ -131,8 +137,8 @@ FAULTS = (
     Fault("agent", "a host's agent is killed", kill_agent),
     Fault("switch", "a host's ovs-vswitchd is killed (pings: those of other hosts)", kill_switch, through=True),
     Fault("cut", "a host is cut from the store for {seconds:.0f} s", cut_host),
-    Fault("disk", "the disk of a follower of the store is full", fill_followers_disk),
-    Fault("leaders-disk", "the disk of the leader of the store is full", fill_leaders_disk),
+    Fault("disk", "the disk of a follower of the store is full", fill_disk, lead_on_a_large_disk),
+    Fault("leaders-disk", "the disk of the leader of the store is full", fill_disk, lead_on_the_small_disk),
 )
 
 
@@ -141,6 +147,7 @@ def test_nothing_is_lost(broken: Region, fault: Fault, request: pytest.FixtureRe
     seconds = 60.0 if request.config.getoption("--full-minute") else float(SHORT_CUT_S)
     # Pings that take every host but hv3 when the switch of hv3 is what dies, else also those that take it.
     pairs = [("red1", "10.0.0.12"), ("red2", "10.0.1.14")] + ([] if fault.through else [("red3", "10.0.0.11")])
+    fault.before(broken)
     churn = Churn(broken)
     with ExitStack() as running:
         pings = [running.enter_context(Pinger(broken.guests[name], target)) for name, target in pairs]
