@@ -1,42 +1,32 @@
 """Every measurement, one after the other, each in a process of its own and bounded in time.
 
 python -m bench [part ...]        parts: encode engine store api scale dataplane; all of them by default
+python -m bench ovn|hosts [...]   long ones, by themselves, with arguments of their own (--help)
 """
 
 import os
-import platform
 import subprocess
 import sys
 import time
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Callable, Mapping
+
+from bench import hosts, ovn
+from bench.machine import machine
 
 PARTS = {"encode": 60, "engine": 90, "store": 90, "api": 60, "scale": 150, "dataplane": 150}
 """Seconds that each may take at most."""
-
-
-def machine() -> str:
-    """What the figures were taken with and on."""
-    switch = subprocess.run(["ovs-vswitchd", "--version"], capture_output=True, text=True, check=True).stdout
-    model = next((x for x in Path("/proc/cpuinfo").read_text().splitlines() if x.startswith("model name")), ": unknown")
-    return ", ".join(
-        (
-            time.strftime("%Y-%m-%d %H:%M"),
-            f"{os.cpu_count()} cores ({model.partition(':')[2].strip()})",
-            f"Linux {platform.release()}",
-            f"Python {platform.python_version()}",
-            f"Open vSwitch {switch.splitlines()[0].split()[-1]}",
-            f"os-ken {version('os-ken')}",
-        )
-    )
+LONG: Mapping[str, Callable[[list[str]], int]] = {"ovn": ovn.main, "hosts": hosts.main}
+"""Each by itself, with arguments of its own."""
 
 
 def main() -> int:
     """Run what was asked for; 1 when a part failed."""
+    if sys.argv[1:2] and sys.argv[1] in LONG:
+        return LONG[sys.argv[1]](sys.argv[2:])
     asked = sys.argv[1:] or list(PARTS)
     unknown = [part for part in asked if part not in PARTS]
     if unknown:
-        print(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}", file=sys.stderr)
+        print(f"no such part: {', '.join(unknown)}; there are {', '.join((*PARTS, *LONG))}", file=sys.stderr)
         return 2
     print(machine())
     failed = 0

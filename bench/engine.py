@@ -1,4 +1,4 @@
-"""The engine alone: records to flows in memory, without store, switch or threads.
+"""The engine alone: records to flows in memory, without store, switch or threads; ports elsewhere are on 49 hosts.
 
     python -m bench.engine [ports ...]
 
@@ -17,33 +17,42 @@ from bench.changes import SPARES, edits, spare_id
 from bench.region import FIRST_OFPORT, HERE, Region, put
 from bench.rig import resident
 from bench.table import milliseconds, show
+from sdnctl.addresses import Ip4
 from sdnctl.engine import Engine
 from sdnctl.feature import discover
 from sdnctl.flight import Flight
-from sdnctl.host import Binding, Host, LocalPort
+from sdnctl.host import TUNNEL, Binding, Host, LocalPort, LocalTunnel
 from sdnctl.plan import Installed, plan
 from sdnctl.store import Batch, Change
 from sdnctl.store.memory import MemoryStore, everything
 
+HOSTS = 50
 ROUNDS = 5
 CHANGES = 100
 SIZES = (10_000, 50_000)
 
 
 def region_store(region: Region) -> MemoryStore:
-    """The region in a store in memory, every port of this host bound to it."""
+    """The region in a store in memory, every port bound to this host or to one of the others."""
     store = MemoryStore()
     region.fill(store.transact)
-    bindings = [Binding(id=p.id, port=p.id, vpc=p.vpc, host=HERE) for p in region.local()]
-    store.report(lambda txn: txn.put(Host(id=HERE)))
-    store.report(put(bindings))
+    here = {port.id for port in region.local()}
+    hosts = [HERE, *(f"bench-{n}" for n in range(2, HOSTS + 1))]
+    ends = [Host(id=id, encap_ip=Ip4(0xAC1F0001 + n), encap_type="geneve") for n, id in enumerate(hosts)]
+    bindings = []
+    for n in range(region.ports):
+        port = region.port(n)
+        host = HERE if port.id in here else hosts[1 + n % (HOSTS - 1)]
+        bindings.append(Binding(id=port.id, port=port.id, vpc=port.vpc, host=host))
+    store.report(put([*ends, *bindings]))
     return store
 
 
 def local_changes(region: Region) -> list[Change]:
     """The ports of this host's switch, with some more for what will be added."""
     spares = [LocalPort(id=spare_id(n), ofport=FIRST_OFPORT + region.here + n) for n in range(SPARES)]
-    return [Change(type(record), record.id, None, record) for record in [*region.local_records(), *spares]]
+    tunnel = LocalTunnel(id=TUNNEL, ofport=2, mtu=1450)
+    return [Change(type(record), record.id, None, record) for record in [*region.local_records(), tunnel, *spares]]
 
 
 def load(changes: list[Change]) -> tuple[Engine, float]:
@@ -54,6 +63,7 @@ def load(changes: list[Change]) -> tuple[Engine, float]:
     began = time.process_time()
     engine = Engine(program, HERE)
     engine.apply(changes, strict=True)
+    engine.prepare()
     took = time.process_time() - began
     gc.enable()
     return engine, took

@@ -41,7 +41,7 @@ class Region:
         yield Pool(id="pool-bench", cidr=PUBLIC, gateway=Ip4(PUBLIC.network + 1), key=1)
         for v in range(self.vpcs):
             yield from self._vpc(v)
-        for s in range(self._subnets):
+        for s in range(self.subnets):
             yield self.subnet(s)
         for n in range(self.ports):
             yield self.port(n)
@@ -49,7 +49,8 @@ class Region:
             yield self.eip(n)
 
     @property
-    def _subnets(self) -> int:
+    def subnets(self) -> int:
+        """How many there are."""
         return max(self.vpcs, -(-self.ports // PER_SUBNET))
 
     def _vpc(self, v: int) -> Iterator[Any]:
@@ -69,8 +70,8 @@ class Region:
 
     def port(self, n: int) -> NetworkInterface:
         """The ``n``-th port, in one subnet after the other."""
-        subnet = self.subnet(n % self._subnets)
-        address = Ip4(subnet.first + n // self._subnets)
+        subnet = self.subnet(n % self.subnets)
+        address = Ip4(subnet.first + n // self.subnets)
         return NetworkInterface(
             id=f"port-{n:010d}",
             account="acct-bench",
@@ -87,7 +88,7 @@ class Region:
         """The ports that are plugged in here: of as few VPCs as hold so many, evenly spread over their subnets."""
         crowded = -(-self.here * self.vpcs // self.ports)  # VPCs that are wholly here
         if self.vpcs > 1:
-            mine = [n for n in range(self.ports) if n % self._subnets % self.vpcs < crowded]
+            mine = [n for n in range(self.ports) if n % self.subnets % self.vpcs < crowded]
             return [self.port(n) for n in mine[: self.here]]
         step = self.ports // self.here
         return [self.port(n) for n in range(0, self.here * step, step)]
@@ -108,6 +109,7 @@ class Region:
             bandwidth=5,
             port=port.id,
             private=port.addresses[0],
+            vpc=port.vpc,
             key=n + 1,
         )
 

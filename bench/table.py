@@ -5,13 +5,14 @@ from collections.abc import Sequence
 
 def show(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a Markdown table under its title."""
+    print("\n" + lines(title, head, rows), flush=True, end="")
+
+
+def lines(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table under its title."""
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    print(f"\n### {title}\n")
-    print(_line(head, widths))
-    print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    for row in rows:
-        print(_line(row, widths))
-    print(flush=True, end="")
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([f"### {title}", "", _line(head, widths), rule, *(_line(row, widths) for row in rows), ""])
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -59,6 +59,13 @@ def authorization(of: Meta) -> list[str]:
     return ["host" if "host" in of.fields else "id", WRITER]
 
 
+def changeable(table: Table) -> list[str]:
+    """The columns of a row that may change: not those that say whose it is, or a host could make a row another's."""
+    of = meta(table.cls)
+    fixed = {"id", "host"} if of.report and not of.contested else set()
+    return [name for name in table.columns if name not in fixed]
+
+
 def grant(tables: Mapping[str, Table], others: Mapping[str, list[str]], targets: list[str]) -> Iterator[Operation]:
     """The operations that make the rights and the doors what they should be; ``others`` are tables without a class.
 
@@ -66,7 +73,7 @@ def grant(tables: Mapping[str, Table], others: Mapping[str, list[str]], targets:
     """
     yield {"op": "delete", "table": ROLE, "where": []}
     yield {"op": "delete", "table": PERMISSION, "where": []}
-    rows = {name: (authorization(meta(table.cls)), [*table.columns]) for name, table in tables.items()}
+    rows = {name: (authorization(meta(table.cls)), changeable(table)) for name, table in tables.items()}
     rows |= {name: ([WRITER], columns) for name, columns in others.items()}
     given = []
     for name, (columns, written) in sorted(rows.items()):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,6 +74,15 @@ class Running:
         self._stores.append(made)
         return made
 
+    def asked(self, name: str, operation: dict[str, object]) -> str:
+        """The error that ovsdb-client is told for an operation with somebody's certificate; "" when there is none."""
+        keys = {"-p": "key.pem", "-c": "cert.pem", "-C": "ca.pem"}
+        options = [word for option, file in keys.items() for word in (option, str(self.pki(name) / file))]
+        text = json.dumps([schema.DATABASE, operation])
+        argv = ["ovsdb-client", "--timeout=10", *options, "transact", self.remotes[0], text]
+        answers = json.loads(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
+        return next((str(answer["error"]) for answer in answers if "error" in answer), "")
+
     def close(self) -> None:
         for store in self._stores:
             store.close()
@@ -121,6 +131,30 @@ def test_an_agent_writes_its_own_host_and_nothing_else(running: Running) -> None
     api.report(lambda txn: txn.delete(Host, "hv2"))
 
 
+def test_no_command_of_an_agent_s_makes_its_row_another_host_s_or_touches_what_gives_rights(running: Running) -> None:
+    """Asked with OVS's own client, since ours would not ask for such things."""
+    api, agent = running.client("api"), running.client("hv1")
+    agent.report(put(Host(id="hv1")))
+    agent.report(put(HostStatus(id="hv1", host="hv1")))
+    mine, everything = [["id", "==", "hv1"]], {"where": []}
+    assert running.asked("hv1", {"op": "update", "table": "HostStatus", "where": mine, "row": {"flows": 5}}) == ""
+    for operation in (
+        {"op": "update", "table": "HostStatus", "where": mine, "row": {"host": "hv2"}},
+        {"op": "update", "table": "Host", "where": mine, "row": {"id": "hv2"}},
+        {"op": "update", "table": "Region", "row": {"sequence": 99}} | everything,
+        {"op": "mutate", "table": "Region", "mutations": [["sequence", "+=", 1]]} | everything,
+        {"op": "insert", "table": "Vpc", "row": {"id": "vpc-evil", "writer": "api"}},
+        {"op": "update", "table": "Connection", "row": {"role": ""}} | everything,
+        {"op": "update", "table": "RBAC_Permission", "row": {"authorization": ""}} | everything,
+        {"op": "delete", "table": "RBAC_Role"} | everything,
+        {"op": "delete", "table": "Commit"} | everything,
+    ):
+        assert running.asked("hv1", operation) == "permission error", operation
+    with api.read() as state:
+        assert state.get(Host, "hv2") is None
+    api.report(lambda txn: txn.delete(Host, "hv1"))
+
+
 def test_an_agent_takes_over_what_another_host_had(running: Running) -> None:
     """A gateway that died can hand nothing over itself."""
     api, agent = running.client("api"), running.client("hv1")
@@ -167,6 +201,38 @@ def test_a_killed_server_is_started_again_and_a_member_that_is_killed_leaves_no_
     os.kill(first, signal.SIGKILL)
     eventually(lambda: server() not in (0, first))
     api.transact(put(Account(id="acc-2")))
+
+
+def control(data: Path, *command: str) -> str:
+    argv = ["ovs-appctl", "--timeout=10", "-t", str(data / "store.ctl"), *command]
+    return subprocess.run(argv, capture_output=True, text=True).stdout
+
+
+def test_a_member_whose_disk_was_lost_is_replaced(running: Running) -> None:
+    """It is not the old one that comes back: another one joins, and the old one is kicked."""
+    api = running.client("api")
+    lost = running.member()
+    eventually(lambda: "Status: cluster member" in control(lost, "cluster/status", schema.DATABASE), 20)
+    name = control(lost, "cluster/sid", schema.DATABASE).strip()
+    process = running.processes[-1]
+    process.terminate()
+    process.wait(15)
+    shutil.rmtree(lost)
+    api.transact(put(Account(id="acc-3")))
+    new = running.member()
+    eventually(lambda: "Status: cluster member" in control(new, "cluster/status", schema.DATABASE), 20)
+    first = running.directory / "member0"
+    control(first, "cluster/kick", schema.DATABASE, name[:4])
+    eventually(lambda: f"{name[:4]} at" not in control(first, "cluster/status", schema.DATABASE), 20)
+    api.transact(put(Account(id="acc-4")))
+    query = ["sdnctl", {"op": "select", "table": "Account", "where": [], "columns": ["id"]}]
+    dump = ["ovsdb-client", "--timeout=10", "transact", f"unix:{new}/store.sock", json.dumps(query)]
+
+    def there() -> set[str]:
+        answer = json.loads(subprocess.run(dump, check=True, capture_output=True, text=True).stdout)
+        return {row["id"] for row in answer[0]["rows"]}
+
+    eventually(lambda: {"acc-3", "acc-4"} <= there())
 
 
 def test_an_incomplete_certificate_is_named(tmp_path: Path) -> None:
