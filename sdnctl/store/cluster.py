@@ -12,6 +12,7 @@ from pathlib import Path
 from sdnctl.errors import StoreError
 from sdnctl.store import convert, rights, schema
 from sdnctl.store.raftlog import mend
+from sdnctl.store.server import command
 from sdnctl.store.tls import CA, CERTIFICATE, FILES, KEY
 
 ELECTION_MS = 1000
@@ -77,16 +78,7 @@ class Member:
 
     def argv(self) -> list[str]:
         """The command that serves the member in the foreground until a signal ends it."""
-        made = [
-            "ovsdb-server",
-            str(self.database),
-            f"--remote=punix:{self.socket}",
-            f"--unixctl={self.data / 'store.ctl'}",
-            f"--log-file={self.log}",
-            "--no-chdir",
-            "-vconsole:off",
-            "-vsyslog:off",
-        ]
+        made = command(self.data)
         if self.pki is None:
             return [*made, f"--remote={self.target}"]
         keys = {"private-key": KEY, "certificate": CERTIFICATE, "ca-cert": CA}

@@ -14,6 +14,20 @@ from sdnctl.errors import StoreError
 from sdnctl.store import convert, schema
 
 
+def command(data: Path) -> list[str]:
+    """``ovsdb-server`` in the foreground on the store in a data directory, for whoever may use its unix socket."""
+    return [
+        "ovsdb-server",
+        str(data / "store.db"),
+        f"--remote=punix:{data / 'store.sock'}",
+        f"--unixctl={data / 'store.ctl'}",
+        f"--log-file={data / 'store.log'}",
+        "--no-chdir",
+        "-vconsole:off",
+        "-vsyslog:off",
+    ]
+
+
 class Server:
     """The store of one data directory; ``prepare()`` before ``argv()``."""
 
@@ -41,16 +55,7 @@ class Server:
 
     def argv(self) -> list[str]:
         """The command that serves the store in the foreground until a signal ends it."""
-        return [
-            "ovsdb-server",
-            str(self.database),
-            f"--remote=punix:{self.socket}",
-            f"--unixctl={self.data / 'store.ctl'}",
-            f"--log-file={self.log}",
-            "--no-chdir",
-            "-vconsole:off",
-            "-vsyslog:off",
-        ]
+        return command(self.data)
 
     def prepare(self) -> Path | None:
         """Create the store, or convert it to the schema of this program; to be called while nobody serves it.
