@@ -32,6 +32,7 @@ class FieldMeta:
     pool: str = ""
     low: int = 0
     high: int = 0
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,11 @@ _REGISTRY: dict[str, Meta] = {}
 def field(default: Any = _MISSING) -> Any:
     """A plain field; optional ones are empty (``""``, ``0``, ``()``), never None, and say so by a default."""
     return dataclasses.field(default=default, metadata={"kind": "plain"})
+
+
+def secret() -> Any:
+    """A text that is stored sealed, where the region has a key for that (see ``store.seal``)."""
+    return dataclasses.field(metadata={"kind": "plain", "secret": True})
 
 
 def label(default: Any = "") -> Any:
@@ -162,7 +168,7 @@ def _describe(
     )
 
 
-@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field, label, ref, number))
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field, secret, label, ref, number))
 def resource(
     *,
     prefix: str = "",

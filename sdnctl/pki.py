@@ -1,7 +1,7 @@
 """Certificates for the parts of a region: who a program is, as the store sees it, is the name in its certificate.
 
 One CA signs them all.  An agent's name is its host's, which decides what it may write; an API server is ``api`` and a
-member of the store ``store`` (X.509, RFC 5280; keys are P-256).
+member of the store ``store`` (X.509, RFC 5280; keys are P-256).  API servers get the key of the region's seal as well.
 """
 
 import os
@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from sdnctl.place import write_private
 from sdnctl.problem import Problem, Usage
+from sdnctl.store.seal import FILE, new_key
 
 CA, CERTIFICATE, KEY, CA_KEY = "ca.pem", "cert.pem", "key.pem", "ca.key.pem"
 ROLES = ("store", "api", "agent")
@@ -39,6 +40,7 @@ def init(directory: Path) -> None:
         .sign(key, hashes.SHA256())
     )
     _write_key(directory / CA_KEY, key)
+    write_private(directory / FILE, new_key())
     write_private(directory / CA, made.public_bytes(serialization.Encoding.PEM).decode())
 
 
@@ -70,6 +72,9 @@ def issue(directory: Path, name: str, role: str, out: Path) -> None:
     shutil.copyfile(directory / CA, out / CA)
     os.chmod(out / CA, 0o600)
     _write_key(out / KEY, key)
+    if role == "api":
+        shutil.copyfile(directory / FILE, out / FILE)
+        os.chmod(out / FILE, 0o600)
     write_private(out / CERTIFICATE, made.public_bytes(serialization.Encoding.PEM).decode())
 
 

@@ -39,12 +39,12 @@ FEATURE_FILES = frozenset({"__init__", "model", "flows", "api", "service"})
 # What touches a machine and so may do what it likes; ``guest`` does it with the standard library, inside an instance.
 SERVICES = frozenset({"service", "guest"})
 
-LIBRARIES = frozenset({"netaddr", "ovs", "structlog"})  # of the store
+LIBRARIES = frozenset({"cryptography", "netaddr", "ovs", "structlog"})  # of the store
 # Which files may import a library; everything else may not.
 ONLY = {
     "os_ken": ("sdnctl.controller", "sdnctl.osken", "sdnctl.packet"),
     "ovs": ("sdnctl.vswitch", "sdnctl.store"),
-    "cryptography": ("sdnctl.pki",),
+    "cryptography": ("sdnctl.pki", "sdnctl.store.seal"),
     "pyroute2": ("sdnctl.vswitch", "apps.multi_queue.service", "topologies"),
     "netaddr": ("sdnctl.addresses", "sdnctl.model", "sdnctl.store"),
     "fastapi": ("sdnctl.api",),

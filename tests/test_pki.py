@@ -10,6 +10,7 @@ from cryptography.x509.oid import NameOID
 
 from sdnctl import pki
 from sdnctl.problem import Problem, Usage
+from sdnctl.store import seal
 
 
 @pytest.fixture
@@ -34,6 +35,22 @@ def test_only_the_owner_can_read_them(authority: Path, tmp_path: Path) -> None:
     pki.issue(authority, "api", "api", tmp_path / "api")
     for path in (*authority.iterdir(), *(tmp_path / "api").iterdir()):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_only_api_servers_get_the_seal(authority: Path, tmp_path: Path) -> None:
+    for name, role in (("api", "api"), ("store", "store"), ("hv1", "agent")):
+        pki.issue(authority, name, role, tmp_path / name)
+    assert [name for name in ("api", "store", "hv1") if (tmp_path / name / seal.FILE).exists()] == ["api"]
+
+
+def test_a_seal_opens_what_it_closed_and_what_was_open(authority: Path) -> None:
+    one, other = seal.Seal.of(authority), seal.Seal(seal.new_key().encode())
+    assert one is not None and seal.Seal.of(None) is None and seal.Seal.of(authority / "none") is None
+    closed = one.close("secret")
+    assert "secret" not in closed and one.open(closed) == "secret"
+    assert one.open("from before") == "from before" and one.close("") == ""
+    with pytest.raises(ValueError, match="another key"):
+        other.open(closed)
 
 
 def test_issued_again_it_is_another_one(authority: Path, tmp_path: Path) -> None:

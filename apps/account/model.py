@@ -1,6 +1,6 @@
 """An account owns resources and signs its requests with access keys; one account never sees another's."""
 
-from sdnctl.model import field, label, ref, resource
+from sdnctl.model import label, ref, resource, secret
 
 
 @resource(prefix="acct")
@@ -19,7 +19,7 @@ class AccessKey:
 
     id: str
     account: str = ref("Account", on_delete="cascade")
-    secret: str = field()
+    secret: str = secret()
 
 
 OPERATOR = "operator"
@@ -30,7 +30,7 @@ class OperatorToken:
     """What the operator of the region proves to be it with; one record, ``OPERATOR``."""
 
     id: str
-    token: str = field()
+    token: str = secret()
 
 
 @resource()

@@ -22,6 +22,7 @@ from sdnctl.api.charge import MOST_MBPS_BY_USAGE, PREPAID, USAGE, ElasticIpSpec,
 from sdnctl.api.listing import Filtered, Key, Listing, answer, attribute, choose, constant, oldest_first, reference
 from sdnctl.api.registry import operation, operator
 from sdnctl.api.schema import Address, Block, Id, Json, Name, Request, Tags, Whole, iso, show_tags, tag_dict
+from sdnctl.api.standing import standing
 from sdnctl.api.view import View, Writer
 from sdnctl.errors import IntentError
 from sdnctl.host import Binding, HostStatus
@@ -286,15 +287,14 @@ def charge_of(view: View, eip: ElasticIp) -> Json:
 def confirmed(view: View, eip: ElasticIp) -> bool:
     """Whether the last change of an EIP is in force, as the switches concerned have confirmed.
 
-    Concerned are the host of its port and the one that presents it; all hosts as long as nobody knows where the port
-    is.  No other host may still answer for it, and with no host at all nothing is in force.
+    Concerned are the host of its port and the one that presents it; all hosts that are alive as long as nobody knows
+    where the port is.  No other host may still answer for it, and with no host at all nothing is in force.
     """
     holder = view.region.get(EipHolder, str(eip.address))
     held = holder.host if holder is not None else ""
     binding = view.region.get(Binding, eip.port) if eip.port else None
     if binding is None:
-        hosts = view.region.all(HostStatus).values()
-        return not held and bool(hosts) and all(host.applied >= eip.sequence for host in hosts)
+        return not held and standing(view.region.all(HostStatus).values(), eip.sequence, view.now).applied
     server = server_in(view.region, eip.port)
     statuses = (view.region.get(HostStatus, host) for host in {binding.host, server})
     in_force = all(status is not None and status.applied >= eip.sequence for status in statuses)

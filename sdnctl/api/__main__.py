@@ -27,6 +27,8 @@ from sdnctl.place import switch_of
 from sdnctl.store import Store, Txn
 from sdnctl.store.memory import MemoryStore
 from sdnctl.store.ovsdb import OvsdbStore
+from sdnctl.store.seal import FILE as SEAL
+from sdnctl.store.seal import Seal
 from sdnctl.tracer import Tracer
 
 DEFAULT = "default"
@@ -41,6 +43,8 @@ def main() -> None:
     to_stderr()
     operations = discover()
     store: Store = MemoryStore() if given.store == MEMORY else OvsdbStore(given.store, pki=given.pki)
+    if given.pki is not None and Seal.of(given.pki) is None:
+        raise SystemExit(f"sdnctl.api: {given.pki} lacks {SEAL}: issue it with sdnctl pki issue api --role api")
     try:
         account = default_account(store, given.data)
     except StoreError as error:

@@ -25,6 +25,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from sdnctl.addresses import Cidr, Ip4, Mac
 from sdnctl.model import FieldMeta, Meta, meta
+from sdnctl.store.seal import Seal
 
 Json = Any
 Row = dict[str, Json]
@@ -97,20 +98,22 @@ def patched(old: dict[str, str], difference: dict[str, str]) -> dict[str, str]:
     return made
 
 
-def table(cls: type) -> Table:
-    """The table of a resource class; TypeError for a field that no column can hold."""
+def table(cls: type, seal: Seal | None = None) -> Table:
+    """The table of a resource class; TypeError for a field that no column can hold.  ``seal`` closes secret fields."""
     described = meta(cls)
     defaults = {item.name: item.default for item in fields(cls) if item.default is not MISSING}
-    columns = {name: _column(described, item, defaults) for name, item in described.fields.items()}
+    columns = {name: _column(described, item, defaults, seal) for name, item in described.fields.items()}
     empty = {name: column.empty for name, column in columns.items()}
     decoders = tuple((name, column.decode) for name, column in columns.items() if column.decode is not _same)
     return Table(cls, described.name, columns, empty, decoders)
 
 
-def _column(described: Meta, item: FieldMeta, defaults: Mapping[str, Any]) -> Column:
+def _column(described: Meta, item: FieldMeta, defaults: Mapping[str, Any], seal: Seal | None) -> Column:
     where = f"{described.name}.{item.name}"
     kind, encode, decode, empty = _scalar(item.type, where)
     origin = get_origin(item.type)
+    if item.secret and seal is not None:
+        return Column(item.name, kind, seal.close, seal.open, empty)
     if origin is dict:
         return Column(item.name, _MAP, _encode_map, _decode_map, {}, is_map=True)
     if item.type is Cidr:

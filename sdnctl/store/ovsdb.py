@@ -24,6 +24,7 @@ from sdnctl.store.link import Garbled, Link, Lost
 from sdnctl.store.memory import everything
 from sdnctl.store.replica import Replica, Updates
 from sdnctl.store.schema import DATABASE, tables
+from sdnctl.store.seal import Seal
 from sdnctl.store.txn import Hints
 from sdnctl.store.wire import Message
 
@@ -74,7 +75,7 @@ class OvsdbStore:
         their records until the first ``follow``, None is all of them.  ``pki`` is the directory of ca.pem, cert.pem
         and key.pem for ``ssl:``; StoreError when they are not there.
         """
-        self._replica = Replica(tables(classes))
+        self._replica = Replica(tables(classes, Seal.of(pki)))
         self.state: State = self._replica.state
         self._hints = Hints()
         self._clock = clock

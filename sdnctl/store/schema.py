@@ -14,6 +14,7 @@ from typing import Any
 from sdnctl.model import meta, resources
 from sdnctl.store import rights
 from sdnctl.store.codec import Table, table
+from sdnctl.store.seal import Seal
 
 DATABASE = "sdnctl"
 VERSION = "1.1.0"
@@ -21,10 +22,13 @@ COMMIT = "Commit"
 COMMIT_COLUMNS = {"attempt": "string", "sequence": "integer"}
 
 
-def tables(classes: Iterable[type] | None = None) -> dict[str, Table]:
-    """Every stored resource as a table, by name; ``classes`` default to all that are declared and not local."""
+def tables(classes: Iterable[type] | None = None, seal: Seal | None = None) -> dict[str, Table]:
+    """Every stored resource as a table, by name; ``classes`` default to all that are declared and not local.
+
+    ``seal`` closes and opens secret fields.
+    """
     wanted = resources().values() if classes is None else classes
-    return {meta(cls).name: table(cls) for cls in wanted if not meta(cls).local}
+    return {meta(cls).name: table(cls, seal) for cls in wanted if not meta(cls).local}
 
 
 def schema(stored: Mapping[str, Table], version: str = VERSION) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.account.model import Account
+from apps.account.model import Account, OperatorToken
 from apps.gateway.model import GATEWAY, ActiveGateway
 from sdnctl import pki
 from sdnctl.errors import StoreError
@@ -166,6 +166,18 @@ def test_an_agent_takes_over_what_another_host_had(running: Running) -> None:
     agent.report(lambda txn: txn.delete(ActiveGateway, GATEWAY))
     for host in ("hv1", "hv2"):
         api.report(lambda txn, host=host: txn.delete(Host, host))  # type: ignore[misc]
+
+
+def test_an_agent_sees_secrets_sealed_only(running: Running) -> None:
+    """Reading cannot be forbidden in OVSDB; what is read is of no use."""
+    api, other, agent = (running.client(name) for name in ("api", "api", "hv1"))
+    api.transact(put(OperatorToken(id="operator", token="tok-1")))
+    eventually(lambda: other.state.get(OperatorToken, "operator") is not None)
+    with other.read() as state:
+        assert state.all(OperatorToken)["operator"].token == "tok-1"
+    with agent.read() as state:
+        seen = state.all(OperatorToken)["operator"].token
+    assert seen.startswith("sealed:") and "tok-1" not in seen
 
 
 def test_who_has_another_ca_s_certificate_gets_nothing(running: Running, tmp_path: Path) -> None:
