@@ -28,7 +28,7 @@ from sdnctl.of import message
 from sdnctl.of.flow import Flow
 from sdnctl.packets import Drop, PacketIn, PacketOut, Put, Report
 from sdnctl.plan import Touched
-from sdnctl.reach import concerns, reach
+from sdnctl.reach import concerns, leads_on, reach
 from sdnctl.session import NEVER, Announce, Command, Confirmed, Reconnect, Refused, Send, Session
 from sdnctl.snapshot import Snapshot
 from sdnctl.store import Batch, Change, Interest
@@ -185,8 +185,10 @@ class Agent:
             self._obey(self._session.update(touched, self._sequence))
         # What was on its way to the store when it became untrue arrives here afterwards: compare it once more.
         self._report(self.engine.take_reports(also=[(c.cls, c.id) for c in changes if c.cls in self._reported]))
-        if any(concerns(change.cls, change.id, self._seen.ports) for change in changes):
-            self._follow()
+        for change in changes:
+            if concerns(change, self._seen.ports):
+                at_once = leads_on(change, self._interest)
+                self._follow_at = min(self._follow_at, self._now if at_once else self._now + GATHER_S)
         if self._faults or self.engine.errors:
             self._faulty()
 

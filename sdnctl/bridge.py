@@ -89,7 +89,8 @@ def _is(port: Any, wanted: Wanted) -> bool:
 
 def _left_over(bridge: Any, wanted: Mapping[str, Wanted]) -> list[Any]:
     """Ports that watch somebody who is not to be watched any more; the tunnel port stays, so that its number does."""
-    ours = (p for p in bridge.ports if any(PEER_ID in i.external_ids for i in p.interfaces))
+    # A row that was made in this very transaction has only what it was given.
+    ours = (p for p in bridge.ports if any(PEER_ID in getattr(i, "external_ids", {}) for i in p.interfaces))
     return [port for port in ours if port.name not in wanted]
 
 
@@ -98,6 +99,7 @@ def mend(txn: Any, tables: Mapping[str, Any], bridge: Any, wanted: Mapping[str, 
     bridge.fail_mode = ["secure"]
     if bridge.protocols and OPENFLOW not in bridge.protocols:
         bridge.protocols = [*bridge.protocols, OPENFLOW]
+    gone = [] if keep else _left_over(bridge, wanted)
     present = {port.name: port for port in bridge.ports}
     for name, one in wanted.items():
         port = present.get(name)
@@ -106,7 +108,7 @@ def mend(txn: Any, tables: Mapping[str, Any], bridge: Any, wanted: Mapping[str, 
         elif not _is(port, one):
             for interface in port.interfaces:
                 _shape(interface, one)
-    for port in () if keep else _left_over(bridge, wanted):
+    for port in gone:
         bridge.delvalue("ports", port)
 
 

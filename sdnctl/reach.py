@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from sdnctl.model import Meta, meta, resources
-from sdnctl.store import Clause, Interest, State
+from sdnctl.store import Change, Clause, Interest, State
 
 
 def reach(state: State, here: str, ports: Iterable[str], gateway: bool = False) -> Interest:
@@ -43,6 +43,12 @@ def _clauses(of: Meta, here: str, vpcs: Sequence[str], unknown: Sequence[str]) -
     return (*clauses, *(("id", id) for id in unknown)) if of.plugged else tuple(clauses)
 
 
-def concerns(cls: type, id: str, ports: Container[str]) -> bool:
-    """Whether a change of a record may change what a host follows: it is a port that is plugged in there."""
-    return meta(cls).plugged and id in ports
+def concerns(change: Change, ports: Container[str]) -> bool:
+    """Whether a change may change what a host follows: it is of a port that is plugged in there."""
+    return meta(change.cls).plugged and change.id in ports
+
+
+def leads_on(change: Change, interest: Interest) -> bool:
+    """Whether a port has turned out to be of a VPC that is not followed yet: without it the port reaches nothing."""
+    clauses = interest.get(change.cls)
+    return clauses is not None and change.new is not None and ("vpc", change.new.vpc) not in clauses
