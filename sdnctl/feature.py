@@ -18,7 +18,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
-from sdnctl.model import Index
+from sdnctl.model import Index, meta
 from sdnctl.of.flow import Flow
 from sdnctl.of.group import Group
 from sdnctl.of.meter import Meter
@@ -225,7 +225,11 @@ def discover(package: str = "apps") -> Program:
     list(modules(root, "model"))
     shape = importlib.import_module(f"{package}.pipeline")
     declared = [value for module in (shape, *modules(root, "flows")) for value in vars(module).values()]
-    return assemble(declared, shape.PIPELINE)
+    program = assemble(declared, shape.PIPELINE)
+    for item in program.features:
+        if not meta(item.each).reach and not meta(item.each).local:
+            raise ValueError(f"{item.name} never runs: no host follows {item.each.__name__}, which has no reach")
+    return program
 
 
 def assemble(declared: Iterable[Any], pipeline: Pipeline) -> Program:
