@@ -94,5 +94,10 @@ def missing(stored: Mapping[str, Table], served: dict[str, Any]) -> str | None:
 def canonical(kind: Any) -> Any:
     """An OVSDB type in one spelling: a server may answer ``{"key": "string"}`` for ``"string"``."""
     if isinstance(kind, str):
-        return {"key": kind, "min": 1, "max": 1}
-    return {"min": 1, "max": 1, **{k: canonical(v)["key"] if k in ("key", "value") else v for k, v in kind.items()}}
+        kind = {"key": kind}
+    return {"min": 1, "max": 1, **{k: _base(v) if k in ("key", "value") else v for k, v in kind.items()}}
+
+
+def _base(kind: Any) -> Any:
+    """The type of a column's keys or values in one spelling; some say more than a name (RFC 7047, 3.2, base-type)."""
+    return {"type": kind} if isinstance(kind, str) else kind

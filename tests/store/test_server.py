@@ -19,6 +19,7 @@ from sdnctl.model import field, resource
 from sdnctl.store import Region
 from sdnctl.store.convert import Rows, Step, due, stored_schema
 from sdnctl.store.ovsdb import OvsdbStore
+from sdnctl.store.schema import VERSION
 from sdnctl.store.server import Server
 from tests.store.model import STORED
 
@@ -125,12 +126,12 @@ def test_a_new_field_gets_its_default_and_a_backup_is_kept(data: Path) -> None:
     old = first_release()
     during(data, old, add(old(id="thing-1", name="x")))
     new = release_with_more()
-    backup = Server(data, classes=[Region, new], version="1.1.0").prepare()
+    backup = Server(data, classes=[Region, new], version="1.2.0").prepare()
     assert backup is not None
-    assert stored_schema(backup)["version"] == "1.0.0"
-    assert stored_schema(data / "store.db")["version"] == "1.1.0"
+    assert stored_schema(backup)["version"] == VERSION
+    assert stored_schema(data / "store.db")["version"] == "1.2.0"
     made = new(id="thing-1", name="x", ttl=64, address=Ip4(0))
-    assert during(data, new, everything(new), version="1.1.0") == (1, {"thing-1": made})
+    assert during(data, new, everything(new), version="1.2.0") == (1, {"thing-1": made})
 
 
 def test_a_new_resource_needs_no_step(data: Path) -> None:
@@ -148,7 +149,7 @@ def test_what_would_be_lost_is_named_and_kept(data: Path) -> None:
     before = (data / "store.db").read_bytes()
     new = first_release()
     with pytest.raises(StoreError, match=r"lose StoreThing\.address, StoreThing\.ttl"):
-        Server(data, classes=[Region, new], version="1.1.0").prepare()
+        Server(data, classes=[Region, new], version="1.2.0").prepare()
     assert (data / "store.db").read_bytes() == before
 
 
