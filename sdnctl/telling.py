@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from sdnctl.host import Host, HostStatus
 from sdnctl.packets import Put, Report
+from sdnctl.session import NEVER
 
-NEVER = float("inf")
 LAZY_S = 0.5
 
 

@@ -28,7 +28,7 @@ from apps.gateway.model import (
     server_of,
 )
 from apps.neighbour.model import resolved
-from apps.overlay.model import KEY_BITS, endpoint, through, to_host
+from apps.overlay.model import KEY_BITS, endpoint, through, to_host, watched
 from apps.pipeline import ANOTHER_HOST, ORIGIN, PORT, RESOLVE, SNAT, VPC
 from apps.routing.model import leads_to_internet
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
@@ -72,7 +72,7 @@ def outbound(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
         return
     for gateway in view.derived(gateways, None) if view.derived(home_of, eip.port) == here else ():
         # Each that may have to serve it is watched, and watches this host.
-        yield Reported(Peer(id=gateway, host=here, address=view.derived(endpoint, gateway)))
+        yield from watched(gateway, here, view)
     address = view.derived(endpoint, view.derived(server_of, eip.port))
     if address and view.derived(leads_to_internet, subnet.route_table):
         # From the instance's address: on to who presents it, and knows it by VPC and address.
@@ -100,10 +100,9 @@ def gateway(host: Host, here: str, view: View) -> Iterator[Item]:
     if not host.gateway or not view.derived(preference, here):
         return
     if host.id != here:
-        address = view.derived(endpoint, host.id)
-        if view.derived(preference, host.id) and view.get(LocalTunnel, TUNNEL) is not None:
+        if view.derived(preference, host.id):
             # Gateways watch each other.
-            yield Reported(Peer(id=host.id, host=here, address=address))
+            yield from watched(host.id, here, view)
     elif view.derived(is_due, None):
         # The region learns who serves.
         yield Reported(ActiveGateway(id=GATEWAY, host=here))

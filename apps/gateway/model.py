@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Protocol, TypeVar
 
 from apps.eni.model import NetworkInterface, plugged_in
-from apps.overlay.model import endpoint
+from apps.overlay.model import endpoint, watched
 from sdnctl.addresses import Ip4
 from sdnctl.feature import Item, Reported, View
-from sdnctl.host import TUNNEL, UPLINK, Binding, Host, LocalPeer, LocalTunnel, LocalUplink, Peer
+from sdnctl.host import TUNNEL, UPLINK, Binding, Host, LocalPeer, LocalTunnel, LocalUplink
 from sdnctl.model import field, ref, resource
 from sdnctl.store import Txn
 
@@ -221,10 +221,8 @@ def claimed(address: Ip4, vpc: str, here: str, view: View) -> Iterator[Item]:
     if holder is not None and holder.host != here:
         # Somebody else answers still: for how long is counted.
         yield Reported(EipClaim(id=id, host=here, holder=holder.host, turn=holder.turn))
-        address_there = view.derived(endpoint, holder.host)
-        if address_there and view.get(LocalTunnel, TUNNEL) is not None:
-            # Whether it is alive decides how long to wait.
-            yield Reported(Peer(id=holder.host, host=here, address=address_there))
+        # Whether it is alive decides how long to wait.
+        yield from watched(holder.host, here, view)
     elif holder is None and claim is not None:
         yield Reported(claim)
     if holder is None or view.derived(may_answer, address):

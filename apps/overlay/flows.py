@@ -31,12 +31,10 @@ from sdnctl.host import UPLINK as UPLINK_ID
 from sdnctl.of.actions import load, move, output, resubmit, set_field
 from sdnctl.of.fields import ETH_DST, IN_PORT, TUN_ID, VLAN_VID
 from sdnctl.packet import icmp_error, nat_icmp_error, parse
+from sdnctl.packet.icmp import FRAGMENTATION_NEEDED, UNREACHABLE
 from sdnctl.packets import PacketIn, PacketOut
 from sdnctl.pipeline import Priority, goto
 from sdnctl.steps import Step
-
-ETHERNET_HEADER = 14
-UNREACHABLE, FRAGMENTATION_NEEDED = 3, 4
 
 
 @always

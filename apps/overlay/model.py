@@ -31,8 +31,15 @@ def to_host(binding: Binding, here: str, view: View) -> Iterator[Item]:
         return
     # On another host: into the tunnel, if it fits.
     yield REMOTE.flow(Priority.NORMAL, {VPC: vpc.key, OUT_PORT: port.key}, through(tunnel, address))
-    # The way there is watched.
-    yield Reported(Peer(id=binding.host, host=here, address=address))
+    yield from watched(binding.host, here, view)
+
+
+def watched(host: str, here: str, view: View) -> Iterator[Item]:
+    """That the way to another host is to be watched, where both have tunnels."""
+    address = view.derived(endpoint, host)
+    if address and view.get(LocalTunnel, TUNNEL) is not None:
+        # BFD says whether packets get there.
+        yield Reported(Peer(id=host, host=here, address=address))
 
 
 def through(tunnel: LocalTunnel, address: Ip4) -> Sequence[Action | Instruction]:

@@ -129,10 +129,17 @@ def fill(database: Path, old: Schema, defaults: Mapping[str, Mapping[str, Any]])
 
 def tool(*arguments: str) -> str:
     """Run ovsdb-tool(1) and return what it printed; StoreError with its words when it fails."""
+    return run("ovsdb-tool", *arguments)
+
+
+def run(program: str, *arguments: str, timeout: float | None = None) -> str:
+    """Run a program of ovsdb and return what it printed; StoreError when it fails, or takes ``timeout`` seconds."""
     try:
-        done = subprocess.run(["ovsdb-tool", *arguments], capture_output=True, text=True, check=True)
+        done = subprocess.run([program, *arguments], capture_output=True, text=True, check=True, timeout=timeout)
     except FileNotFoundError as error:
-        raise StoreError("ovsdb-tool is not installed (package openvswitch-common)") from error
+        raise StoreError(f"{program} is not installed (package openvswitch-common)") from error
+    except subprocess.TimeoutExpired as error:
+        raise StoreError(f"{program} {arguments[0]}: no answer in {timeout} s") from error
     except subprocess.CalledProcessError as error:
-        raise StoreError(f"ovsdb-tool {arguments[0]}: {error.stderr.strip()}") from error
+        raise StoreError(f"{program} {arguments[0]}: {error.stderr.strip()}") from error
     return done.stdout

@@ -33,7 +33,6 @@ class Keeper:
     def __init__(self, member: Member) -> None:
         self._member = member
         self._stop = threading.Event()
-        self._server: subprocess.Popen[bytes] | None = None
 
     def run(self) -> None:
         """Serve; returns when told to end.  StoreError when the member cannot be prepared."""

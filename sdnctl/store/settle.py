@@ -4,7 +4,6 @@ It asks its own server through the local socket, where root has all rights; any 
 """
 
 import json
-import subprocess
 from typing import Any
 
 from sdnctl.errors import StoreError
@@ -21,7 +20,7 @@ def settle(member: Member) -> list[str]:
     done = []
     wanted = member.data / "store.schema"
     wanted.write_text(schema.schema_text(tables))
-    if _outdated(member, json.loads(wanted.read_text())):
+    if _outdated(member, schema.schema(tables)):
         _client("convert", f"unix:{member.socket}", str(wanted))
         done.append(f"converted to the schema {schema.VERSION}")
     if member.pki is not None:
@@ -64,15 +63,5 @@ def _transact(member: Member, operations: list[Any]) -> list[Any]:
 
 
 def _client(*arguments: str) -> str:
-    """Run ovsdb-client(1) and return what it printed; StoreError with its words when it fails."""
-    try:
-        done = subprocess.run(
-            ["ovsdb-client", *arguments], capture_output=True, text=True, check=True, timeout=2 * PATIENCE_S
-        )
-    except FileNotFoundError as error:
-        raise StoreError("ovsdb-client is not installed (package openvswitch-common)") from error
-    except subprocess.TimeoutExpired as error:
-        raise StoreError(f"ovsdb-client {arguments[0]}: no answer in {2 * PATIENCE_S} s") from error
-    except subprocess.CalledProcessError as error:
-        raise StoreError(f"ovsdb-client {arguments[0]}: {error.stderr.strip()}") from error
-    return done.stdout
+    """Run ovsdb-client(1); see ``convert.run``."""
+    return convert.run("ovsdb-client", *arguments, timeout=2 * PATIENCE_S)

@@ -2,11 +2,9 @@
 
 import contextlib
 import io
-import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -15,25 +13,11 @@ import pytest
 import structlog
 
 from sdnctl.cli import main
+from tests.outcome import Outcome
 from tests.ovs import DummySwitch
 from topologies.service import Service
 
 REGION = "cn-test-1"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """The document that it printed."""
-        assert self.code == 0, self.err
-        return json.loads(self.out)
 
 
 def run(*args: str, stdin: str = "", **environment: str) -> Outcome:

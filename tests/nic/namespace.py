@@ -5,12 +5,12 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from sdnctl.process import die_with
+from tests.outcome import Outcome
 
 _NUMBERS = itertools.count()
 ROOT = Path(__file__).parent.parent.parent
@@ -70,21 +70,6 @@ for line in sys.stdin:
             code = int(end.code or 0)
     print(json.dumps([code, out.getvalue(), err.getvalue()]), file=answers, flush=True)
 """
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """The document that it printed."""
-        assert self.code == 0, self.err
-        return json.loads(self.out)
 
 
 class Namespace:

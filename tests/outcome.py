@@ -1,0 +1,20 @@
+"""What a command of the program did, for tests that run it."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The document that it printed."""
+        assert self.code == 0, self.err
+        return json.loads(self.out)
