@@ -59,6 +59,10 @@ class Running:
         self.start([*argv, *(["--join", ",".join(self._raft)] if self._raft else [])])
         self.remotes.append(f"ssl:{listen}")
         self._raft.append(raft)
+        joined = OvsdbStore(self.remotes[-1], classes=product(), pki=self.pki("api"), timeout=20)
+        with joined.read():
+            pass
+        joined.close()
         return data
 
     def start(self, argv: list[str]) -> subprocess.Popen[bytes]:
@@ -79,8 +83,10 @@ class Running:
         keys = {"-p": "key.pem", "-c": "cert.pem", "-C": "ca.pem"}
         options = [word for option, file in keys.items() for word in (option, str(self.pki(name) / file))]
         text = json.dumps([schema.DATABASE, operation])
-        argv = ["ovsdb-client", "--timeout=10", *options, "transact", self.remotes[0], text]
-        answers = json.loads(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
+        argv = ["ovsdb-client", "--timeout=10", *options, "transact", ",".join(self.remotes), text]
+        done = subprocess.run(argv, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        answers = json.loads(done.stdout)
         return next((str(answer["error"]) for answer in answers if "error" in answer), "")
 
     def close(self) -> None:
@@ -113,9 +119,10 @@ def test_an_agent_writes_its_own_host_and_nothing_else(running: Running) -> None
     agent.report(put(Host(id="hv1")))
     agent.report(put(HostStatus(id="hv1", host="hv1", applied=1)))
     agent.report(put(HostStatus(id="hv1", host="hv1", applied=2)))
+    eventually(lambda: api.state.get(HostStatus, "hv1") == HostStatus(id="hv1", host="hv1", applied=2))
+    eventually(lambda: agent.state.get(Host, "hv2") is not None)
     with api.read() as state:
         before = {cls: dict(state.all(cls)) for cls in (Account, Host, HostStatus)}, state.sequence
-    eventually(lambda: agent.state.get(Host, "hv2") is not None)
     refused: list[Callable[[], object]] = [
         lambda: agent.report(put(Host(id="hv2", gateway=9))),
         lambda: agent.report(put(Host(id="hv3"))),
@@ -150,6 +157,7 @@ def test_no_command_of_an_agent_s_makes_its_row_another_host_s_or_touches_what_g
         {"op": "delete", "table": "Commit"} | everything,
     ):
         assert running.asked("hv1", operation) == "permission error", operation
+    eventually(lambda: api.state.get(HostStatus, "hv1") == HostStatus(id="hv1", host="hv1", flows=5))
     with api.read() as state:
         assert state.get(Host, "hv2") is None
     api.report(lambda txn: txn.delete(Host, "hv1"))
@@ -172,7 +180,8 @@ def test_an_agent_sees_secrets_sealed_only(running: Running) -> None:
     """Reading cannot be forbidden in OVSDB; what is read is of no use."""
     api, other, agent = (running.client(name) for name in ("api", "api", "hv1"))
     api.transact(put(OperatorToken(id="operator", token="tok-1")))
-    eventually(lambda: other.state.get(OperatorToken, "operator") is not None)
+    for reader in (other, agent):
+        eventually(lambda reader=reader: reader.state.get(OperatorToken, "operator") is not None)  # type: ignore[misc]
     with other.read() as state:
         assert state.all(OperatorToken)["operator"].token == "tok-1"
     with agent.read() as state:
