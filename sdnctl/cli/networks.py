@@ -23,6 +23,7 @@ InSubnet = Annotated[str, option(SUBNET, "--subnet", "Name or id of its subnet (
 Address = Annotated[str | None, typer.Option(metavar="IP", help="Primary private address; default: a free one.")]
 Secondary = Annotated[list[str], typer.Option(metavar="IP", help="One more private address; may be repeated.")]
 Unchecked = Annotated[bool, typer.Option("--no-source-check", help="Let it send from any address, as a router must.")]
+Queues = Annotated[int | None, typer.Option(metavar="N", help="Queue pairs; default: what the instance type has.")]
 Via = Annotated[str, typer.Option(metavar="HOP", help="internet, instance:NAME, eni:NAME, or TYPE:ID.")]
 
 
@@ -173,18 +174,19 @@ def create_eni(
     address: Address = None,
     secondary: Secondary = [],  # noqa: B006
     no_source_check: Unchecked = False,
+    queues: Queues = None,
     description: Description = None,
 ) -> None:
     """Make a network interface; 'sdnctl eni attach' gives it to an instance."""
-    body = interface(find_id(session.tenant, SUBNET, subnet), address, secondary, not no_source_check)
+    body = interface(find_id(session.tenant, SUBNET, subnet), address, secondary, not no_source_check, queues)
     body |= given(networkInterfaceName=name, description=description)
     result = session.tenant.post("vpc", ENI.path, body)
     made(session, ENI, [result["networkInterfaceId"]], result)
 
 
-def interface(subnet: str, address: str | None, secondary: list[str], checked: bool) -> Json:
+def interface(subnet: str, address: str | None, secondary: list[str], checked: bool, queues: int | None) -> Json:
     """A network interface to be made, as the API wants it."""
-    body = given(subnetId=subnet, primaryIpAddress=address, secondaryIpAddresses=secondary)
+    body = given(subnetId=subnet, primaryIpAddress=address, secondaryIpAddresses=secondary, queueNum=queues)
     return {**body, "sanityCheck": int(checked)}
 
 
@@ -224,12 +226,13 @@ def create_instance(
     address: Address = None,
     secondary: Secondary = [],  # noqa: B006
     no_source_check: Unchecked = False,
+    queues: Queues = None,
     image: Annotated[str, typer.Option(metavar="ID", help="Kept, but of no meaning to the network.")] = DEFAULT_IMAGE,
     eip_bandwidth: Annotated[int | None, typer.Option(metavar="MBPS", help="Give it an elastic IP too.")] = None,
     description: Description = None,
 ) -> None:
     """Make an instance with its primary network interface."""
-    first = interface(find_id(session.tenant, SUBNET, subnet), address, secondary, not no_source_check)
+    first = interface(find_id(session.tenant, SUBNET, subnet), address, secondary, not no_source_check, queues)
     spec = {"name": name, "instanceType": type, "imageId": image, **given(description=description)}
     spec["primaryNetworkInterface"] = {"networkInterface": first}
     if eip_bandwidth is not None:

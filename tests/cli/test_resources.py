@@ -134,6 +134,19 @@ def test_an_interface_is_attached_and_detached(user: User) -> None:
     user.ok("eni", "delete", "extra", "--wait")
 
 
+def test_an_interface_is_made_with_queues(user: User) -> None:
+    """What does not fit the instance type is refused by the API, which the command shows."""
+    made = user.json("eni", "create", "wide", "--subnet", "front", "--queues", "2")["networkInterfaceId"]
+    assert user.json("eni", "get", made)["networkInterface"]["queueNum"] == 2
+    user.ok("eni", "delete", "wide")
+    user.ok("instance", "create", "four", "--subnet", "front", "--type", "g.n2.xlarge", "--queues", "3")
+    shown = user.json("instance", "get", "four")["instance"]["primaryNetworkInterface"]["networkInterface"]
+    assert shown["queueNum"] == 3
+    user.ok("instance", "delete", "four")
+    small = ("instance", "create", "two", "--subnet", "front", "--type", "g.n2.large")
+    assert "queueNum" in user.refused(*small, "--queues", "64")
+
+
 def test_a_route_table_gets_rules_and_subnets(user: User) -> None:
     user.ok("eni", "create", "fw", "--subnet", "front", "--no-source-check")
     table = user.json("route-table", "create", "custom", "--vpc", "shop")["routeTableId"]
