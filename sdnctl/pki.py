@@ -69,12 +69,10 @@ def issue(directory: Path, name: str, role: str, out: Path) -> None:
         .sign(signer, hashes.SHA256())
     )
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
-    shutil.copyfile(directory / CA, out / CA)
-    os.chmod(out / CA, 0o600)
+    for shared in (CA, FILE) if role == "api" else (CA,):
+        shutil.copyfile(directory / shared, out / shared)
+        os.chmod(out / shared, 0o600)
     _write_key(out / KEY, key)
-    if role == "api":
-        shutil.copyfile(directory / FILE, out / FILE)
-        os.chmod(out / FILE, 0o600)
     write_private(out / CERTIFICATE, made.public_bytes(serialization.Encoding.PEM).decode())
 
 

@@ -1,7 +1,7 @@
 """The controller makes the tunnel port and a watched port for each host that is talked to, and removes those again."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -11,15 +11,9 @@ from sdnctl.bridge import TUNNEL_PORT, peer_port, ports_wanted
 from sdnctl.snapshot import Settings, Snapshot, wrong
 from sdnctl.vswitch import Vswitch
 from tests.ovs import DummySwitch
+from tests.waiting import eventually
 
 HERE, THERE = "192.0.2.1", Ip4.parse("192.0.2.2")
-
-
-def wait(true: Callable[[], bool], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
 
 
 class Followed:
@@ -58,7 +52,7 @@ def followed(switch: DummySwitch) -> Iterator[Followed]:
 def test_without_an_address_there_is_no_tunnel(dummy_switch: DummySwitch) -> None:
     with followed(dummy_switch) as seen:
         seen.vswitch.watch({"hv2": THERE})
-        wait(lambda: bool(seen.last.host))
+        eventually(lambda: bool(seen.last.host))
         time.sleep(0.2)
         assert TUNNEL_PORT not in seen.ports() and seen.last.tunnel == 0
 
@@ -67,24 +61,24 @@ def test_without_an_address_there_is_no_tunnel(dummy_switch: DummySwitch) -> Non
 def test_tunnels_come_with_the_address_and_follow_the_type(dummy_switch: DummySwitch, kind: str) -> None:
     with followed(dummy_switch) as seen:
         seen.tell(encap_ip=HERE, encap_type=kind, underlay_mtu="9000", gateway="7")
-        wait(lambda: TUNNEL_PORT in seen.ports())
-        wait(lambda: seen.last.settings == Settings(Ip4.parse(HERE), kind, 9000, 7))
+        eventually(lambda: TUNNEL_PORT in seen.ports())
+        eventually(lambda: seen.last.settings == Settings(Ip4.parse(HERE), kind, 9000, 7))
         assert seen.column(TUNNEL_PORT, "type") == kind
         assert seen.column(TUNNEL_PORT, "options") == f'{{key=flow, local_ip="{HERE}", remote_ip=flow}}'
         other = "vxlan" if kind == "geneve" else "geneve"
         seen.tell(encap_type=other)
-        wait(lambda: seen.column(TUNNEL_PORT, "type") == other)
+        eventually(lambda: seen.column(TUNNEL_PORT, "type") == other)
 
 
 def test_who_is_talked_to_is_watched_and_nobody_else(dummy_switch: DummySwitch) -> None:
     with followed(dummy_switch) as seen:
         seen.tell(encap_ip=HERE)
         seen.vswitch.watch({"hv2": THERE})
-        wait(lambda: peer_port("hv2") in seen.ports())
+        eventually(lambda: peer_port("hv2") in seen.ports())
         assert "enable" in seen.column(peer_port("hv2"), "bfd")
-        wait(lambda: dict(seen.last.peers) == {"hv2": False})
+        eventually(lambda: dict(seen.last.peers) == {"hv2": False})
         seen.vswitch.watch({})
-        wait(lambda: peer_port("hv2") not in seen.ports())
+        eventually(lambda: peer_port("hv2") not in seen.ports())
         assert TUNNEL_PORT in seen.ports()
 
 
@@ -93,9 +87,9 @@ def test_before_anybody_says_who_is_watched_nothing_is_taken_away(dummy_switch: 
     with followed(dummy_switch) as seen:
         seen.tell(encap_ip=HERE)
         seen.vswitch.watch({"hv2": THERE})
-        wait(lambda: peer_port("hv2") in seen.ports())
+        eventually(lambda: peer_port("hv2") in seen.ports())
     with followed(dummy_switch) as seen:
-        wait(lambda: bool(seen.last.host))
+        eventually(lambda: bool(seen.last.host))
         time.sleep(0.2)
         assert peer_port("hv2") in seen.ports()
 
@@ -105,7 +99,7 @@ def test_a_foreign_port_is_left_alone(dummy_switch: DummySwitch) -> None:
     with followed(dummy_switch) as seen:
         seen.tell(encap_ip=HERE)
         seen.vswitch.watch({})
-        wait(lambda: TUNNEL_PORT in seen.ports())
+        eventually(lambda: TUNNEL_PORT in seen.ports())
         assert "foreign0" in seen.ports()
 
 

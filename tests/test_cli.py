@@ -90,7 +90,7 @@ def test_the_host_reports_itself_and_catches_up(region: Service) -> None:
         status = region.cli("status")
         return bool(status["hosts"]) and all(host["lag"] == 0 for host in status["hosts"])
 
-    from tests.test_supervisor import eventually
+    from tests.waiting import eventually
 
     eventually(applied, 20)
     (host,) = region.cli("host", "list")["hosts"]
@@ -100,7 +100,7 @@ def test_the_host_reports_itself_and_catches_up(region: Service) -> None:
 
 
 def test_explain_says_whose_flow_it_is(region: Service, switch: DummySwitch) -> None:
-    from tests.test_supervisor import eventually
+    from tests.waiting import eventually
 
     eventually(lambda: "cookie=0x5d" in switch.ofctl("dump-flows"), 20)
     line = next(line for line in switch.ofctl("dump-flows").splitlines() if "cookie=0x5d" in line)

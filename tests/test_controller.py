@@ -3,7 +3,7 @@
 import re
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Self
 
@@ -28,6 +28,7 @@ from sdnctl.pipeline import Pipeline, Priority, goto
 from sdnctl.store.memory import MemoryStore
 from tests.build import Network
 from tests.ovs import DummySwitch
+from tests.waiting import eventually
 
 HERE = "host-here"
 BAD = 666  # the number of a VPC whose flow no switch takes
@@ -79,13 +80,6 @@ def ports(port: LocalPort, here: str, view: View) -> Iterator[Flow]:
 PROGRAM = assemble([asking, answer, beat, vpcs, ports], PIPELINE)
 
 
-def wait(true: Callable[[], Any], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.002)
-
-
 class Running:
     """One controller in this process, as ``main`` starts it, and the store it follows."""
 
@@ -96,13 +90,13 @@ class Running:
 
     @property
     def agent(self) -> Agent:
-        wait(lambda: self.app.core is not None and self.app.core.agent is not None)
+        eventually(lambda: self.app.core is not None and self.app.core.agent is not None)
         assert self.app.core is not None and self.app.core.agent is not None
         return self.app.core.agent
 
     def in_step(self) -> dict[str, Any]:
         """Wait until the switch has confirmed all that the store has; the agent's status."""
-        wait(lambda: self.agent.status()["state"] == "LIVE" and self.agent.applied == self.store.state.sequence)
+        eventually(lambda: self.agent.status()["state"] == "LIVE" and self.agent.applied == self.store.state.sequence)
         return self.agent.status()
 
     def __enter__(self) -> Self:
@@ -163,7 +157,7 @@ def plug(switch: DummySwitch, name: str, id: str) -> None:
 def test_what_is_in_the_store_is_in_the_switch(running: Running, switch: DummySwitch) -> None:
     assert running.in_step()["counters"]["flow_mods"] == 22
     assert count(switch) == 22
-    wait(lambda: host(running.store).applied == running.store.state.sequence)
+    eventually(lambda: host(running.store).applied == running.store.state.sequence)
     assert host(running.store).flows == 22 and host(running.store).errors == ()
 
 
@@ -177,28 +171,28 @@ def test_a_change_is_in_force_and_reported(running: Running, switch: DummySwitch
     running.store.transact(lambda txn: txn.delete(Vpc, "vpc-3"))
     running.in_step()
     assert count(switch) == 20
-    wait(lambda: host(running.store).applied == running.store.state.sequence)
+    eventually(lambda: host(running.store).applied == running.store.state.sequence)
 
 
 def test_a_port_that_comes_is_served_and_one_that_goes_is_not(running: Running, switch: DummySwitch) -> None:
     running.in_step()
     plug(switch, "tap1", "port-1")
-    wait(lambda: count(switch) == 23)
+    eventually(lambda: count(switch) == 23)
     switch.vsctl("del-port", "tap1")
-    wait(lambda: count(switch) == 22)
+    eventually(lambda: count(switch) == 22)
 
 
 def test_an_uplink_is_reported(running: Running, switch: DummySwitch) -> None:
     running.in_step()
     switch.vsctl("add-port", "br-int", "eth1", "--", "set", "open_vswitch", ".", "external_ids:sdnctl-uplink=eth1")
-    wait(lambda: (known := running.store.state.get(Host, HERE)) and known.uplink == "eth1" and known.uplink_mac)
+    eventually(lambda: (known := running.store.state.get(Host, HERE)) and known.uplink == "eth1" and known.uplink_mac)
 
 
 def test_a_lost_connection_comes_back_without_a_single_flow_message(running: Running, switch: DummySwitch) -> None:
     before = running.in_step()["counters"]["flow_mods"]
     assert running.app._link is not None
     running.app._link.hang_up()
-    wait(lambda: running.agent.counters["connections"] == 2)
+    eventually(lambda: running.agent.counters["connections"] == 2)
     assert running.in_step()["counters"]["flow_mods"] == before
     add_vpc(running.store, 11)
     running.in_step()
@@ -229,12 +223,12 @@ def test_a_restarted_controller_sends_what_changed_meanwhile(switch: DummySwitch
 def test_a_restarted_switch_gets_everything_again(running: Running, switch: DummySwitch) -> None:
     plug(switch, "tap1", "port-1")
     running.in_step()
-    wait(lambda: count(switch) == 23)
+    eventually(lambda: count(switch) == 23)
     switch.kill_vswitchd()
     switch.start_vswitchd()
-    wait(lambda: running.agent.counters["connections"] == 2)
+    eventually(lambda: running.agent.counters["connections"] == 2)
     running.in_step()
-    wait(lambda: count(switch) == 23)
+    eventually(lambda: count(switch) == 23)
     add_vpc(running.store, 11)
     running.in_step()
     assert count(switch) == 25
@@ -247,8 +241,8 @@ def test_what_somebody_else_does_to_the_bridge_is_undone(switch: DummySwitch, st
         assert count(switch) == 22
         switch.ofctl("del-flows", "table=0")
         switch.ofctl("add-flow", "table=9,actions=drop")
-        wait(lambda: running.agent.status()["counters"].get("repaired", 0) == 12)
-        wait(lambda: count(switch) == 22)
+        eventually(lambda: running.agent.status()["counters"].get("repaired", 0) == 12)
+        eventually(lambda: count(switch) == 22)
 
 
 def test_a_switch_that_comes_late_is_found(store: MemoryStore, switch: DummySwitch) -> None:
@@ -264,9 +258,9 @@ def test_a_packet_is_answered(running: Running, switch: DummySwitch) -> None:
     running.in_step()
     frame = bytes.fromhex("ffffffffffff02000000000188b5") + bytes(46)
     switch.receive("tap1", frame)
-    wait(lambda: switch.sent("tap1"))
+    eventually(lambda: switch.sent("tap1"))
     assert switch.sent("tap1") == [frame[:-4] + b"DONE"]
-    wait(lambda: running.store.state.get(Host, "asked-abcd"))
+    eventually(lambda: running.store.state.get(Host, "asked-abcd"))
 
 
 def test_packets_that_are_too_many_do_not_hold_up_changes(running: Running, switch: DummySwitch) -> None:
@@ -283,7 +277,7 @@ def test_packets_that_are_too_many_do_not_hold_up_changes(running: Running, swit
     assert core.packet_ins_dropped > 0
     assert core.packet_ins_dropped + running.agent.figures.packet_ins.total() == 10_000
     core.received(link, [frame])
-    wait(lambda: core.packet_ins_dropped + running.agent.figures.packet_ins.total() == 10_001)
+    eventually(lambda: core.packet_ins_dropped + running.agent.figures.packet_ins.total() == 10_001)
 
 
 def test_a_packet_that_cannot_be_read_is_no_end(running: Running) -> None:
@@ -291,7 +285,7 @@ def test_a_packet_that_cannot_be_read_is_no_end(running: Running) -> None:
     core, link = running.app.core, running.app._link
     assert core is not None and link is not None
     core.received(link, [bytes((5, message.PACKET_IN, 0, 12, 0, 0, 0, 0, 1, 2, 3, 4))])
-    wait(lambda: running.agent.counters["handler_faults"] == 1)
+    eventually(lambda: running.agent.counters["handler_faults"] == 1)
     add_vpc(running.store, 11)
     running.in_step()
 
@@ -300,12 +294,12 @@ def test_what_the_switch_refuses_is_reported_with_its_owner(running: Running, sw
     running.in_step()
     add_vpc(running.store, BAD)
     add_vpc(running.store, 12)
-    wait(lambda: host(running.store).errors)
+    eventually(lambda: host(running.store).errors)
     assert "vpcs vpc-666" in host(running.store).errors[0]
     running.in_step()
     assert count(switch) == 22 + 2 + 1, "the other flow of the bad one, and both of the good one"
     running.store.transact(lambda txn: txn.delete(Vpc, f"vpc-{BAD}"))
-    wait(lambda: not host(running.store).errors)
+    eventually(lambda: not host(running.store).errors)
 
 
 def test_a_unit_that_fails_keeps_its_flows_and_is_reported(running: Running, switch: DummySwitch) -> None:
@@ -313,16 +307,16 @@ def test_a_unit_that_fails_keeps_its_flows_and_is_reported(running: Running, swi
     vpc = running.store.state.get(Vpc, "vpc-3")
     assert vpc is not None
     running.store.transact(lambda txn: txn.put(replace(vpc, cidr=Cidr.parse("192.0.2.0/24"))))
-    wait(lambda: host(running.store).errors)
+    eventually(lambda: host(running.store).errors)
     assert "192.0.2.0" in host(running.store).errors[0]
     assert count(switch) == 22 and "10.3.0.0/16" in switch.ofctl("dump-flows")
     running.store.transact(lambda txn: txn.put(vpc))
-    wait(lambda: not host(running.store).errors)
+    eventually(lambda: not host(running.store).errors)
 
 
 def test_a_periodic_function_runs_while_the_switch_is_there(running: Running) -> None:
     running.in_step()
-    wait(lambda: running.store.state.get(Host, "beat"))
+    eventually(lambda: running.store.state.get(Host, "beat"))
 
 
 def test_a_port_of_the_real_features_is_bound_and_served(switch: DummySwitch) -> None:
@@ -333,8 +327,8 @@ def test_a_port_of_the_real_features_is_bound_and_served(switch: DummySwitch) ->
     with Running(switch, network.store, program=network.program) as running:
         before = running.in_step()["flows"]
         plug(switch, "tap1", port.id)
-        wait(lambda: network.store.state.get(Binding, port.id))
-        wait(lambda: running.agent.status()["flows"] > before)
+        eventually(lambda: network.store.state.get(Binding, port.id))
+        eventually(lambda: running.agent.status()["flows"] > before)
         switch.vsctl("del-port", "tap1")
-        wait(lambda: not network.store.state.get(Binding, port.id))
-        wait(lambda: count(switch) == before)
+        eventually(lambda: not network.store.state.get(Binding, port.id))
+        eventually(lambda: count(switch) == before)

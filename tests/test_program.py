@@ -6,9 +6,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,6 +20,7 @@ from sdnctl.store.server import Server
 from tests.build import HERE, Network
 from tests.ovs import DummySwitch
 from tests.product import CLASSES
+from tests.waiting import eventually
 
 OSKEN = """
 from os_ken import cfg
@@ -29,11 +30,7 @@ AppManager.run_apps(["sdnctl.controller"])
 """
 
 
-def wait(true: Callable[[], Any], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.005)
+wait = partial(eventually, seconds=20.0)  # a whole program starts
 
 
 def copy(batches: list[Batch], txn: Txn) -> None:

@@ -7,14 +7,15 @@ import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.ovs import DummySwitch
-from topologies.process import alive, wait_until
+from tests.waiting import eventually
+from topologies.process import alive
 from topologies.service import PARTS, Service
 from topologies.station import CommandError
 
@@ -24,11 +25,6 @@ SPEAKER = "import time; print('first', flush=True); print('second', flush=True);
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); open('ready', 'w').close(); time.sleep(600)"
 )
-
-
-def eventually(holds: Callable[[], bool], within_s: float = 10.0) -> None:
-    """Wait for something that must become true."""
-    assert wait_until(holds, within_s, 0.01), "did not happen in time"
 
 
 def pids(directory: Path) -> dict[str, int]:

@@ -16,7 +16,7 @@ from jdcloud_sdk.services.vpc.client.VpcClient import VpcClient
 
 from tests.api.region import Refused, call
 from tests.ovs import DummySwitch
-from tests.test_supervisor import eventually
+from tests.waiting import eventually
 from topologies.service import Service
 
 REGION = "cn-test-1"

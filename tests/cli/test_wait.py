@@ -17,7 +17,7 @@ from sdnctl.store.ovsdb import OvsdbStore
 from tests.cli.conftest import User
 from tests.ovs import DummySwitch
 from tests.product import CLASSES
-from tests.test_supervisor import eventually
+from tests.waiting import eventually
 from topologies.service import Service
 
 DEAD = "dead-host"

@@ -5,7 +5,7 @@ import pytest
 from sdnctl.cli.watch import Rates, metered, samples
 from tests.cli.conftest import User
 from tests.ovs import DummySwitch
-from tests.test_supervisor import eventually
+from tests.waiting import eventually
 
 
 def test_one_look_for_programs(user: User) -> None:

@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from sdnctl.explain import engine, load, look
 from sdnctl.feature import discover
-from sdnctl.model import resources
 from sdnctl.store import Batch
 from sdnctl.store.ovsdb import OvsdbStore
+from tests.product import CLASSES
 from topologies.process import wait_until, within
 from topologies.region import Region
 
@@ -21,8 +21,7 @@ def stored(region: Region) -> Batch:
 
     def read() -> Batch:
         # Not what other tests have declared meanwhile: this store has no tables for that.
-        product = [cls for cls in resources().values() if not cls.__module__.startswith("tests.")]
-        store = OvsdbStore(region.remotes, classes=product, pki=region.pki("api1") if region.secure else None)
+        store = OvsdbStore(region.remotes, classes=CLASSES, pki=region.pki("api1") if region.secure else None)
         try:
             return load(store)
         finally:

@@ -12,7 +12,8 @@ from pathlib import Path
 from sdnctl.store.ovsdb import OvsdbStore
 from sdnctl.store.schema import DATABASE, schema_text, tables
 from tests.store.model import STORED
-from tests.store.service import END, eventually
+from tests.store.service import END
+from tests.waiting import eventually
 
 SIZE = 3
 ELECTION_MS = 300

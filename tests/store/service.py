@@ -8,24 +8,16 @@ import socket
 import subprocess
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sdnctl.store.ovsdb import OvsdbStore
 from sdnctl.store.server import Server
 from tests.store.model import STORED
+from tests.waiting import eventually
 
 END = 10.0
-
-
-def eventually(true: Callable[[], bool], seconds: float = END) -> None:
-    """Wait until something is true; AssertionError when it does not become so."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.002)
 
 
 class Service:

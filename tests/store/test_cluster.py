@@ -16,29 +16,22 @@ from apps.account.model import Account, OperatorToken
 from apps.gateway.model import GATEWAY, ActiveGateway
 from sdnctl import pki
 from sdnctl.errors import StoreError
-from sdnctl.feature import discover
 from sdnctl.host import Host, HostStatus
-from sdnctl.model import resources
 from sdnctl.store import Txn, schema
 from sdnctl.store.cluster import Member
 from sdnctl.store.ovsdb import OvsdbStore
 from sdnctl.store.server import Server
+from tests.product import CLASSES
 from tests.store.cluster import free_port
-from tests.store.service import eventually
+from tests.waiting import eventually
 
 REPO = Path(__file__).parent.parent.parent
-
-
-def product() -> list[type]:
-    """The resources of the product, without those that other tests declare."""
-    return [cls for cls in resources().values() if not cls.__module__.startswith("tests.")]
 
 
 class Running:
     """Members on loopback, each a process `sdnctl store`."""
 
     def __init__(self, directory: Path) -> None:
-        discover()
         self.directory = directory
         self.remotes: list[str] = []
         self._raft: list[str] = []
@@ -59,7 +52,7 @@ class Running:
         self.start([*argv, *(["--join", ",".join(self._raft)] if self._raft else [])])
         self.remotes.append(f"ssl:{listen}")
         self._raft.append(raft)
-        joined = OvsdbStore(self.remotes[-1], classes=product(), pki=self.pki("api"), timeout=20)
+        joined = OvsdbStore(self.remotes[-1], classes=CLASSES, pki=self.pki("api"), timeout=20)
         with joined.read():
             pass
         joined.close()
@@ -74,7 +67,7 @@ class Running:
 
     def client(self, name: str) -> OvsdbStore:
         """A store with somebody's certificate."""
-        made = OvsdbStore(",".join(self.remotes), classes=product(), pki=self.pki(name), timeout=20)
+        made = OvsdbStore(",".join(self.remotes), classes=CLASSES, pki=self.pki(name), timeout=20)
         self._stores.append(made)
         return made
 
@@ -192,7 +185,7 @@ def test_an_agent_sees_secrets_sealed_only(running: Running) -> None:
 def test_who_has_another_ca_s_certificate_gets_nothing(running: Running, tmp_path: Path) -> None:
     pki.init(tmp_path / "ca")
     pki.issue(tmp_path / "ca", "api", "api", tmp_path / "api")
-    stranger = OvsdbStore(running.remotes[0], classes=product(), pki=tmp_path / "api", timeout=2)
+    stranger = OvsdbStore(running.remotes[0], classes=CLASSES, pki=tmp_path / "api", timeout=2)
     with pytest.raises(StoreError), stranger.read():
         pass
     stranger.close()
@@ -264,10 +257,9 @@ def test_an_incomplete_certificate_is_named(tmp_path: Path) -> None:
 
 def test_a_store_of_the_first_release_keeps_its_elastic_ips() -> None:
     """What a host reports of itself is reported anew; that EIPs name their VPC is filled in."""
-    discover()
     with tempfile.TemporaryDirectory(prefix="sdnctl-u-") as directory:
         data = Path(directory)
-        old = schema.schema(schema.tables(product()), "1.0.0")
+        old = schema.schema(schema.tables(CLASSES), "1.0.0")
         for table in old["tables"].values():
             table["columns"].pop("writer", None)
         for name in ("Doors", "Connection", "RBAC_Role", "RBAC_Permission", "HostStatus"):
@@ -284,7 +276,7 @@ def test_a_store_of_the_first_release_keeps_its_elastic_ips() -> None:
         ]
         made = ["ovsdb-tool", "transact", str(data / "store.db"), json.dumps(["sdnctl", *rows])]
         subprocess.run(made, check=True, capture_output=True)
-        Server(data, classes=product()).prepare()
+        Server(data, classes=CLASSES).prepare()
         query = {"op": "select", "table": "ElasticIp", "where": [], "columns": ["id", "vpc", "writer"]}
         asked = ["ovsdb-tool", "query", str(data / "store.db"), json.dumps(["sdnctl", query])]
         answer = json.loads(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)

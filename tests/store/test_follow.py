@@ -16,7 +16,8 @@ from sdnctl.store.memory import MemoryStore
 from sdnctl.store.ovsdb import OvsdbStore
 from tests.store.mirror import Mirror, contents
 from tests.store.model import STORED, StoreNet, StorePort, StoreSeen, port, put
-from tests.store.service import Service, eventually, service
+from tests.store.service import Service, service
+from tests.waiting import eventually
 
 NETS = [StoreNet(id=f"net-{n}", account=f"account-{n}", key=n) for n in range(4)]
 

@@ -12,7 +12,8 @@ from sdnctl.store import Batch, pace
 from sdnctl.store.ovsdb import OvsdbStore
 from sdnctl.store.tls import connect
 from tests.store.model import STORED, StoreNet, put
-from tests.store.service import Service, eventually, service
+from tests.store.service import Service, service
+from tests.waiting import eventually
 
 NET = StoreNet(id="net-1", account="a", key=1)
 

@@ -17,7 +17,8 @@ from sdnctl.store.ovsdb import OvsdbStore
 from sdnctl.store.server import Server
 from tests.store.mirror import Mirror, contents
 from tests.store.model import STORED, StoreNet, StorePort, StoreSeen, port, put
-from tests.store.service import Cutter, Service, eventually, service
+from tests.store.service import Cutter, Service, service
+from tests.waiting import eventually
 
 NET = StoreNet(id="net-1", account="a", key=1)
 

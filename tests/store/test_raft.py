@@ -18,7 +18,8 @@ from sdnctl.store.ovsdb import OvsdbStore
 from tests.store.cluster import STORED, Cluster, Member, cluster
 from tests.store.mirror import Mirror, contents
 from tests.store.model import StoreNet, StorePort, StoreSeen, port, put
-from tests.store.service import Cutter, eventually
+from tests.store.service import Cutter
+from tests.waiting import eventually
 
 NET = StoreNet(id="net-1", account="first", key=1)
 WRITERS = 2

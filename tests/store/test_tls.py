@@ -12,7 +12,7 @@ from sdnctl.store.ovsdb import OvsdbStore
 from tests.store.cluster import Member, free_port
 from tests.store.mirror import Mirror
 from tests.store.model import STORED, StoreNet, StorePort, port, put
-from tests.store.service import eventually
+from tests.waiting import eventually
 
 NET = StoreNet(id="net-1", account="a", key=1)
 
