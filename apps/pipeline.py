@@ -11,8 +11,7 @@ end         one flow for each reason to drop; its counter counts
 
 from collections.abc import Iterator
 
-from sdnctl.addresses import Ip4
-from sdnctl.feature import Item, always
+from sdnctl.base.addresses import Ip4
 from sdnctl.of.fields import (
     ARP_OP,
     ARP_SHA,
@@ -32,7 +31,8 @@ from sdnctl.of.fields import (
     UDP_SRC,
     VLAN_VID,
 )
-from sdnctl.pipeline import Pipeline, Priority
+from sdnctl.program.feature import Item, always
+from sdnctl.program.pipeline import Pipeline, Priority
 
 PIPELINE = Pipeline()
 

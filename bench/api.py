@@ -22,10 +22,10 @@ from apps.account.model import AccessKey, Account
 from bench.region import Region, put
 from bench.rig import cpu, resident
 from bench.table import milliseconds, show
-from sdnctl import feature
-from sdnctl.addresses import Cidr
-from sdnctl.store.ovsdb import OvsdbStore
-from sdnctl.store.server import Server
+from sdnctl.base.addresses import Cidr
+from sdnctl.program import feature
+from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.store.server.single import Server
 from tests.api.raw import Call
 from tests.api.region import Tenant
 

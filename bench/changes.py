@@ -7,7 +7,7 @@ from typing import Any
 from apps.eip.model import ElasticIp, bind, unbind
 from apps.eni.model import NetworkInterface, mac_of
 from bench.region import PUBLIC, Region
-from sdnctl.addresses import Ip4
+from sdnctl.base.addresses import Ip4
 from sdnctl.store import Txn
 
 SPARES = 10

@@ -12,7 +12,7 @@ from apps.eip.model import ElasticIp, Pool
 from apps.eni.model import NetworkInterface, mac_of
 from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
 from apps.vpc.model import ANYTHING, Subnet, Vpc
-from sdnctl.addresses import Cidr, Ip4
+from sdnctl.base.addresses import Cidr, Ip4
 
 ACCOUNT, KEY, SECRET = "acct-bench", "JDC_BENCH", "BENCHSECRET"
 PUBLIC = Cidr.parse("172.16.0.0/16")

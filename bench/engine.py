@@ -17,14 +17,14 @@ from bench.changes import SPARES, edits, spare_id
 from bench.region import FIRST_OFPORT, HERE, Region, put
 from bench.rig import resident
 from bench.table import milliseconds, show
-from sdnctl.addresses import Ip4
-from sdnctl.engine import Engine
-from sdnctl.feature import discover
-from sdnctl.flight import Flight
-from sdnctl.host import TUNNEL, Binding, Host, LocalPort, LocalTunnel
-from sdnctl.plan import Installed, plan
+from sdnctl.base.addresses import Ip4
+from sdnctl.engine.engine import Engine
+from sdnctl.model.host import TUNNEL, Binding, Host, LocalPort, LocalTunnel
+from sdnctl.program.feature import discover
 from sdnctl.store import Batch, Change
 from sdnctl.store.memory import MemoryStore, everything
+from sdnctl.switch.bundle import Transfer
+from sdnctl.switch.plan import Installed, plan
 
 HOSTS = 50
 ROUNDS = 5
@@ -72,7 +72,7 @@ def load(changes: list[Change]) -> tuple[Engine, float]:
 def encode(engine: Engine) -> float:
     """CPU seconds from flows to the bytes that go into the socket."""
     began = time.process_time()
-    messages = Flight(plan(engine.desired, Installed()), 1, 1).messages()
+    messages = Transfer(plan(engine.desired, Installed()), 1, 1).messages()
     b"".join(messages)
     return time.process_time() - began
 
@@ -90,7 +90,7 @@ def single_changes(store: MemoryStore, region: Region, engine: Engine) -> list[l
         before, began = engine.runs, time.perf_counter()
         touched = engine.apply(batch.changes, strict=True)
         todo = plan(engine.desired, installed, touched)
-        messages = Flight(todo, 1, 1).messages() if not todo.empty else []
+        messages = Transfer(todo, 1, 1).messages() if not todo.empty else []
         took = time.perf_counter() - began
         todo.apply(installed)
         mods = len(todo.adds) + len(todo.deletes)

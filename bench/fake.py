@@ -12,7 +12,7 @@ from sdnctl.of import message
 from sdnctl.of.flow import ALL_BITS, DELETE_STRICT, FLOW_MOD, VERSION
 from sdnctl.of.group import GROUP_MOD
 from sdnctl.of.meter import DELETE, METER_MOD
-from sdnctl.readback import METER_FEATURES
+from sdnctl.switch.readback import METER_FEATURES
 
 MOST_METERS = 1 << 16
 MOST_BYTES = 0xF000  # of one multipart reply

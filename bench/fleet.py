@@ -11,16 +11,16 @@ from functools import partial
 from typing import Any
 
 from bench.fake import FakeSwitch
-from sdnctl.addresses import Ip4, Mac
-from sdnctl.agent import GATHER_S, Agent
-from sdnctl.events import Connected, Event, Received
-from sdnctl.feature import Program
-from sdnctl.packets import Put, Report
-from sdnctl.reach import reach
-from sdnctl.snapshot import Row, Settings, Snapshot
+from sdnctl.agent.agent import GATHER_S, Agent
+from sdnctl.agent.events import Connected, Event, Received
+from sdnctl.agent.reach import reach
+from sdnctl.base.addresses import Ip4, Mac
+from sdnctl.bridge.snapshot import Row, Settings, Snapshot
+from sdnctl.program.feature import Program
+from sdnctl.program.packets import Put, Report
 from sdnctl.store import Batch, Change, Interest, State, Txn
-from sdnctl.store.interest import Wanted
 from sdnctl.store.memory import MemoryStore, everything
+from sdnctl.store.ovsdb.interest import Wanted
 
 UPLINK_OFPORT, TUNNEL_OFPORT, FIRST_OFPORT = 1, 2, 100
 UNDERLAY = Ip4.parse("172.31.0.0")

@@ -23,12 +23,12 @@ from apps.eni.model import NetworkInterface, mac_of
 from bench.region import Region, put
 from bench.rig import resident
 from bench.table import milliseconds, quantile, show
-from sdnctl import feature
-from sdnctl.addresses import Ip4
-from sdnctl.host import Binding
+from sdnctl.base.addresses import Ip4
+from sdnctl.model.host import Binding
+from sdnctl.program import feature
 from sdnctl.store import Txn
-from sdnctl.store.ovsdb import OvsdbStore
-from sdnctl.store.server import Server
+from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.store.server.single import Server
 
 LIVE_S = 600.0
 STABLE_S, LATE_S = 1.5, 0.25

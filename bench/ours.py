@@ -15,10 +15,10 @@ from typing import Any
 from bench.cloud import ACCOUNT, KEY, REAL, SECRET, Cloud
 from bench.region import put
 from bench.single import Changes
-from sdnctl.host import HostStatus
+from sdnctl.model.host import HostStatus
 from sdnctl.store import Batch, Region
-from sdnctl.store.ovsdb import OvsdbStore
-from sdnctl.store.server import Server
+from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.store.server.single import Server
 from tests.api.raw import Call
 from tests.api.region import Tenant
 
@@ -169,7 +169,7 @@ class Side:
     def controller(self) -> None:
         """Start the controller."""
         self._starts += 1
-        argv = [sys.executable, "-m", "sdnctl.controller", "--store", self.server.remote]
+        argv = [sys.executable, "-m", "sdnctl.agent.app", "--store", self.server.remote]
         self.lab.spawn("controller", [*argv, "--ovs-db", f"unix:{self.lab.p('conf.sock')}"])
 
     def _serve(self) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from bench import against, ours, peer
 from bench.machine import machine
-from sdnctl import feature
+from sdnctl.program import feature
 
 RESULTS = Path(__file__).resolve().parent / "results"
 SIZES = (100, 1000, 5000, 10_000)

@@ -13,8 +13,8 @@ from apps.eip.model import ElasticIp, Pool
 from apps.eni.model import NetworkInterface, mac_of
 from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
 from apps.vpc.model import ANYTHING, Subnet, Vpc
-from sdnctl.addresses import Cidr, Ip4, Mac
-from sdnctl.host import UPLINK, LocalPort, LocalUplink
+from sdnctl.base.addresses import Cidr, Ip4, Mac
+from sdnctl.model.host import UPLINK, LocalPort, LocalUplink
 from sdnctl.store import Txn
 
 HERE = "bench-1"

@@ -17,11 +17,11 @@ from types import TracebackType
 from typing import Self
 
 from bench.region import FIRST_OFPORT, HERE, UPLINK_OFPORT, Region
-from sdnctl import feature
-from sdnctl.host import HostStatus
+from sdnctl.model.host import HostStatus
+from sdnctl.program import feature
 from sdnctl.store import Batch
-from sdnctl.store.ovsdb import OvsdbStore
-from sdnctl.store.server import Server
+from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.store.server.single import Server
 from tests.ovs import DummySwitch
 
 UPLINK_PORT = "up0"
@@ -130,7 +130,7 @@ class Rig:
 
     def controller(self) -> subprocess.Popen[bytes]:
         """Start the controller; it serves when ``watch`` says so."""
-        program = [sys.executable, "-m", "sdnctl.controller"]
+        program = [sys.executable, "-m", "sdnctl.agent.app"]
         return self.spawn("controller", [*program, "--store", self.server.remote, "--ovs-db", self.switch.db])
 
     def plug(self, names: Sequence[tuple[str, int, str]]) -> None:

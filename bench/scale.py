@@ -18,7 +18,7 @@ from bench.monitor import FlowMonitor
 from bench.region import FIRST_OFPORT, Region
 from bench.rig import Rig, cpu, peak, resident
 from bench.table import milliseconds, quantile, show
-from sdnctl.host import HostStatus
+from sdnctl.model.host import HostStatus
 from sdnctl.of import message
 from sdnctl.of.fields import IN_PORT
 from sdnctl.of.flow import flow, flow_add

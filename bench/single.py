@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from apps.eni.model import NetworkInterface, mac_of
 from bench.cloud import ACCOUNT, PUBLIC
-from sdnctl.addresses import Ip4
+from sdnctl.base.addresses import Ip4
 from sdnctl.of import message
 from sdnctl.store import Txn
 from tests.ovs import Connection

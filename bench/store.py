@@ -14,11 +14,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from sdnctl.addresses import Cidr, Ip4, Mac
-from sdnctl.model import field, label, number, ref, resource
+from sdnctl.base.addresses import Cidr, Ip4, Mac
+from sdnctl.model.resource import field, label, number, ref, resource
 from sdnctl.store import Batch, Region, Txn
-from sdnctl.store.ovsdb import OvsdbStore
-from sdnctl.store.server import Server
+from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.store.server.single import Server
 
 ROUNDS = 500
 

@@ -19,13 +19,13 @@ import structlog
 from bench.fake import FakeSwitch
 from bench.fleet import FIRST_OFPORT, snapshot
 from bench.rig import cpu, resident
-from sdnctl import feature
-from sdnctl.addresses import Mac
-from sdnctl.core import Core
-from sdnctl.events import Connected
-from sdnctl.feature import Program
-from sdnctl.snapshot import Row
-from sdnctl.store.ovsdb import OvsdbStore
+from sdnctl.agent.events import Connected
+from sdnctl.agent.loop import Loop
+from sdnctl.base.addresses import Mac
+from sdnctl.bridge.snapshot import Row
+from sdnctl.program import feature
+from sdnctl.program.feature import Program
+from sdnctl.store.ovsdb.client import OvsdbStore
 
 STACK_BYTES = 1 << 20
 
@@ -37,7 +37,7 @@ class HostProcess:
         self.number = number
         self.seen = snapshot(number, ports)
         self.store = OvsdbStore(remote, interest={}, timeout=120)
-        self.core = Core(self.store, program, self._dial, lambda peers: None)
+        self.core = Loop(self.store, program, self._dial, lambda peers: None)
         self.switch = FakeSwitch(lambda messages: self.core.received(self.switch, messages))
         self.core.start()
         self.core.put(self.seen)

@@ -8,9 +8,9 @@ import inspect
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 
-from sdnctl.feature import Program, discover
 from sdnctl.of.fields import OxmField
-from sdnctl.pipeline import Pipeline, Table
+from sdnctl.program.feature import Program, discover
+from sdnctl.program.pipeline import Pipeline, Table
 
 HEAD = """# The pipeline
 

@@ -8,11 +8,11 @@ from apps.eip.model import ElasticIp, GatewayNeighbour, Pool
 from apps.eni.model import NetworkInterface, mac_of
 from apps.routing.model import INTERFACE, INTERNET, LOCAL, Route, RouteTable
 from apps.vpc.model import ANYTHING, Subnet, Vpc
-from sdnctl.addresses import Cidr, Ip4, Mac
-from sdnctl.engine import Engine
-from sdnctl.feature import discover
-from sdnctl.host import UPLINK, Binding, Host, LocalPort, LocalUplink
-from sdnctl.plan import Touched
+from sdnctl.base.addresses import Cidr, Ip4, Mac
+from sdnctl.engine.desired import Touched
+from sdnctl.engine.engine import Engine
+from sdnctl.model.host import UPLINK, Binding, Host, LocalPort, LocalUplink
+from sdnctl.program.feature import discover
 from sdnctl.store import Change, Txn
 from sdnctl.store.memory import MemoryStore, everything
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from apps.pipeline import PIPELINE
-from sdnctl.engine import Engine
+from sdnctl.engine.engine import Engine
 from sdnctl.of.text import text
-from sdnctl.pipeline import Names
+from sdnctl.program.pipeline import Names
 
 FOLDER = Path(__file__).parent / "golden"
 NAMES = Names(PIPELINE)

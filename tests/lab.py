@@ -7,12 +7,12 @@ from typing import Self
 
 from apps.eni.model import NetworkInterface
 from apps.pipeline import PIPELINE
-from sdnctl.engine import Engine
-from sdnctl.host import UPLINK, LocalPort, LocalUplink
+from sdnctl.engine.engine import Engine
+from sdnctl.model.host import UPLINK, LocalPort, LocalUplink
 from sdnctl.of.flow import flow_add, flow_delete_strict
 from sdnctl.of.message import bundle
 from sdnctl.of.meter import ADD, DELETE, MODIFY, meter_mod
-from sdnctl.plan import Installed, plan
+from sdnctl.switch.plan import Installed, plan
 from tests.build import Network
 from tests.ovs import DummySwitch
 

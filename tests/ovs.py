@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sdnctl.base.process import die_with
 from sdnctl.of import message
-from sdnctl.process import die_with
 
 BARRIER_XID = 0x7FFF0001
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"

@@ -1,7 +1,7 @@
 """The resources that the product stores, without those that other tests declare for themselves."""
 
-from sdnctl.feature import discover
-from sdnctl.model import meta, resources
+from sdnctl.model.resource import meta, resources
+from sdnctl.program.feature import discover
 
 discover()
 CLASSES = tuple(

@@ -11,7 +11,7 @@ from apps.eip.model import ElasticIp, GatewayNeighbour, Pool
 from apps.eni.model import NetworkInterface
 from apps.routing.model import INTERNET, LOCAL, Route
 from apps.vpc.model import ANYTHING, ROUTER_MAC, Subnet, Vpc
-from sdnctl.host import UPLINK, LocalPort, LocalUplink
+from sdnctl.model.host import UPLINK, LocalPort, LocalUplink
 from tests.build import HERE, Network
 
 R = TypeVar("R")

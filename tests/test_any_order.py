@@ -7,11 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sdnctl.engine import Engine
+from sdnctl.engine.desired import Touched
+from sdnctl.engine.engine import Engine
 from sdnctl.of.flow import Flow
 from sdnctl.of.meter import Meter
-from sdnctl.plan import Installed, Touched, plan
 from sdnctl.store import Change
+from sdnctl.switch.plan import Installed, plan
 from tests.build import HERE, Network
 from tests.networks import NETWORKS
 

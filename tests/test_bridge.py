@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from sdnctl.addresses import Ip4
-from sdnctl.bridge import TUNNEL_PORT, peer_port, ports_wanted
-from sdnctl.snapshot import Settings, Snapshot, wrong
-from sdnctl.vswitch import Vswitch
+from sdnctl.base.addresses import Ip4
+from sdnctl.bridge.setup import TUNNEL_PORT, peer_port, ports_wanted
+from sdnctl.bridge.snapshot import Settings, Snapshot, wrong
+from sdnctl.bridge.vswitch import Vswitch
 from tests.ovs import DummySwitch
 from tests.waiting import eventually
 

@@ -11,21 +11,21 @@ import pytest
 
 from apps.account.model import Account
 from apps.vpc.model import Vpc
-from sdnctl import osken
-from sdnctl.addresses import Cidr
-from sdnctl.agent import Agent
-from sdnctl.controller import Controller
-from sdnctl.errors import FeatureError
-from sdnctl.feature import View, always, assemble, every, feature, packet_in
-from sdnctl.host import Binding, Host, HostStatus, LocalPort
+from sdnctl.agent.agent import Agent
+from sdnctl.agent.app import Controller
+from sdnctl.base.addresses import Cidr
+from sdnctl.base.errors import FeatureError
+from sdnctl.model.host import Binding, Host, HostStatus, LocalPort
 from sdnctl.of import message
 from sdnctl.of.actions import CONTROLLER, load, meter, output
 from sdnctl.of.fields import IN_PORT, IP_DST, REG
 from sdnctl.of.flow import NO_BUFFER, VERSION, Flow
 from sdnctl.of.meter import Meter
-from sdnctl.packets import PacketIn, PacketOut, Put
-from sdnctl.pipeline import Pipeline, Priority, goto
+from sdnctl.program.feature import View, always, assemble, every, feature, packet_in
+from sdnctl.program.packets import PacketIn, PacketOut, Put
+from sdnctl.program.pipeline import Pipeline, Priority, goto
 from sdnctl.store.memory import MemoryStore
+from sdnctl.switch import connection
 from tests.build import Network
 from tests.ovs import DummySwitch
 from tests.waiting import eventually
@@ -86,7 +86,7 @@ class Running:
     def __init__(self, switch: DummySwitch, store: MemoryStore, **settings: Any) -> None:
         self.store = store
         given = {"program": PROGRAM} | settings
-        self.app: Controller = osken.run(Controller, store=lambda: store, ovs_db=switch.db, **given)
+        self.app: Controller = connection.run(Controller, store=lambda: store, ovs_db=switch.db, **given)
 
     @property
     def agent(self) -> Agent:
@@ -103,7 +103,7 @@ class Running:
         return self
 
     def __exit__(self, *_: object) -> None:
-        osken.stop()
+        connection.stop()
 
 
 @pytest.fixture

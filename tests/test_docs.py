@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from sdnctl.docs import page
-from sdnctl.feature import assemble, feature, packet_in
 from sdnctl.of.fields import IP_DST, REG
-from sdnctl.pipeline import Pipeline
+from sdnctl.program.feature import assemble, feature, packet_in
+from sdnctl.program.pipeline import Pipeline
 
 REPO = Path(__file__).parent.parent
 

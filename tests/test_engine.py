@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from sdnctl.engine import Engine
-from sdnctl.errors import FeatureError
-from sdnctl.feature import Announce, Item, Reported, View, always, assemble
+from sdnctl.base.errors import FeatureError
+from sdnctl.engine.engine import Engine
 from sdnctl.of.actions import output
 from sdnctl.of.group import Group
 from sdnctl.of.meter import Meter
-from sdnctl.packets import Drop, PacketIn, PacketOut, Put
-from sdnctl.plan import Installed, plan
+from sdnctl.program.feature import Announce, Item, Reported, View, always, assemble
+from sdnctl.program.packets import Drop, PacketIn, PacketOut, Put
 from sdnctl.store import Change
+from sdnctl.switch.plan import Installed, plan
 from tests.toys import (
     ASK,
     ASK_NOBODY,

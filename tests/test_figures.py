@@ -6,7 +6,7 @@ import pytest
 
 from apps.bandwidth.model import inbound_id, outbound_id
 from apps.eip.model import ElasticIp
-from sdnctl.figures import Figures, Histogram, Metered, Tally
+from sdnctl.agent.counters import Histogram, Metered, SwitchCounters, Tally
 from sdnctl.of.message import MULTIPART_REPLY, kind_of
 from sdnctl.of.meter import ADD, DELETE, MODIFY, Meter, meter_mod
 from sdnctl.store import Change
@@ -20,7 +20,7 @@ def live() -> Iterator[Live]:
         yield made
 
 
-def read(live: Live, figures: Figures) -> None:
+def read(live: Live, figures: SwitchCounters) -> None:
     """One reading, as the agent carries it."""
     with live.switch.connect() as wire:
         for reply in wire.ask(figures.ask(0.0)):
@@ -48,7 +48,7 @@ def test_a_tally_adds_up_what_begins_again() -> None:
 
 
 def test_a_change_is_timed_from_its_arrival_to_its_confirmation() -> None:
-    figures = Figures(elastic().engine())
+    figures = SwitchCounters(elastic().engine())
     figures.arrived(4, 10.0)
     figures.arrived(5, 10.5)
     figures.arrived(6, 10.6)
@@ -66,7 +66,7 @@ def test_a_histogram_counts_what_is_equal_to_a_bound_below_it() -> None:
 
 
 def test_an_elastic_ip_is_counted_by_direction_through_changes_of_its_meter(live: Live) -> None:
-    figures = Figures(live.engine)
+    figures = SwitchCounters(live.engine)
     eip = live.network.store.state.get(ElasticIp, "fip-a")
     assert eip is not None
     out = Metered("eip", "fip-a", "out", "bandwidth.bandwidth")
@@ -88,7 +88,7 @@ def test_an_elastic_ip_is_counted_by_direction_through_changes_of_its_meter(live
 
 
 def test_a_deleted_elastic_ip_is_forgotten(live: Live) -> None:
-    figures = Figures(live.engine)
+    figures = SwitchCounters(live.engine)
     read(live, figures)
     eip = live.network.store.state.get(ElasticIp, "fip-a")
     live.take(Change(ElasticIp, "fip-a", eip, None))
@@ -98,7 +98,7 @@ def test_a_deleted_elastic_ip_is_forgotten(live: Live) -> None:
 
 
 def test_drops_are_counted_by_reason(live: Live) -> None:
-    figures = Figures(live.engine)
+    figures = SwitchCounters(live.engine)
     for _ in range(2):
         ping(live, source="10.9.9.9")
     live.switch.appctl("revalidator/wait")
@@ -108,7 +108,7 @@ def test_drops_are_counted_by_reason(live: Live) -> None:
 
 
 def test_an_answer_to_an_older_question_is_passed_over(live: Live) -> None:
-    figures = Figures(live.engine)
+    figures = SwitchCounters(live.engine)
     with live.switch.connect() as wire:
         old = wire.ask(figures.ask(0.0))
     figures.ask(5.0)

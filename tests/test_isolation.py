@@ -6,7 +6,7 @@ import pytest
 
 from apps.eni.model import NetworkInterface
 from apps.vpc.model import ROUTER_MAC
-from sdnctl.host import LocalPort
+from sdnctl.model.host import LocalPort
 from tests.lab import Lab
 from tests.networks import NETWORKS
 

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from sdnctl.addresses import Ip4, Mac
-from sdnctl.feature import discover
-from sdnctl.model import field, label, meta, named, referrers, resource, resources
+from sdnctl.base.addresses import Ip4, Mac
+from sdnctl.model.resource import field, label, meta, named, referrers, resource, resources
+from sdnctl.program.feature import discover
 from sdnctl.store import Change, State
 from tests.toys import Toy, ToyGroup, ToyPart, ToySeen, came, toy, went
 

@@ -9,9 +9,9 @@ import pytest
 from os_ken.controller.handler import DEAD_DISPATCHER, MAIN_DISPATCHER
 from os_ken.lib import hub
 
-from sdnctl import osken
 from sdnctl.of import message
-from sdnctl.osken import Datapath
+from sdnctl.switch import connection
+from sdnctl.switch.connection import Datapath
 
 
 class Line:
@@ -66,7 +66,7 @@ def test_sending_never_blocks(line: Line) -> None:
 
 
 def test_a_reader_that_stopped_is_given_up(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(osken, "STALLED_S", 0.1)
+    monkeypatch.setattr(connection, "STALLED_S", 0.1)
     line.datapath.send(bytes(5_000_000))
     assert line.over()
     assert line.datapath.state == DEAD_DISPATCHER
@@ -106,9 +106,9 @@ def test_the_other_end_hanging_up_ends_both_loops(line: Line) -> None:
 
 
 def test_nobody_there_is_no_error() -> None:
-    osken.dial("/nonexistent/br-int.mgmt", lambda link, messages: None)
+    connection.dial("/nonexistent/br-int.mgmt", lambda link, messages: None)
 
 
 def test_an_exception_of_a_handler_is_not_the_end_of_its_thread() -> None:
-    osken.repair()
+    connection.repair()
     assert not issubclass(hub.TaskExit, Exception)

@@ -11,7 +11,7 @@ from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Packet as Judge
 from scapy.packet import Raw
 
-from sdnctl.addresses import Ip4, Mac
+from sdnctl.base.addresses import Ip4, Mac
 from sdnctl.packet import (
     BROADCAST,
     DhcpType,

@@ -8,7 +8,7 @@ from apps.pipeline import PIPELINE, drop
 from sdnctl.of.actions import load, output, set_field
 from sdnctl.of.fields import ETH_TYPE, IP_DST, IP_PROTO, REG, UDP_DST, VLAN_VID
 from sdnctl.of.meter import Meter
-from sdnctl.pipeline import (
+from sdnctl.program.pipeline import (
     FIRST_TENANT_METER,
     TABLES_PER_STAGE,
     Names,
@@ -155,7 +155,7 @@ def test_misses_and_punts_follow_from_the_declaration(shape: Shape) -> None:
 
 def test_the_real_one_ends_every_packet() -> None:
     """Every table of the product says what becomes of a packet that it does not match."""
-    from sdnctl.feature import discover
+    from sdnctl.program.feature import discover
 
     discover()
     flows, _ = PIPELINE.misses(drop)

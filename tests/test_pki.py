@@ -8,9 +8,9 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from sdnctl import pki
-from sdnctl.problem import Problem, Usage
-from sdnctl.store import seal
+from sdnctl.base.problem import Problem, Usage
+from sdnctl.region import pki
+from sdnctl.store.ovsdb import seal
 
 
 @pytest.fixture

@@ -3,10 +3,11 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sdnctl.engine.desired import Desired, Touched
 from sdnctl.of.flow import Flow
 from sdnctl.of.group import Group
 from sdnctl.of.meter import Meter
-from sdnctl.plan import Desired, Installed, Plan, Touched, plan
+from sdnctl.switch.plan import Installed, Plan, plan
 from tests.toys import flow
 
 

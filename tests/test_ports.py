@@ -3,8 +3,8 @@
 import queue
 from collections.abc import Callable
 
-from sdnctl.snapshot import Snapshot
-from sdnctl.vswitch import Vswitch
+from sdnctl.bridge.snapshot import Snapshot
+from sdnctl.bridge.vswitch import Vswitch
 from tests.ovs import DummySwitch
 
 

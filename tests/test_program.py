@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from sdnctl.host import Binding, HostStatus
-from sdnctl.model import meta
+from sdnctl.model.host import Binding, HostStatus
+from sdnctl.model.resource import meta
 from sdnctl.store import Batch, Region, Txn
-from sdnctl.store.ovsdb import OvsdbStore
-from sdnctl.store.server import Server
+from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.store.server.single import Server
 from tests.build import HERE, Network
 from tests.ovs import DummySwitch
 from tests.product import CLASSES
@@ -26,7 +26,7 @@ OSKEN = """
 from os_ken import cfg
 from os_ken.base.app_manager import AppManager
 cfg.CONF(args=[], project="os_ken", default_config_files=[], default_config_dirs=[])
-AppManager.run_apps(["sdnctl.controller"])
+AppManager.run_apps(["sdnctl.agent.app"])
 """
 
 
@@ -92,7 +92,7 @@ class Process:
 
     def __init__(self, site: Site, *command: str) -> None:
         self.log = site.data / f"controller-{time.monotonic_ns()}.log"
-        given = command or ("-m", "sdnctl.controller", "--store", site.server.remote, "--ovs-db", site.switch.db)
+        given = command or ("-m", "sdnctl.agent.app", "--store", site.server.remote, "--ovs-db", site.switch.db)
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, *given],
@@ -190,5 +190,5 @@ def test_os_ken_s_own_manager_can_load_it(site: Site) -> None:
 
 
 def test_without_settings_it_says_what_is_missing() -> None:
-    done = subprocess.run([sys.executable, "-m", "sdnctl.controller"], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "sdnctl.agent.app"], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "--store" in done.stderr

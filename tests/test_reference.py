@@ -12,10 +12,10 @@ from apps.eip.model import ElasticIp, GatewayNeighbour
 from apps.eni.model import NetworkInterface
 from apps.routing.model import Route
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
-from sdnctl.addresses import Cidr, Ip4, Mac
-from sdnctl.host import UPLINK, LocalPort, LocalUplink
-from sdnctl.plan import Installed
+from sdnctl.base.addresses import Cidr, Ip4, Mac
+from sdnctl.model.host import UPLINK, LocalPort, LocalUplink
 from sdnctl.store import Txn
+from sdnctl.switch.plan import Installed
 from tests.apps.live import QuickSwitch
 from tests.build import ELSEWHERE, HERE, Network
 from tests.lab import Lab

@@ -12,12 +12,12 @@ from apps.eni.model import NetworkInterface, mac_of
 from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
 from apps.vpc.model import ANYTHING, Subnet, Vpc
 from bench.fleet import Fleet, Node, host_id, settings_of
-from sdnctl.addresses import Cidr, Ip4
-from sdnctl.feature import discover
-from sdnctl.host import Binding, Host
-from sdnctl.plan import Installed, plan
+from sdnctl.base.addresses import Cidr, Ip4
+from sdnctl.model.host import Binding, Host
+from sdnctl.program.feature import discover
 from sdnctl.store import Txn
 from sdnctl.store.memory import MemoryStore
+from sdnctl.switch.plan import Installed, plan
 
 HOSTS, PORTS, SUBNETS = 50, 10_000, 40
 LOOKED_AT = (0, 1, 2)

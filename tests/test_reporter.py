@@ -7,10 +7,10 @@ from typing import TypeVar
 
 import pytest
 
-from sdnctl.errors import StoreError
-from sdnctl.host import Binding, Host, HostStatus
-from sdnctl.packets import Drop, Put
-from sdnctl.reporter import Reporter
+from sdnctl.agent.reporter import Reporter
+from sdnctl.base.errors import StoreError
+from sdnctl.model.host import Binding, Host, HostStatus
+from sdnctl.program.packets import Drop, Put
 from sdnctl.store import Txn
 from sdnctl.store.memory import MemoryStore
 from tests.build import ELSEWHERE, HERE, Network

@@ -11,13 +11,14 @@ from apps.account.model import Account
 from apps.eip.model import ElasticIp
 from apps.eni.model import NetworkInterface, mac_of
 from apps.vpc.model import Subnet, Vpc
-from sdnctl.addresses import Ip4
-from sdnctl.engine import Engine
-from sdnctl.graph import Unit
-from sdnctl.host import Binding, LocalPort
-from sdnctl.model import meta
-from sdnctl.plan import Installed, Touched, plan
+from sdnctl.base.addresses import Ip4
+from sdnctl.engine.desired import Touched
+from sdnctl.engine.engine import Engine
+from sdnctl.engine.graph import Unit
+from sdnctl.model.host import Binding, LocalPort
+from sdnctl.model.resource import meta
 from sdnctl.store import Change
+from sdnctl.switch.plan import Installed, plan
 from tests.build import ELSEWHERE, HERE, Network
 
 PORTS, LOCAL, SUBNETS = 10_000, 200, 10

@@ -7,15 +7,15 @@ from itertools import pairwise
 
 import pytest
 
+from sdnctl.engine.desired import Desired, Touched
 from sdnctl.of import message
 from sdnctl.of.actions import Action, Instruction, group, meter, output
 from sdnctl.of.fields import IN_PORT, REG
 from sdnctl.of.flow import OURS, VERSION, Flow, flow
 from sdnctl.of.group import Group, bucket
 from sdnctl.of.meter import Meter
-from sdnctl.packets import PacketOut
-from sdnctl.plan import Desired, Touched
-from sdnctl.session import Announce, Command, Confirmed, Note, Reconnect, Refused, Send, Session
+from sdnctl.program.packets import PacketOut
+from sdnctl.switch.session import Announce, Command, Confirmed, Note, Reconnect, Refused, Send, Session
 from tests.ovs import Connection, DummySwitch
 
 FLOW_MOD, GROUP_MOD, METER_MOD = 14, 15, 29

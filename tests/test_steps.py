@@ -1,10 +1,10 @@
 """The output of ofproto/trace, read: fields that actions write, slices, several actions, what is not understood."""
 
-from sdnctl.addresses import Ip4, Mac
+from sdnctl.base.addresses import Ip4, Mac
 from sdnctl.of.actions import CONTROLLER, IN_PORT
 from sdnctl.of.fields import ETH_DST, ETH_TYPE, IP_DST, IP_PROTO, IP_SRC, IP_TTL, REG, UDP_DST
 from sdnctl.of.fields import IN_PORT as CAME_IN
-from sdnctl.steps import flow_text, read
+from sdnctl.trace.ofproto import flow_text, read
 
 SAID = """Flow: udp,in_port=1
 

@@ -42,8 +42,8 @@ def supervising(directory: Path, **programs: str) -> Iterator[subprocess.Popen[s
     source = f"""
         import sys
         from pathlib import Path
-        from sdnctl import log
-        from sdnctl.supervisor import Hopeless, Spec, Supervisor
+        from sdnctl.base import log
+        from sdnctl.region.supervisor import Hopeless, Spec, Supervisor
         log.to_stderr()
         here = Path({str(directory)!r})
         say = lambda line: print(line, flush=True)
@@ -136,7 +136,7 @@ def test_a_child_that_never_starts_is_reported_with_its_last_words(tmp_path: Pat
 
 
 def test_starting_again_takes_longer_each_time_and_never_long(tmp_path: Path) -> None:
-    from sdnctl.supervisor import BACKOFF_MAX_S, Child, Spec
+    from sdnctl.region.supervisor import BACKOFF_MAX_S, Child, Spec
 
     child = Child(Spec("x", list, tmp_path / "x.log"))
     waits = []

@@ -9,14 +9,14 @@ import pytest
 
 from apps.trace.api import TraceFlow, trace_flow
 from sdnctl.api.view import Caller, View
-from sdnctl.errors import IntentError
-from sdnctl.feature import discover
-from sdnctl.host import UPLINK, Host, LocalUplink
+from sdnctl.base.errors import IntentError
+from sdnctl.model.host import UPLINK, Host, LocalUplink
 from sdnctl.of.fields import IN_PORT
 from sdnctl.of.text import text
-from sdnctl.steps import read
-from sdnctl.story import Question, Story, for_account, tell
-from sdnctl.tracer import run
+from sdnctl.program.feature import discover
+from sdnctl.trace.ofproto import read
+from sdnctl.trace.tracer import run
+from sdnctl.trace.words import Question, Story, for_account, tell
 from tests.build import ELSEWHERE, HERE, Network
 from tests.golden import NAMES
 from tests.lab import Lab

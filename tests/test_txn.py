@@ -10,9 +10,9 @@ from apps.eip.model import ElasticIp
 from apps.eni.model import NetworkInterface, free
 from apps.routing.model import Route, RouteTable
 from apps.vpc.model import Subnet, Vpc
-from sdnctl.addresses import Ip4
-from sdnctl.errors import IntentError
-from sdnctl.host import Binding
+from sdnctl.base.addresses import Ip4
+from sdnctl.base.errors import IntentError
+from sdnctl.model.host import Binding
 from sdnctl.store import Change, Region, State, Txn
 from sdnctl.store.memory import MemoryStore
 from sdnctl.store.txn import Hints

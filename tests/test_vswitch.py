@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sdnctl.addresses import Mac
-from sdnctl.snapshot import Row, Snapshot, chosen
-from sdnctl.vswitch import Vswitch, kernel_datapath, rundir_of
+from sdnctl.base.addresses import Mac
+from sdnctl.bridge.snapshot import Row, Snapshot, chosen
+from sdnctl.bridge.vswitch import Vswitch, kernel_datapath, rundir_of
 from tests.ovs import DummySwitch
 
 A = Row("tap-a", 1, "port-a", Mac(1))

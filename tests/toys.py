@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sdnctl import feature as f
-from sdnctl.engine import Engine
-from sdnctl.feature import Announce, Feature, Item, Placed, Program, Reported, View, assemble, placed
-from sdnctl.model import field as plain
-from sdnctl.model import label, number, ref, resource
+from sdnctl.engine.desired import Touched
+from sdnctl.engine.engine import Engine
+from sdnctl.model.resource import field as plain
+from sdnctl.model.resource import label, number, ref, resource
 from sdnctl.of.actions import Action, output
 from sdnctl.of.fields import REG
 from sdnctl.of.flow import Flow
-from sdnctl.packets import PacketIn, PacketOut, Put
-from sdnctl.pipeline import Pipeline, Priority
-from sdnctl.plan import Touched
+from sdnctl.program import feature as f
+from sdnctl.program.feature import Announce, Feature, Item, Placed, Program, Reported, View, assemble, placed
+from sdnctl.program.packets import PacketIn, PacketOut, Put
+from sdnctl.program.pipeline import Pipeline, Priority
 from sdnctl.store import Change
 
 SHAPE = Pipeline()

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
-from sdnctl.process import die_with
+from sdnctl.base.process import die_with
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdnctl.pki import init, issue
+from sdnctl.region.pki import init, issue
 from topologies.cloud import Cloud
 from topologies.customer import Customer
 from topologies.fabric import Fabric

@@ -9,7 +9,7 @@ from sdnctl.api import quota
 from sdnctl.api.registry import operator
 from sdnctl.api.schema import Json, Name, Request, Whole, iso
 from sdnctl.api.view import View, Writer, new_access_key, new_secret
-from sdnctl.errors import IntentError
+from sdnctl.base.errors import IntentError
 
 MAX_KEYS = 5
 Limits = dict[Annotated[str, Field(max_length=64)], Annotated[Whole, Field(ge=0, le=1_000_000)]]

@@ -1,6 +1,6 @@
 """An account owns resources and signs its requests with access keys; one account never sees another's."""
 
-from sdnctl.model import label, ref, resource, secret
+from sdnctl.model.resource import label, ref, resource, secret
 
 
 @resource(prefix="acct")

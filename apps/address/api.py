@@ -10,14 +10,14 @@ from pydantic import Field
 from apps.eip.model import ElasticIp, unbind
 from apps.eni.model import NetworkInterface, claimed, free
 from apps.vpc.model import Subnet
-from sdnctl.addresses import Ip4
 from sdnctl.api import quota
 from sdnctl.api.charge import PREPAID
 from sdnctl.api.listing import Filter, Key, Listing, choose, constant, paged
 from sdnctl.api.registry import operation
 from sdnctl.api.schema import Address, Addresses, Block, Id, Json, Request, Whole
 from sdnctl.api.view import View, Writer
-from sdnctl.errors import IntentError
+from sdnctl.base.addresses import Ip4
+from sdnctl.base.errors import IntentError
 
 ITEM = "/regions/{regionId}/networkInterfaces/{networkInterfaceId}"
 MOST_AT_ONCE = 1000

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from apps.bandwidth.model import meters, outbound_id
 from apps.eip.model import ElasticIp
 from apps.gateway.model import served_here
-from sdnctl.feature import Item, View, counts, feature, placed
 from sdnctl.of.meter import Meter
+from sdnctl.program.feature import Item, View, counts, feature, placed
 
 
 @feature(each=ElasticIp, within=placed("port", test=served_here))

@@ -5,7 +5,7 @@ Outbound it is what the tenant ordered, inbound at least 10 Mbit/s, counted as o
 
 from apps.eip.model import INBOUND_FLOOR_MBPS, ElasticIp
 from sdnctl.of.meter import Meter
-from sdnctl.pipeline import FIRST_TENANT_METER
+from sdnctl.program.pipeline import FIRST_TENANT_METER
 
 METERED_KBPS_PER_MBPS = 984
 """A line spends 1538 bytes on a full frame, of which a meter sees 1514: no preamble, checksum or gap (IEEE 802.3)."""

@@ -6,14 +6,14 @@ from apps.dhcp.model import CLIENT_PORT, DEFAULT_DNS, EVERYBODY, LEASE_SECONDS, 
 from apps.eni.model import NetworkInterface, known_by_key
 from apps.pipeline import ASK_DHCP, PORT, SERVICE, VPC
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc, vpc_here
-from sdnctl.addresses import Ip4
-from sdnctl.feature import Item, View, always, feature, packet_in, placed, says
+from sdnctl.base.addresses import Ip4
 from sdnctl.of.actions import output
 from sdnctl.of.fields import IP_DST, UDP_DST, UDP_SRC
 from sdnctl.packet import DhcpRequest, DhcpType, dhcp_reply, parse_dhcp
-from sdnctl.packets import PacketIn, PacketOut
-from sdnctl.pipeline import Priority, goto
-from sdnctl.steps import Step
+from sdnctl.program.feature import Item, View, always, feature, packet_in, placed, says
+from sdnctl.program.packets import PacketIn, PacketOut
+from sdnctl.program.pipeline import Priority, goto
+from sdnctl.program.step import Step
 
 
 @always

@@ -1,8 +1,8 @@
 """DHCP tells an instance what its interface already is; nothing is leased that the API did not assign."""
 
-from sdnctl.addresses import Ip4
-from sdnctl.feature import View
-from sdnctl.host import TUNNEL, LocalTunnel
+from sdnctl.base.addresses import Ip4
+from sdnctl.model.host import TUNNEL, LocalTunnel
+from sdnctl.program.feature import View
 
 LEASE_SECONDS = 24 * 3600
 MTU = 1500

@@ -16,7 +16,6 @@ from apps.gateway.model import EipHolder, server_in
 from apps.ippool.model import ElasticIpPool
 from apps.routing.model import INTERNET, Route
 from apps.vpc.model import Subnet
-from sdnctl.addresses import Cidr
 from sdnctl.api import quota
 from sdnctl.api.charge import MOST_MBPS_BY_USAGE, PREPAID, USAGE, ElasticIpSpec, Mbps, ordered, show_charge
 from sdnctl.api.listing import Filtered, Key, Listing, answer, attribute, choose, constant, oldest_first, reference
@@ -24,8 +23,9 @@ from sdnctl.api.registry import operation, operator
 from sdnctl.api.schema import Address, Block, Id, Json, Name, Request, Tags, Whole, iso, show_tags, tag_dict
 from sdnctl.api.standing import standing
 from sdnctl.api.view import View, Writer
-from sdnctl.errors import IntentError
-from sdnctl.host import Binding, HostStatus
+from sdnctl.base.addresses import Cidr
+from sdnctl.base.errors import IntentError
+from sdnctl.model.host import Binding, HostStatus
 
 NEVER_PUBLIC = tuple(Cidr.parse(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3"))
 Cells = Callable[[Json], tuple[str, ...]]

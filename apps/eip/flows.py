@@ -37,10 +37,9 @@ from apps.pipeline import (
 )
 from apps.routing.model import leads_to_internet
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
-from sdnctl.addresses import Ip4
-from sdnctl.feature import Announce, Item, View, always, every, feature, packet_in, placed, says
-from sdnctl.host import UPLINK as UPLINK_ID
-from sdnctl.host import LocalUplink, Peer
+from sdnctl.base.addresses import Ip4
+from sdnctl.model.host import UPLINK as UPLINK_ID
+from sdnctl.model.host import LocalUplink, Peer
 from sdnctl.of.actions import IN_PORT as BACK
 from sdnctl.of.actions import dec_ttl, meter, move, output, resubmit, set_field
 from sdnctl.of.fields import (
@@ -64,9 +63,10 @@ from sdnctl.of.fields import (
     VLAN_VID,
 )
 from sdnctl.packet import arp_request, gratuitous_arp, icmp_error, nat_icmp_error, parse, quoted
-from sdnctl.packets import PacketIn, PacketOut, Put, Report
-from sdnctl.pipeline import Priority, goto
-from sdnctl.steps import Step
+from sdnctl.program.feature import Announce, Item, View, always, every, feature, packet_in, placed, says
+from sdnctl.program.packets import PacketIn, PacketOut, Put, Report
+from sdnctl.program.pipeline import Priority, goto
+from sdnctl.program.step import Step
 
 REQUEST, REPLY = 1, 2
 TIME_EXCEEDED = 11

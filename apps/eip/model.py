@@ -6,9 +6,9 @@ from dataclasses import replace
 from apps.eni.model import NetworkInterface
 from apps.gateway.model import intend
 from apps.ippool.model import ElasticIpPool
-from sdnctl.addresses import Cidr, Ip4, Mac
-from sdnctl.errors import IntentError
-from sdnctl.model import field, label, number, ref, resource
+from sdnctl.base.addresses import Cidr, Ip4, Mac
+from sdnctl.base.errors import IntentError
+from sdnctl.model.resource import field, label, number, ref, resource
 from sdnctl.store import Txn
 
 INBOUND_FLOOR_MBPS = 10

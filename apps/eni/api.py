@@ -10,7 +10,6 @@ from apps.eni.model import OUI, NetworkInterface, mac_of, new_interface
 from apps.instance.model import MOST_QUEUES, Instance, check_queues, queues_of
 from apps.routing.model import check_unrouted
 from apps.vpc.model import Subnet
-from sdnctl.addresses import Ip4, Mac
 from sdnctl.api import quota
 from sdnctl.api.listing import Key, Listing, answer, attribute, constant, reference
 from sdnctl.api.registry import operation
@@ -31,7 +30,8 @@ from sdnctl.api.schema import (
     tag_dict,
 )
 from sdnctl.api.view import View, Writer
-from sdnctl.errors import IntentError
+from sdnctl.base.addresses import Ip4, Mac
+from sdnctl.base.errors import IntentError
 
 MOST_GROUPS = 5
 OUI_BITS = 24

@@ -19,8 +19,7 @@ from apps.pipeline import (
     drop,
 )
 from apps.vpc.model import Subnet, Vpc
-from sdnctl.feature import Item, Reported, View, always, feature, says
-from sdnctl.host import Binding, LocalPort
+from sdnctl.model.host import Binding, LocalPort
 from sdnctl.of.actions import load, output, set_field
 from sdnctl.of.fields import (
     ARP_SHA,
@@ -37,8 +36,9 @@ from sdnctl.of.fields import (
     VLAN_VID,
     OxmField,
 )
-from sdnctl.pipeline import Priority, goto
-from sdnctl.steps import Step
+from sdnctl.program.feature import Item, Reported, View, always, feature, says
+from sdnctl.program.pipeline import Priority, goto
+from sdnctl.program.step import Step
 
 
 @always

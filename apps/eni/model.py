@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from apps.vpc.model import Subnet
-from sdnctl.addresses import Ip4, Mac
-from sdnctl.errors import IntentError
-from sdnctl.feature import View
-from sdnctl.host import Binding, LocalPort
-from sdnctl.model import field, label, number, ref, resource
+from sdnctl.base.addresses import Ip4, Mac
+from sdnctl.base.errors import IntentError
+from sdnctl.model.host import Binding, LocalPort
+from sdnctl.model.resource import field, label, number, ref, resource
+from sdnctl.program.feature import View
 from sdnctl.store import Txn
 
 OUI = 0xFA163E000000

@@ -32,13 +32,13 @@ from apps.overlay.model import KEY_BITS, endpoint, through, to_host, watched
 from apps.pipeline import ANOTHER_HOST, ORIGIN, PORT, RESOLVE, SNAT, VPC
 from apps.routing.model import leads_to_internet
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
-from sdnctl.feature import Item, Reported, View, every, feature, placed, says
-from sdnctl.host import TUNNEL, Binding, Host, HostStatus, LocalPeer, LocalTunnel, Peer
+from sdnctl.model.host import TUNNEL, Binding, Host, HostStatus, LocalPeer, LocalTunnel, Peer
 from sdnctl.of.actions import move, set_field
 from sdnctl.of.fields import ETH_DST, IN_PORT, IP_SRC, TUN_ID, VLAN_VID
-from sdnctl.packets import Drop, PacketOut, Put, Report
-from sdnctl.pipeline import Priority, goto
-from sdnctl.steps import Step
+from sdnctl.program.feature import Item, Reported, View, every, feature, placed, says
+from sdnctl.program.packets import Drop, PacketOut, Put, Report
+from sdnctl.program.pipeline import Priority, goto
+from sdnctl.program.step import Step
 
 LOOK_SECONDS = 0.25
 DOWN_LOOKS = 3

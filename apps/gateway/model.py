@@ -9,10 +9,10 @@ from typing import Protocol, TypeVar
 
 from apps.eni.model import NetworkInterface, plugged_in
 from apps.overlay.model import endpoint, watched
-from sdnctl.addresses import Ip4
-from sdnctl.feature import Item, Reported, View
-from sdnctl.host import TUNNEL, UPLINK, Binding, Host, LocalPeer, LocalTunnel, LocalUplink
-from sdnctl.model import field, ref, resource
+from sdnctl.base.addresses import Ip4
+from sdnctl.model.host import TUNNEL, UPLINK, Binding, Host, LocalPeer, LocalTunnel, LocalUplink
+from sdnctl.model.resource import field, ref, resource
+from sdnctl.program.feature import Item, Reported, View
 from sdnctl.store import Txn
 
 R = TypeVar("R")

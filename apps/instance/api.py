@@ -11,7 +11,6 @@ from apps.eni.model import NetworkInterface, detached, new_interface
 from apps.instance.model import INSTANCE_TYPES, MOST_QUEUES, Instance, InstanceType, check_queues, queues_of
 from apps.routing.model import check_unrouted
 from apps.vpc.model import Subnet
-from sdnctl.addresses import Ip4
 from sdnctl.api import quota
 from sdnctl.api.charge import PREPAID, ChargeSpec, ElasticIpSpec, expiry, ordered, show_charge
 from sdnctl.api.listing import Filtered, Key, Listing, answer, attribute, choose, constant, reference
@@ -34,7 +33,8 @@ from sdnctl.api.schema import (
     tag_dict,
 )
 from sdnctl.api.view import View, Writer
-from sdnctl.errors import IntentError
+from sdnctl.base.addresses import Ip4
+from sdnctl.base.errors import IntentError
 
 PRIMARY = 1
 SECONDARY_INDEXES = range(2, 9)

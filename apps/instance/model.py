@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from apps.multi_queue.model import queues_for
-from sdnctl.errors import IntentError
-from sdnctl.model import field, label, ref, resource
+from sdnctl.base.errors import IntentError
+from sdnctl.model.resource import field, label, ref, resource
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from pydantic import Field, model_validator
 
 from apps.eip.model import ElasticIp, Pool, reserved, usable
 from apps.ippool.model import ElasticIpPool
-from sdnctl.addresses import Cidr, Ip4
 from sdnctl.api import quota
 from sdnctl.api.charge import USAGE, show_charge
 from sdnctl.api.listing import Listing, answer, attribute, choose, constant, paged, reference
 from sdnctl.api.registry import operation
 from sdnctl.api.schema import Block, Id, Json, Model, Name, Request, Tags, Text, Whole, iso, show_tags, tag_dict
 from sdnctl.api.view import View, Writer
-from sdnctl.errors import IntentError
+from sdnctl.base.addresses import Cidr, Ip4
+from sdnctl.base.errors import IntentError
 
 PATH, ITEM = "/regions/{regionId}/elasticIpPool/", "/regions/{regionId}/elasticIpPool/{elasticIpPoolId}"
 LARGEST, SMALLEST = 24, 30

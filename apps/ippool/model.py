@@ -1,7 +1,7 @@
 """A tenant may keep a block of public addresses for itself, to give them out one by one."""
 
-from sdnctl.addresses import Cidr
-from sdnctl.model import field, label, ref, resource
+from sdnctl.base.addresses import Cidr
+from sdnctl.model.resource import field, label, ref, resource
 
 
 @resource(prefix="eippool")

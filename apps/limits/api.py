@@ -11,7 +11,7 @@ from sdnctl.api.quota import Quota
 from sdnctl.api.registry import operation
 from sdnctl.api.schema import Id, Json, Request
 from sdnctl.api.view import View
-from sdnctl.errors import IntentError
+from sdnctl.base.errors import IntentError
 
 # What the public API counts and this region has none of.
 NOT_SERVED = frozenset(

@@ -20,7 +20,6 @@ from apps.pipeline import (
     drop,
 )
 from apps.vpc.model import Vpc, vpc_here
-from sdnctl.feature import Item, View, always, feature, placed, says
 from sdnctl.of.actions import IN_PORT, move, output, set_field
 from sdnctl.of.fields import (
     ARP_OP,
@@ -35,8 +34,9 @@ from sdnctl.of.fields import (
     ETH_TYPE_IP,
     IP_DST,
 )
-from sdnctl.pipeline import Priority, goto
-from sdnctl.steps import Step
+from sdnctl.program.feature import Item, View, always, feature, placed, says
+from sdnctl.program.pipeline import Priority, goto
+from sdnctl.program.step import Step
 
 GROUP_BIT = 1 << 40
 MULTICAST = (0xE0000000, 0xF0000000)

@@ -3,11 +3,11 @@
 from apps.eni.model import NetworkInterface
 from apps.pipeline import FORWARD, NEXT_HOP, OUT_PORT, RESOLVE, VPC
 from apps.vpc.model import Vpc
-from sdnctl.addresses import Ip4
+from sdnctl.base.addresses import Ip4
 from sdnctl.of.actions import set_field
 from sdnctl.of.fields import ETH_DST
 from sdnctl.of.flow import Flow
-from sdnctl.pipeline import Priority, goto
+from sdnctl.program.pipeline import Priority, goto
 
 
 def resolved(vpc: Vpc, port: NetworkInterface, ip: Ip4) -> Flow:

@@ -24,17 +24,17 @@ from apps.pipeline import (
     VPC,
 )
 from apps.vpc.model import ROUTER_MAC, Subnet, vpc_here
-from sdnctl.addresses import Ip4
-from sdnctl.feature import Item, View, always, feature, packet_in, placed, says
-from sdnctl.host import TUNNEL, Binding, LocalTunnel, LocalUplink, Peer
-from sdnctl.host import UPLINK as UPLINK_ID
+from sdnctl.base.addresses import Ip4
+from sdnctl.model.host import TUNNEL, Binding, LocalTunnel, LocalUplink, Peer
+from sdnctl.model.host import UPLINK as UPLINK_ID
 from sdnctl.of.actions import load, move, output, resubmit, set_field
 from sdnctl.of.fields import ETH_DST, IN_PORT, TUN_ID, VLAN_VID
 from sdnctl.packet import icmp_error, nat_icmp_error, parse
 from sdnctl.packet.icmp import FRAGMENTATION_NEEDED, UNREACHABLE
-from sdnctl.packets import PacketIn, PacketOut
-from sdnctl.pipeline import Priority, goto
-from sdnctl.steps import Step
+from sdnctl.program.feature import Item, View, always, feature, packet_in, placed, says
+from sdnctl.program.packets import PacketIn, PacketOut
+from sdnctl.program.pipeline import Priority, goto
+from sdnctl.program.step import Step
 
 
 @always

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from apps.eni.model import NetworkInterface
 from apps.pipeline import ENCAP, OUT_PORT, REMOTE, TOO_BIG, VPC
 from apps.vpc.model import Vpc
-from sdnctl.addresses import Ip4
-from sdnctl.feature import Item, Reported, View
-from sdnctl.host import TUNNEL, Binding, Host, LocalTunnel, Peer
+from sdnctl.base.addresses import Ip4
+from sdnctl.model.host import TUNNEL, Binding, Host, LocalTunnel, Peer
 from sdnctl.of.actions import Action, Instruction, check_pkt_larger, set_field
 from sdnctl.of.fields import TUN_DST
-from sdnctl.pipeline import Priority, goto
+from sdnctl.program.feature import Item, Reported, View
+from sdnctl.program.pipeline import Priority, goto
 
 KEY_BITS = 24
 """How many bits of a tunnel's number (the VNI) are the VPC's key, and how many of the MAC address the port's."""

@@ -15,7 +15,7 @@ from sdnctl.api.listing import Key, Listing, answer, attribute, constant, refere
 from sdnctl.api.registry import operation
 from sdnctl.api.schema import Id, Json, Model, Request
 from sdnctl.api.view import View, Writer
-from sdnctl.errors import IntentError
+from sdnctl.base.errors import IntentError
 
 ITEM = "/regions/{regionId}/instances/{instanceId}"
 PRIMARY = 1

@@ -29,7 +29,7 @@ from sdnctl.api.listing import Key, Listing, answer, attribute, choose, constant
 from sdnctl.api.registry import operation
 from sdnctl.api.schema import Block, Id, Ids, Json, Model, Name, Request, Tags, Text, Whole, iso, show_tags, tag_dict
 from sdnctl.api.view import View, Writer
-from sdnctl.errors import IntentError
+from sdnctl.base.errors import IntentError
 
 PATH, ITEM = "/regions/{regionId}/routeTables/", "/regions/{regionId}/routeTables/{routeTableId}"
 _HOPS: dict[str, type[Any]] = {INSTANCE: Instance, INTERFACE: NetworkInterface}

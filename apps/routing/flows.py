@@ -27,8 +27,7 @@ from apps.pipeline import (
 )
 from apps.routing.model import INSTANCE, INTERFACE, INTERNET, LOCAL, Route, RouteTable
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc, vpc_here
-from sdnctl.addresses import Cidr, Ip4
-from sdnctl.feature import Item, View, always, feature, packet_in, placed, says
+from sdnctl.base.addresses import Cidr, Ip4
 from sdnctl.of.actions import IN_PORT, Action, Instruction, dec_ttl, move, multipath, output, set_field, set_ttl
 from sdnctl.of.fields import (
     ETH_DST,
@@ -45,9 +44,10 @@ from sdnctl.of.fields import (
     Value,
 )
 from sdnctl.packet import icmp_error, parse
-from sdnctl.packets import PacketIn, PacketOut
-from sdnctl.pipeline import Priority, goto
-from sdnctl.steps import Step
+from sdnctl.program.feature import Item, View, always, feature, packet_in, placed, says
+from sdnctl.program.packets import PacketIn, PacketOut
+from sdnctl.program.pipeline import Priority, goto
+from sdnctl.program.step import Step
 
 ECHO_REPLY, UNREACHABLE, ECHO_REQUEST, TIME_EXCEEDED = 0, 3, 8, 11
 PORT_UNREACHABLE = 3

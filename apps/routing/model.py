@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from apps.vpc.model import ANYTHING, Subnet, Vpc
-from sdnctl.addresses import Cidr, Ip4
-from sdnctl.errors import IntentError
-from sdnctl.feature import View
-from sdnctl.model import field, label, number, ref, resource
+from sdnctl.base.addresses import Cidr, Ip4
+from sdnctl.base.errors import IntentError
+from sdnctl.model.resource import field, label, number, ref, resource
+from sdnctl.program.feature import View
 from sdnctl.store import Txn
 
 LOCAL, INTERNET = "local", "internet"

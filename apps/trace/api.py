@@ -11,13 +11,13 @@ from apps.eni.model import NetworkInterface
 from apps.gateway.model import server_in
 from apps.instance.model import Instance
 from apps.vpc.model import ROUTER_MAC, Subnet
-from sdnctl.addresses import Cidr, Ip4, Mac
 from sdnctl.api.registry import Later, operation, operator
 from sdnctl.api.schema import Address, Id, Json, Request, Whole
 from sdnctl.api.view import Reader, View
-from sdnctl.errors import IntentError
-from sdnctl.host import Binding, Host
-from sdnctl.model import meta
+from sdnctl.base.addresses import Cidr, Ip4, Mac
+from sdnctl.base.errors import IntentError
+from sdnctl.model.host import Binding, Host
+from sdnctl.model.resource import meta
 from sdnctl.of.fields import (
     ARP_OP,
     ARP_SHA,
@@ -43,7 +43,7 @@ from sdnctl.of.fields import (
     UDP_SRC,
     OxmField,
 )
-from sdnctl.story import Question, Story, for_account
+from sdnctl.trace.words import Question, Story, for_account
 
 INTERNET = "internet"
 PRIMARY = 1

@@ -8,13 +8,13 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from apps.eni.model import NetworkInterface
 from apps.routing.model import INTERNET, LOCAL, Route, RouteTable, make_default
 from apps.vpc.model import ANYTHING, RESERVED, Subnet, Vpc
-from sdnctl.addresses import Cidr
 from sdnctl.api import quota
 from sdnctl.api.listing import Listing, answer, attribute, constant, reference
 from sdnctl.api.registry import operation
 from sdnctl.api.schema import Addresses, Block, Id, Json, Name, Request, Tags, Text, iso, show_tags, tag_dict
 from sdnctl.api.view import View, Writer
-from sdnctl.errors import IntentError
+from sdnctl.base.addresses import Cidr
+from sdnctl.base.errors import IntentError
 
 PRIVATE = tuple(Cidr.parse(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 SHORTEST, LONGEST = 16, 28

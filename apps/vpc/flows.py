@@ -18,11 +18,11 @@ from apps.pipeline import (
 )
 from apps.routing.model import RouteTable
 from apps.vpc.model import ANYTHING, Subnet, Vpc, vpc_here
-from sdnctl.feature import Item, View, always, feature, placed, says
 from sdnctl.of.actions import Action, Instruction, move, set_field
 from sdnctl.of.fields import IP_DST
-from sdnctl.pipeline import Priority, goto
-from sdnctl.steps import Step
+from sdnctl.program.feature import Item, View, always, feature, placed, says
+from sdnctl.program.pipeline import Priority, goto
+from sdnctl.program.step import Step
 
 
 @always

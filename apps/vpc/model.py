@@ -1,9 +1,9 @@
 """A VPC is a tenant's private network, and a subnet one address block of it that spans every host."""
 
-from sdnctl.addresses import Cidr, Ip4, Mac
-from sdnctl.feature import View
-from sdnctl.host import Binding
-from sdnctl.model import field, label, number, ref, resource
+from sdnctl.base.addresses import Cidr, Ip4, Mac
+from sdnctl.model.host import Binding
+from sdnctl.model.resource import field, label, number, ref, resource
+from sdnctl.program.feature import View
 
 ANYTHING = Cidr(Ip4(0), 0)
 ROUTER_OFFSET, DHCP_OFFSET, FIRST_OFFSET = 1, 2, 3

@@ -20,16 +20,16 @@ from sdnctl.api.schema import Json
 from sdnctl.api.signature import WINDOW_S
 from sdnctl.api.view import new_access_key, new_secret, new_token
 from sdnctl.api.waiting import Waiting
-from sdnctl.errors import StoreError
-from sdnctl.feature import discover as discover_features
-from sdnctl.log import to_stderr
-from sdnctl.place import switch_of
+from sdnctl.base.errors import StoreError
+from sdnctl.base.log import to_stderr
+from sdnctl.base.paths import switch_of
+from sdnctl.program.feature import discover as discover_features
 from sdnctl.store import Store, Txn
 from sdnctl.store.memory import MemoryStore
-from sdnctl.store.ovsdb import OvsdbStore
-from sdnctl.store.seal import FILE as SEAL
-from sdnctl.store.seal import Seal
-from sdnctl.tracer import Tracer
+from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.store.ovsdb.seal import FILE as SEAL
+from sdnctl.store.ovsdb.seal import Seal
+from sdnctl.trace.tracer import Tracer
 
 DEFAULT = "default"
 BACKLOG = 512

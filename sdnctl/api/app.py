@@ -30,7 +30,7 @@ from sdnctl.api.signature import WINDOW_S
 from sdnctl.api.standing import AFTER, SEQUENCE, after, headers
 from sdnctl.api.waiting import Waiting
 from sdnctl.api.wire import MAX_BODY, REQUEST_ID, Answer, RawRequest, failure, invalid
-from sdnctl.errors import IntentError, StoreError
+from sdnctl.base.errors import IntentError, StoreError
 from sdnctl.store import Store
 
 THREADS = 8

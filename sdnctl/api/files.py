@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sdnctl.api.schema import Json
-from sdnctl.place import write_private
+from sdnctl.base.paths import write_private
 
 ACCOUNT, ENDPOINT, TOKEN = "account.json", "endpoint.json", "operator.token"
 

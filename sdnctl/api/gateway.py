@@ -21,7 +21,7 @@ from sdnctl.api.signature import NO_REGION, Scope, unauthenticated, verify
 from sdnctl.api.standing import WAIT, Held, patience
 from sdnctl.api.view import Caller, View, Writer
 from sdnctl.api.wire import Answer, RawRequest, body_parameters, failure, invalid, query_parameters, success
-from sdnctl.errors import IntentError, StoreError
+from sdnctl.base.errors import IntentError, StoreError
 from sdnctl.store import Store, Txn
 
 WITH_BODY = frozenset(("POST", "PUT", "PATCH"))

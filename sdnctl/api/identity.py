@@ -6,7 +6,7 @@ from typing import Any
 
 from apps.account.model import AccessKey, ClientToken
 from sdnctl.api.view import Reader, Writer
-from sdnctl.errors import IntentError
+from sdnctl.base.errors import IntentError
 
 TOKEN_LIFE_S = 86400.0
 

@@ -16,7 +16,7 @@ from sdnctl.api.schema import explain
 from sdnctl.api.standing import Held, patience
 from sdnctl.api.view import Caller, View, Writer
 from sdnctl.api.wire import Answer, RawRequest
-from sdnctl.errors import IntentError, StoreError
+from sdnctl.base.errors import IntentError, StoreError
 from sdnctl.store import Store, Txn
 
 log = structlog.get_logger("sdnctl.api.operator")

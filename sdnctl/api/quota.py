@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from apps.account.model import Account
 from sdnctl.api.view import View
-from sdnctl.errors import IntentError
+from sdnctl.base.errors import IntentError
 
 Count = Callable[[View, str], int]
 

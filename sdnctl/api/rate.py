@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from sdnctl.api import quota
-from sdnctl.errors import IntentError
+from sdnctl.base.errors import IntentError
 
 BURST_S = 2.0
 RATE = quota.declare("requestRate", 200, lambda view, _: 0, within="a second", service="")

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import apps
-from sdnctl import feature
 from sdnctl.api.schema import Json, Request
 from sdnctl.api.standing import Held
-from sdnctl.errors import IntentError
-from sdnctl.story import Question, Story
+from sdnctl.base.errors import IntentError
+from sdnctl.program import feature
+from sdnctl.trace.words import Question, Story
 
 Q = TypeVar("Q", bound=Request)
 V = TypeVar("V")

@@ -21,8 +21,8 @@ from pydantic import (
     model_validator,
 )
 
-from sdnctl.addresses import Cidr, Ip4, Mac
-from sdnctl.errors import IntentError
+from sdnctl.base.addresses import Cidr, Ip4, Mac
+from sdnctl.base.errors import IntentError
 
 MAX_NAME, MAX_VM_NAME, MAX_DESCRIPTION, MAX_ID, MAX_TAGS = 32, 128, 256, 64, 10
 MAX_MESSAGE = 300

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote_plus
 
 from sdnctl.api.wire import RawRequest
-from sdnctl.errors import IntentError
+from sdnctl.base.errors import IntentError
 
 NO_REGION = "jdcloud-api"  # what the clients put into the scope when the operation names no region
 WINDOW_S = 900.0

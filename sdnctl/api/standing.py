@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_plus
 
-from sdnctl.errors import IntentError
-from sdnctl.host import HostStatus
+from sdnctl.base.errors import IntentError
+from sdnctl.model.host import HostStatus
 
 ALIVE_S = 30.0
 """A host reports at least every 10 s; one that has not for three times as long is dead."""

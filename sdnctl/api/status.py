@@ -11,8 +11,8 @@ from sdnctl.api.registry import operator
 from sdnctl.api.schema import Json, Request, Whole, iso
 from sdnctl.api.standing import MOST_S, Held, Standing, alive
 from sdnctl.api.view import View, Writer
-from sdnctl.errors import IntentError
-from sdnctl.host import Binding, Host, HostStatus
+from sdnctl.base.errors import IntentError
+from sdnctl.model.host import Binding, Host, HostStatus
 from sdnctl.store import REGION, Region
 
 

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping, Set
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from sdnctl.errors import IntentError
+from sdnctl.base.errors import IntentError
 from sdnctl.store import Txn
 
 R = TypeVar("R")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from sdnctl.api.standing import ALIVE_S, Standing, standing
-from sdnctl.host import HostStatus
+from sdnctl.model.host import HostStatus
 from sdnctl.store import Batch, Store
 
 

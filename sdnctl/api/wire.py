@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
 from sdnctl.api.standing import Held
-from sdnctl.errors import IntentError
+from sdnctl.base.errors import IntentError
 
 MAX_BODY = 1 << 20
 MAX_PARAMETERS = 2000

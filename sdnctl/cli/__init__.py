@@ -10,15 +10,15 @@ from typing import Annotated
 
 import typer
 
-from sdnctl import log
+from sdnctl.base import log
+from sdnctl.base.errors import StoreError
+from sdnctl.base.paths import DEFAULT_LISTEN, DEFAULT_REGION, data_directory, default_ovs_db, switch_of
+from sdnctl.base.problem import Problem
 from sdnctl.cli import hosts, region, show, tenant
 from sdnctl.cli.client import Client
 from sdnctl.cli.nic import nic
 from sdnctl.cli.trace import trace
 from sdnctl.cli.waiting import wait
-from sdnctl.errors import StoreError
-from sdnctl.place import DEFAULT_LISTEN, DEFAULT_REGION, data_directory, default_ovs_db, switch_of
-from sdnctl.problem import Problem
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 account = typer.Typer(no_args_is_help=True, help="Tenants and their access keys.")
@@ -56,8 +56,8 @@ def up(
 
     The first line on stdout says where it serves and the default account's keys.  SIGTERM ends it; traffic goes on.
     """
-    from sdnctl.up import Settings
-    from sdnctl.up import up as serve
+    from sdnctl.region.up import Settings
+    from sdnctl.region.up import up as serve
 
     settings = Settings(data_directory(data), listen, ovs_db or default_ovs_db(), region)
     serve(settings, lambda line: print(line, flush=True))
@@ -132,7 +132,7 @@ def explain(
     json: Json = False,
 ) -> None:
     """Say which feature made a flow, for which resource, and on which host."""
-    from sdnctl.explain import find
+    from sdnctl.trace.explain import find
 
     directory = data_directory(data)
     found = find(f"unix:{directory / 'store.sock'}", ovs_db or switch_of(directory), what, on)

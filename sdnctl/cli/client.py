@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdnctl.place import DEFAULT_REGION
-from sdnctl.problem import Problem, Usage
+from sdnctl.base.paths import DEFAULT_REGION
+from sdnctl.base.problem import Problem, Usage
 
 ENDPOINT = "endpoint.json"
 TIMEOUT_S = 30.0

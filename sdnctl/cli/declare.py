@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
+from sdnctl.base.problem import Problem, Usage
 from sdnctl.cli import show
 from sdnctl.cli.kinds import EIP
 from sdnctl.cli.session import Session, tenants
 from sdnctl.cli.signed import Denied
-from sdnctl.problem import Problem, Usage
 
 Json = dict[str, Any]
 

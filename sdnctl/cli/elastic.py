@@ -4,13 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
+from sdnctl.base.problem import Problem
 from sdnctl.cli.kinds import EIP, ENI, INSTANCE
 from sdnctl.cli.names import find, find_id, holder
 from sdnctl.cli.networks import MayName, given
 from sdnctl.cli.resources import GROUPS, completion, made, one
 from sdnctl.cli.session import Session, tenants
 from sdnctl.cli.signed import Tenant
-from sdnctl.problem import Problem
 
 Json = dict[str, Any]
 GROUP = GROUPS["eip"]

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import typer
 
+from sdnctl.base.paths import data_directory
 from sdnctl.cli import show
 from sdnctl.cli.client import Client
-from sdnctl.place import data_directory
 
 Data = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Data directory of the region (SDNCTL_DATA).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

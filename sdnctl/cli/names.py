@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from sdnctl.base.problem import Problem
 from sdnctl.cli.kinds import EIP, ENI, ID, INSTANCE, KINDS, VPC, Column, Kind
 from sdnctl.cli.signed import Denied, Tenant, conditions
-from sdnctl.problem import Problem
 
 Json = dict[str, Any]
 _QUAD = re.compile(r"\d+\.\d+\.\d+\.\d+", re.ASCII)

@@ -4,12 +4,12 @@ from typing import Annotated, Any
 
 import typer
 
+from sdnctl.base.problem import Problem, Usage
 from sdnctl.cli.kinds import ENI, ENI_HOP, INSTANCE, ROUTE_TABLE, SUBNET, VPC, rule_text
 from sdnctl.cli.names import Ambiguous, Unknown, find, find_id, tagged
 from sdnctl.cli.resources import GROUPS, completion, made, one, option, remove
 from sdnctl.cli.session import Session, tenants
 from sdnctl.cli.signed import Tenant
-from sdnctl.problem import Problem, Usage
 
 Json = dict[str, Any]
 DEFAULT_TYPE, DEFAULT_IMAGE = "g.n2.medium", "img-none"

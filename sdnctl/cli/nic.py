@@ -14,12 +14,12 @@ import typer
 from rich.table import Table
 
 from apps.multi_queue.model import Wish
+from sdnctl.base.paths import data_directory, default_ovs_db
+from sdnctl.base.problem import Usage
 from sdnctl.cli import nic_guest, show
 from sdnctl.cli.kinds import ENI, INSTANCE
 from sdnctl.cli.names import find
 from sdnctl.cli.session import Session, tenants
-from sdnctl.place import data_directory, default_ovs_db
-from sdnctl.problem import Usage
 
 if TYPE_CHECKING:
     from apps.multi_queue.service.fragments import Plug
@@ -172,7 +172,7 @@ def _event(event: dict[str, Any]) -> None:
 def _serve(tuner: "Tuner", listen: str) -> None:
     """Figures for Prometheus beside the watch."""
     from apps.multi_queue.service.measure import Meter
-    from sdnctl.metrics import Spreading, serve_nics
+    from sdnctl.agent.metrics import Spreading, serve_nics
 
     meter = Meter(tuner.machine, tuner.journal.names, tuner.planned)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from apps.multi_queue import guest
-from sdnctl.problem import Usage
+from sdnctl.base.problem import Usage
 
 _LINE = 96
 _CLOUD_INIT = """#cloud-config

@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
+from sdnctl.base.paths import DEFAULT_LISTEN, DEFAULT_REGION, data_directory, default_ovs_db, remember_switch
+from sdnctl.base.problem import Usage
 from sdnctl.cli import show
-from sdnctl.place import DEFAULT_LISTEN, DEFAULT_REGION, data_directory, default_ovs_db, remember_switch
-from sdnctl.problem import Usage
 
 pki = typer.Typer(no_args_is_help=True, help="Certificates for the parts of a region.")
 
@@ -48,9 +48,9 @@ def store(
 
     The first start makes the store, or joins it with --join; later ones serve what is there.
     """
-    from sdnctl import feature
-    from sdnctl.store.cluster import Member
-    from sdnctl.store.keeper import serve
+    from sdnctl.program import feature
+    from sdnctl.store.server.keeper import serve
+    from sdnctl.store.server.member import Member
 
     for option, where in (("--listen", listen), ("--raft", raft), *(("--join", one) for one in _several(join))):
         _checked(option, where)
@@ -96,13 +96,13 @@ def agent(
         remember_switch(data_directory(data), switch)
     more = ["--metrics", metrics] if metrics else []
     more += ["--metrics-file", str(metrics_file)] if metrics_file else []
-    _become("sdnctl.controller", "--store", store, "--ovs-db", switch, *more, *_pki(pki))
+    _become("sdnctl.agent.app", "--store", store, "--ovs-db", switch, *more, *_pki(pki))
 
 
 @pki.command("init")
 def pki_init(dir: Directory) -> None:
     """Make the region's CA."""
-    from sdnctl.pki import init
+    from sdnctl.region.pki import init
 
     init(dir)
     show.record({"ca": str(dir)}, False)
@@ -116,7 +116,7 @@ def pki_issue(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where ca.pem, cert.pem and key.pem go.")],
 ) -> None:
     """Make a certificate for one part of the region."""
-    from sdnctl.pki import issue
+    from sdnctl.region.pki import issue
 
     issue(dir, name, role, out)
     show.record({"name": name, "role": role, "pki": str(out)}, False)

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from sdnctl.base.problem import Problem, Usage
 from sdnctl.cli import show
 from sdnctl.cli.kinds import INSTANCE, KINDS, VPC, Kind, columns_of, rule_text
 from sdnctl.cli.names import Names, find, find_id, listed
 from sdnctl.cli.session import Session, quiet, tenants
-from sdnctl.problem import Problem, Usage
 
 Json = dict[str, Any]
 Names_ = Callable[[typer.Context, str], Iterable[tuple[str, str]]]

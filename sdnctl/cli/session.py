@@ -17,13 +17,13 @@ from typing import Annotated, Any
 
 import typer
 
+from sdnctl.base.paths import DEFAULT_REGION, data_directory
+from sdnctl.base.problem import Problem, Usage
 from sdnctl.cli.client import Client, NotRunning
 from sdnctl.cli.kinds import Kind
 from sdnctl.cli.names import described
 from sdnctl.cli.signed import Denied, Tenant
 from sdnctl.cli.waiting import WAIT_S, until_applied
-from sdnctl.place import DEFAULT_REGION, data_directory
-from sdnctl.problem import Problem, Usage
 
 PANEL = "Which region, whose resources"
 DEFAULT = "default"

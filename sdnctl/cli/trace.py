@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sdnctl.base.paths import data_directory
 from sdnctl.cli import show
 from sdnctl.cli.client import Client
-from sdnctl.place import data_directory
 
 GOOD = {"delivered": "green", "answered": "green", "asked": "yellow", "dropped": "red"}
 

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
+from sdnctl.base.paths import data_directory
 from sdnctl.cli import show
 from sdnctl.cli.client import Client
 from sdnctl.cli.hosts import EMPTY, Data, Json, age
-from sdnctl.place import data_directory
 
 WAIT_S = 60.0
 PIECE_S = 20.0  # of one call, below what a call may take

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from sdnctl.addresses import Ip4, Mac
+from sdnctl.base.addresses import Ip4, Mac
 from sdnctl.packet.frame import BROADCAST, ETH_TYPE_IP, UDP, checksum, ethernet, ipv4, parse
 
 SERVER_PORT = 67

@@ -6,7 +6,7 @@ Ethernet II, ARP (RFC 826), IPv4 (RFC 791), ICMP (RFC 792), UDP (RFC 768); addre
 import struct
 from dataclasses import dataclass
 
-from sdnctl.addresses import Ip4, Mac
+from sdnctl.base.addresses import Ip4, Mac
 
 BROADCAST = Mac(0xFFFF_FFFF_FFFF)
 ETH_TYPE_IP = 0x0800

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sdnctl.model import meta, resources
+from sdnctl.model.resource import meta, resources
 from sdnctl.store import REGION, Batch, Change, Interest, Region, State, Txn
-from sdnctl.store.interest import Wanted
+from sdnctl.store.ovsdb.interest import Wanted
 from sdnctl.store.txn import Hints
 
 R = TypeVar("R")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sdnctl.model import Index, field, meta, resource
+from sdnctl.model.resource import Index, field, meta, resource
 
 R = TypeVar("R")
 EMPTY: frozenset[str] = frozenset()

@@ -10,8 +10,8 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any, TypeVar
 
-from sdnctl.errors import IntentError
-from sdnctl.model import FieldMeta, Index, Meta, meta, named, referrers
+from sdnctl.base.errors import IntentError
+from sdnctl.model.resource import FieldMeta, Index, Meta, meta, named, referrers
 from sdnctl.store.state import Change, State
 
 R = TypeVar("R")

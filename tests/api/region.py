@@ -24,8 +24,8 @@ from jdcloud_sdk.services.vpc.client.VpcClient import VpcClient
 from sdnctl.api.__main__ import listen
 from sdnctl.api.app import create_app
 from sdnctl.api.registry import Operation, discover
-from sdnctl.host import Host, HostStatus
-from sdnctl.model import resources
+from sdnctl.model.host import Host, HostStatus
+from sdnctl.model.resource import resources
 from sdnctl.store import Store
 from sdnctl.store.memory import MemoryStore
 

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from sdnctl.api.rate import Limiter
-from sdnctl.errors import IntentError
+from sdnctl.base.errors import IntentError
 from tests.api.region import Refused, Region, Tenant
 from tests.api.test_operations import eip, instance, network, port
 

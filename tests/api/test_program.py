@@ -18,9 +18,9 @@ from jdcloud_sdk.core.credential import Credential
 from jdcloud_sdk.core.logger import FATAL, Logger
 from jdcloud_sdk.services.vpc.client.VpcClient import VpcClient
 
-from sdnctl import feature
 from sdnctl.api import files
-from sdnctl.store.server import Server
+from sdnctl.program import feature
+from sdnctl.store.server.single import Server
 from tests.api.region import call
 from tests.product import CLASSES
 

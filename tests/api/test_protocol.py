@@ -15,7 +15,7 @@ from sdnctl.api.registry import Operation, discover
 from sdnctl.api.schema import Json, Request
 from sdnctl.api.view import Writer
 from sdnctl.api.wire import MAX_BODY, query_parameters
-from sdnctl.errors import IntentError
+from sdnctl.base.errors import IntentError
 from tests.api.raw import Call
 from tests.api.region import NAME, Region, Tenant
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sdnctl.api.registry import OPERATOR, Operation, discover
-from sdnctl.model import meta
+from sdnctl.model.resource import meta
 from tests.api.raw import Call
 from tests.api.region import NAME, Region
 from tests.api.test_isolation import owned

@@ -9,7 +9,7 @@ import pytest
 from sdnctl.api import signature
 from sdnctl.api.signature import Authorization, verify
 from sdnctl.api.wire import RawRequest
-from sdnctl.errors import IntentError
+from sdnctl.base.errors import IntentError
 from tests.api.raw import Call
 from tests.api.region import Region, Tenant
 

@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 
 from apps.eip.model import GatewayNeighbour, Pool
-from sdnctl.addresses import Mac
 from sdnctl.api.standing import ALIVE_S, patience
-from sdnctl.errors import IntentError
-from sdnctl.host import Binding, Host, HostStatus
+from sdnctl.base.addresses import Mac
+from sdnctl.base.errors import IntentError
+from sdnctl.model.host import Binding, Host, HostStatus
 from sdnctl.store import Batch, Txn
-from sdnctl.store.ovsdb import OvsdbStore
-from sdnctl.store.server import Server
+from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.store.server.single import Server
 from tests.api.raw import Call
 from tests.api.region import TOKEN, Refused, Region, Tenant
 from tests.api.test_operations import network, port

@@ -9,7 +9,7 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 
 from apps.pipeline import PIPELINE
-from sdnctl.host import LocalUplink
+from sdnctl.model.host import LocalUplink
 from sdnctl.of.message import (
     PACKET_IN,
     PacketInMessage,
@@ -19,7 +19,7 @@ from sdnctl.of.message import (
     set_async,
     set_config,
 )
-from sdnctl.packets import Drop, PacketIn, PacketOut, Put, Report
+from sdnctl.program.packets import Drop, PacketIn, PacketOut, Put, Report
 from sdnctl.store import Change
 from tests.build import Network
 from tests.lab import Lab

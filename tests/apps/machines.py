@@ -9,20 +9,20 @@ from apps.eni.model import NetworkInterface
 from apps.gateway.model import GATEWAY, ActiveGateway, EipHolder
 from apps.pipeline import ARRIVAL, DNAT
 from apps.vpc.model import Subnet
-from sdnctl.addresses import Ip4, Mac
-from sdnctl.engine import Engine
-from sdnctl.feature import Program
-from sdnctl.host import TUNNEL, UPLINK, Host, HostStatus, LocalPeer, LocalPort, LocalTunnel, LocalUplink, Peer
-from sdnctl.ledger import ReportKey
-from sdnctl.model import meta
+from sdnctl.agent.reach import reach
+from sdnctl.base.addresses import Ip4, Mac
+from sdnctl.engine.desired import Touched
+from sdnctl.engine.engine import Engine
+from sdnctl.engine.ledger import ReportKey
+from sdnctl.model.host import TUNNEL, UPLINK, Host, HostStatus, LocalPeer, LocalPort, LocalTunnel, LocalUplink, Peer
+from sdnctl.model.resource import meta
 from sdnctl.of.flow import Flow
-from sdnctl.packets import Drop, Put, Report
-from sdnctl.pipeline import Table
-from sdnctl.plan import Touched
-from sdnctl.reach import reach
+from sdnctl.program.feature import Program
+from sdnctl.program.packets import Drop, Put, Report
+from sdnctl.program.pipeline import Table
 from sdnctl.store import Batch, Change, Txn
-from sdnctl.store.interest import Wanted
 from sdnctl.store.memory import MemoryStore, everything
+from sdnctl.store.ovsdb.interest import Wanted
 from tests.build import Network
 
 ADDRESS = "203.0.113.10"

@@ -10,11 +10,11 @@ from scapy.packet import Raw
 
 from apps.bandwidth.model import inbound_id, meters, outbound_id
 from apps.eip.model import ElasticIp
-from sdnctl.addresses import Ip4
+from sdnctl.base.addresses import Ip4
 from sdnctl.of.message import meter_config_request, meter_stats_request
 from sdnctl.of.meter import Meter, meter_stats_of, meters_of
-from sdnctl.plan import plan
 from sdnctl.store import Change
+from sdnctl.switch.plan import plan
 from tests.apps.live import Live
 from tests.apps.words import GATEWAY, HOST, ROUTER, SOMEBODY, running
 from tests.build import ELSEWHERE, Network

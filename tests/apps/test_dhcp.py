@@ -11,7 +11,7 @@ from scapy.packet import Packet
 
 from apps.dhcp.model import LEASE_SECONDS, MTU
 from apps.vpc.model import Subnet
-from sdnctl.addresses import Ip4, Mac
+from sdnctl.base.addresses import Ip4, Mac
 from sdnctl.store import Change
 from tests.apps.live import Live, only, sound
 from tests.apps.words import BROADCAST, ROUTER, Case, Cases, ip, running, told

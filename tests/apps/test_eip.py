@@ -10,9 +10,9 @@ from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
 from apps.eip.model import ElasticIp, GatewayNeighbour
-from sdnctl.addresses import Ip4, Mac
-from sdnctl.host import UPLINK, LocalUplink
-from sdnctl.packets import Put
+from sdnctl.base.addresses import Ip4, Mac
+from sdnctl.model.host import UPLINK, LocalUplink
+from sdnctl.program.packets import Put
 from sdnctl.store import Change
 from tests.apps.live import Live, only, same, sound
 from tests.apps.words import (

@@ -13,8 +13,8 @@ from scapy.packet import Packet, Raw
 from apps.gateway.model import GATEWAY, ActiveGateway, EipHolder
 from apps.pipeline import ORIGIN
 from apps.vpc.model import Vpc
-from sdnctl.addresses import Ip4
-from sdnctl.host import TUNNEL, UPLINK, Host, LocalTunnel, LocalUplink
+from sdnctl.base.addresses import Ip4
+from sdnctl.model.host import TUNNEL, UPLINK, Host, LocalTunnel, LocalUplink
 from sdnctl.of.actions import resubmit, set_field
 from sdnctl.of.fields import TUN_ID
 from sdnctl.of.message import packet_out

@@ -10,7 +10,7 @@ from apps.eip.model import ElasticIp
 from apps.gateway.model import EipHolder
 from apps.routing.model import Route
 from sdnctl.api.view import Caller, View
-from sdnctl.host import Host, HostStatus
+from sdnctl.model.host import Host, HostStatus
 from tests.apps.machines import ADDRESS, Machines, gatewayed, hosted
 
 OTHER = "203.0.113.20"

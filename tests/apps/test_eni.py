@@ -9,9 +9,9 @@ from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import Raw
 
 from apps.eni.model import NetworkInterface
-from sdnctl.addresses import Ip4
-from sdnctl.host import Binding, LocalPort
-from sdnctl.packets import Drop, Put
+from sdnctl.base.addresses import Ip4
+from sdnctl.model.host import Binding, LocalPort
+from sdnctl.program.packets import Drop, Put
 from sdnctl.store import Change
 from tests.apps.live import Live, only
 from tests.apps.words import BROADCAST, DHCP, ROUTER, Case, Cases, arp, ip, raw, running, told

@@ -3,7 +3,7 @@
 from apps.gateway.model import GATEWAY, ActiveGateway
 from apps.pipeline import ORIGIN, REMOTE, RESOLVE, SNAT
 from apps.routing.model import Route
-from sdnctl.host import UPLINK, Host, LocalPeer, LocalUplink
+from sdnctl.model.host import UPLINK, Host, LocalPeer, LocalUplink
 from sdnctl.of.text import text
 from tests.apps.machines import ADDRESS, Machine, Machines, gatewayed, hosted
 from tests.golden import NAMES

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 from apps.eni.model import NetworkInterface
 from apps.pipeline import OUTPUT, REMOTE
-from sdnctl.addresses import Ip4
-from sdnctl.engine import Engine
-from sdnctl.feature import discover
-from sdnctl.host import TUNNEL, Binding, Host, LocalPort, LocalTunnel, Peer
-from sdnctl.packets import Drop, Put, Report
-from sdnctl.reach import reach
+from sdnctl.agent.reach import reach
+from sdnctl.base.addresses import Ip4
+from sdnctl.engine.engine import Engine
+from sdnctl.model.host import TUNNEL, Binding, Host, LocalPort, LocalTunnel, Peer
+from sdnctl.program.feature import discover
+from sdnctl.program.packets import Drop, Put, Report
 from sdnctl.store import Change, State
 from sdnctl.store.memory import everything
 from tests.build import ELSEWHERE, HERE, Network

@@ -9,7 +9,7 @@ from apps.eni.model import NetworkInterface
 from apps.pipeline import ECMP
 from apps.routing.flows import SLOTS
 from apps.routing.model import Route
-from sdnctl.pipeline import Priority
+from sdnctl.program.pipeline import Priority
 from sdnctl.store import Change
 from tests.lab import Lab, Verdict
 from tests.networks import detours

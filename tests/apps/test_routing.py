@@ -10,7 +10,7 @@ from scapy.packet import Packet, Raw
 
 from apps.routing.model import Route
 from apps.vpc.model import Subnet
-from sdnctl.addresses import Cidr
+from sdnctl.base.addresses import Cidr
 from sdnctl.store import Change
 from tests.apps.live import Live, only, same
 from tests.apps.words import DHCP, ROUTER, SOMEBODY, Case, Cases, Said, ip, running, told

@@ -193,8 +193,8 @@ def test_lists_are_whole_whatever_a_page_holds(user: User, monkeypatch: pytest.M
 
 
 def test_what_is_not_confirmed_in_time_is_said(user: User) -> None:
+    from sdnctl.base.problem import Problem
     from sdnctl.cli.session import session
-    from sdnctl.problem import Problem
 
     waiting = session(data=str(user.data), wait=True, timeout=0.1)
     with pytest.raises(Problem, match=r"host a is behind after 0\.1 s: it was accepted"):

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from sdnctl.cli.hosts import age, ways
-from sdnctl.host import Host, HostStatus
+from sdnctl.model.host import Host, HostStatus
 from sdnctl.store import Txn
-from sdnctl.store.ovsdb import OvsdbStore
+from sdnctl.store.ovsdb.client import OvsdbStore
 from tests.cli.conftest import User
 from tests.ovs import DummySwitch
 from tests.product import CLASSES

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sdnctl.process import die_with
+from sdnctl.base.process import die_with
 from tests.outcome import Outcome
 
 _NUMBERS = itertools.count()

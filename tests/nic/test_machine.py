@@ -11,7 +11,7 @@ from apps.multi_queue.model import Channels, Cpus, Nic, Wish, cpus_of, irqs_of, 
 from apps.multi_queue.service.machine import Machine
 from apps.multi_queue.service.measure import Sample, between, sample
 from apps.multi_queue.service.tuner import Tuner
-from sdnctl.problem import Problem
+from sdnctl.base.problem import Problem
 
 CPUS, QUEUES, FIRST_IRQ = 16, 4, 50
 

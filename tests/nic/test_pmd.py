@@ -8,7 +8,7 @@ import pytest
 from apps.multi_queue.model import Wish
 from apps.multi_queue.service.journal import Journal
 from apps.multi_queue.service.pmd import UNPINNED, NotApplicable, Switch
-from sdnctl.problem import Problem
+from sdnctl.base.problem import Problem
 from tests.cli.conftest import run
 from tests.ovs import DummySwitch
 

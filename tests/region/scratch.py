@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from sdnctl.explain import engine, load, look
-from sdnctl.feature import discover
+from sdnctl.program.feature import discover
 from sdnctl.store import Batch
-from sdnctl.store.ovsdb import OvsdbStore
+from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.trace.explain import engine, load, look
 from tests.product import CLASSES
 from topologies.process import wait_until, within
 from topologies.region import Region

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sdnctl.store.ovsdb import OvsdbStore
-from sdnctl.store.schema import DATABASE, schema_text, tables
+from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.store.ovsdb.schema import DATABASE, schema_text, tables
 from tests.store.model import STORED
 from tests.store.service import END
 from tests.waiting import eventually

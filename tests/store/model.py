@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from sdnctl.addresses import Cidr, Ip4, Mac
-from sdnctl.model import field, label, number, ref, resource
+from sdnctl.base.addresses import Cidr, Ip4, Mac
+from sdnctl.model.resource import field, label, number, ref, resource
 from sdnctl.store import Region, Txn
 
 

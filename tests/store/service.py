@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sdnctl.store.ovsdb import OvsdbStore
-from sdnctl.store.server import Server
+from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.store.server.single import Server
 from tests.store.model import STORED
 from tests.waiting import eventually
 

@@ -14,13 +14,14 @@ import pytest
 
 from apps.account.model import Account, OperatorToken
 from apps.gateway.model import GATEWAY, ActiveGateway
-from sdnctl import pki
-from sdnctl.errors import StoreError
-from sdnctl.host import Host, HostStatus
-from sdnctl.store import Txn, schema
-from sdnctl.store.cluster import Member
-from sdnctl.store.ovsdb import OvsdbStore
-from sdnctl.store.server import Server
+from sdnctl.base.errors import StoreError
+from sdnctl.model.host import Host, HostStatus
+from sdnctl.region import pki
+from sdnctl.store import Txn
+from sdnctl.store.ovsdb import schema
+from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.store.server.member import Member
+from sdnctl.store.server.single import Server
 from tests.product import CLASSES
 from tests.store.cluster import free_port
 from tests.waiting import eventually

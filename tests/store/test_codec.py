@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdnctl.addresses import Cidr, Ip4, Mac
-from sdnctl.model import field, resource
-from sdnctl.store.codec import Table, patched, table
+from sdnctl.base.addresses import Cidr, Ip4, Mac
+from sdnctl.model.resource import field, resource
+from sdnctl.store.ovsdb.codec import Table, patched, table
 from tests.store.model import StoreNet, StorePort
 
 words = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from sdnctl.addresses import Cidr, Ip4
-from sdnctl.errors import IntentError
+from sdnctl.base.addresses import Cidr, Ip4
+from sdnctl.base.errors import IntentError
 from sdnctl.store import REGION, Batch, Change, Interest, Region, State, Store, Txn
-from sdnctl.store.interest import Wanted
 from sdnctl.store.memory import MemoryStore
-from sdnctl.store.ovsdb import OvsdbStore
+from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.store.ovsdb.interest import Wanted
 from tests.store.mirror import Mirror, contents
 from tests.store.model import STORED, StoreNet, StorePort, StoreSeen, port, put
 from tests.store.service import Service, service

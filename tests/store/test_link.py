@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from sdnctl.errors import StoreError
-from sdnctl.store import Batch, pace
-from sdnctl.store.ovsdb import OvsdbStore
-from sdnctl.store.tls import connect
+from sdnctl.base.errors import StoreError
+from sdnctl.store import Batch
+from sdnctl.store.ovsdb import pace
+from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.store.ovsdb.tls import connect
 from tests.store.model import STORED, StoreNet, put
 from tests.store.service import Service, service
 from tests.waiting import eventually

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from sdnctl.errors import IntentError, StoreError
+from sdnctl.base.errors import IntentError, StoreError
 from sdnctl.store import Txn
-from sdnctl.store.commit import RING
-from sdnctl.store.ovsdb import OvsdbStore
-from sdnctl.store.server import Server
+from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.store.ovsdb.commit import RING
+from sdnctl.store.server.single import Server
 from tests.store.mirror import Mirror, contents
 from tests.store.model import STORED, StoreNet, StorePort, StoreSeen, port, put
 from tests.store.service import Cutter, Service, service

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from sdnctl.errors import IntentError, StoreError
+from sdnctl.base.errors import IntentError, StoreError
 from sdnctl.store import Batch, Txn
-from sdnctl.store.ovsdb import OvsdbStore
+from sdnctl.store.ovsdb.client import OvsdbStore
 from tests.store.cluster import STORED, Cluster, Member, cluster
 from tests.store.mirror import Mirror, contents
 from tests.store.model import StoreNet, StorePort, StoreSeen, port, put

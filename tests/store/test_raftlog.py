@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sdnctl.store.raftlog import mend, written
+from sdnctl.store.server.raftlog import mend, written
 
 SCHEMA = '{"name":"sdnctl","version":"1.0.0","tables":{"T":{"columns":{"a":{"type":"string"}}}}}'
 ENTRY = {"term": 1, "index": 2, "data": [None, {"_comment": "one"}], "eid": "0972e15d-6171-461e-95c0-3b6397d7836b"}

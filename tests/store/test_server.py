@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from sdnctl.addresses import Ip4
-from sdnctl.errors import StoreError
-from sdnctl.model import field, resource
+from sdnctl.base.addresses import Ip4
+from sdnctl.base.errors import StoreError
+from sdnctl.model.resource import field, resource
 from sdnctl.store import Region
-from sdnctl.store.convert import Rows, Step, due, stored_schema
-from sdnctl.store.ovsdb import OvsdbStore
-from sdnctl.store.schema import VERSION
-from sdnctl.store.server import Server
+from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.store.ovsdb.schema import VERSION
+from sdnctl.store.server.convert import Rows, Step, due, stored_schema
+from sdnctl.store.server.single import Server
 from tests.store.model import STORED
 
 Work = Callable[[OvsdbStore], Any]

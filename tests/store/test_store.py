@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sdnctl.addresses import Ip4
-from sdnctl.errors import IntentError
+from sdnctl.base.addresses import Ip4
+from sdnctl.base.errors import IntentError
 from sdnctl.store import REGION, Batch, Change, Region, Store, Txn
 from sdnctl.store.memory import MemoryStore
 from tests.store.model import StoreLocal, StoreNet, StorePort, StoreSeen, port, put

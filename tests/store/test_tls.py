@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sdnctl.errors import StoreError
-from sdnctl.store.ovsdb import OvsdbStore
+from sdnctl.base.errors import StoreError
+from sdnctl.store.ovsdb.client import OvsdbStore
 from tests.store.cluster import Member, free_port
 from tests.store.mirror import Mirror
 from tests.store.model import STORED, StoreNet, StorePort, port, put

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from sdnctl.store.pace import FIRST_S, FORGIVEN_S, LONGEST_S, PATIENCE_S, SILENCE_S, SILENCE_WITH_OTHERS_S, Pace
-from sdnctl.store.tls import connect
-from sdnctl.store.wire import Message, Wire
+from sdnctl.store.ovsdb.pace import FIRST_S, FORGIVEN_S, LONGEST_S, PATIENCE_S, SILENCE_S, SILENCE_WITH_OTHERS_S, Pace
+from sdnctl.store.ovsdb.tls import connect
+from sdnctl.store.ovsdb.wire import Message, Wire
 
 MESSAGES: list[Message] = [
     {"id": 1, "result": [], "error": None},

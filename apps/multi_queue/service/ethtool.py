@@ -12,7 +12,7 @@ from typing import Any
 from pyroute2.ethtool.ioctl import IoctlEthtool, NoSuchDevice, NotSupportedError
 
 from apps.multi_queue.model import Channels
-from sdnctl.problem import Problem
+from sdnctl.base.problem import Problem
 
 RINGS = ("rx", "tx", "rx_max", "tx_max")
 COALESCE = (

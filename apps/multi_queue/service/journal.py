@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from apps.multi_queue.model import Wish
-from sdnctl.place import write_private
-from sdnctl.problem import Problem
+from sdnctl.base.paths import write_private
+from sdnctl.base.problem import Problem
 
 MOST_KEPT = 1000
 """Changes that a record keeps, the latest ones."""

@@ -10,7 +10,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from apps.multi_queue.model import Channels, Cpus, Irq, Nic, cpu_list, irqs_of
 from apps.multi_queue.service import ethtool
-from sdnctl.problem import Problem
+from sdnctl.base.problem import Problem
 
 SYS, PROC = Path("/sys"), Path("/proc")
 FLOW_ENTRIES = "sys/net/core/rps_sock_flow_entries"

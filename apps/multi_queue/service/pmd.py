@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from apps.multi_queue.model import Cpus, Wish, assign
 from apps.multi_queue.service.journal import Journal, Record
-from sdnctl.problem import Problem
+from sdnctl.base.problem import Problem
 
 _THREAD = re.compile(r"^pmd thread numa_id (\d+) core_id (\d+):", re.MULTILINE)
 POLLED = ("dpdk", "dpdkvhostuser", "dpdkvhostuserclient", "afxdp", "dummy-pmd")

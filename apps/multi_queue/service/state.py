@@ -10,7 +10,7 @@ from pathlib import Path
 from apps.multi_queue.model import Channels, Nic, Plan, cpu_list, cpu_ranges, cpus_of, mask_of
 from apps.multi_queue.service import ethtool
 from apps.multi_queue.service.machine import FLOW_ENTRIES, NO_CHANNELS_TO_SET, Machine
-from sdnctl.problem import Problem
+from sdnctl.base.problem import Problem
 
 State = dict[str, str]
 CHANNELS, THREADED, FLOWS = "channels", "threaded", "rps_sock_flow_entries"

@@ -12,7 +12,7 @@ from apps.multi_queue.service import state
 from apps.multi_queue.service.journal import Journal, Record
 from apps.multi_queue.service.machine import Machine
 from apps.multi_queue.service.state import CHANNELS, FLOWS, State
-from sdnctl.problem import Problem
+from sdnctl.base.problem import Problem
 
 log = structlog.get_logger("nic")
 Changes = Mapping[str, tuple[str, str]]

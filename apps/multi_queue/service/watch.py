@@ -21,7 +21,7 @@ from pyroute2.netlink.rtnl import RTMGRP_LINK
 from apps.multi_queue.model import Wish
 from apps.multi_queue.service.pmd import Switch
 from apps.multi_queue.service.tuner import Tuner
-from sdnctl.problem import Problem
+from sdnctl.base.problem import Problem
 
 SETTLE_S = 0.1
 UEVENT_PROTOCOL, KERNEL_GROUP = 15, 1

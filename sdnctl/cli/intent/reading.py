@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from sdnctl.addresses import Cidr, Ip4, Mac
+from sdnctl.base.addresses import Cidr, Ip4, Mac
 from sdnctl.cli.kinds import DEFAULT_PRIORITY
 
 NULL = "tag:yaml.org,2002:null"

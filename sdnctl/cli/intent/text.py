@@ -7,10 +7,10 @@ from pathlib import Path as File
 
 import yaml
 
+from sdnctl.base.problem import Usage
 from sdnctl.cli.intent import reading
 from sdnctl.cli.intent.reading import Mistake, line_of
 from sdnctl.cli.intent.schema import ROOTS, Item, Part, Path
-from sdnctl.problem import Usage
 
 
 class Faulty(Usage):

@@ -1,0 +1,213 @@
+"""What a host's controller counts, served for Prometheus on a loopback port (docs/operations.md).
+
+The figures are the core thread's; a scrape asks it for them between two events, so nothing is counted twice or torn.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sdnctl.agent.agent import Agent
+from sdnctl.agent.counters import Amounts, Metered
+from sdnctl.agent.loop import Loop
+from sdnctl.base.paths import write_private
+
+log = structlog.get_logger("sdnctl.metrics")
+
+COUNTERS = {
+    "flow_mods": "Flows added and deleted in the switch.",
+    "meter_mods": "Meters added, changed and deleted in the switch.",
+    "group_mods": "Groups added, changed and deleted in the switch.",
+    "plans": "Plans sent to the switch.",
+    "audits": "Times the switch was read again to compare it.",
+    "repaired": "Flows, meters and groups that somebody else had changed and that were set right.",
+    "foreign": "Flows of somebody else that were deleted.",
+    "failures": "Plans that the switch refused as a whole (bundle errors).",
+    "refused": "Flows, meters and groups that the switch refused and that were left out.",
+    "stray_errors": "Errors of the switch about nothing of ours.",
+    "connections": "Connections to the switch.",
+    "packet_outs": "Packets sent out.",
+    "packet_outs_dropped": "Packets not sent because the switch was not taking them.",
+    "handler_faults": "Packets that a feature failed to answer.",
+}
+RENAMED = {"failures": "bundle_errors"}
+METERED = ("packets", "bits", "dropped_packets", "dropped_bits")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The agent's figures at one moment."""
+
+    status: dict[str, Any]
+    packet_ins: dict[int, int]
+    drops: dict[Any, Amounts]
+    meters: dict[Any, Amounts]
+    bounds: tuple[float, ...]
+    latencies: tuple[int, ...]
+    latency_total: float
+
+
+def reading(agent: Agent) -> Reading:
+    """Copy what there is; runs on the core thread."""
+    figures, latency = agent.figures, agent.figures.latency
+    return Reading(
+        agent.status(),
+        dict(figures.packet_ins),
+        dict(figures.drops.totals),
+        dict(figures.meters.totals),
+        latency.bounds,
+        tuple(latency.counts),
+        latency.total,
+    )
+
+
+class Controller(Collector):
+    """The figures of one controller; ``core`` is None until it has begun."""
+
+    def __init__(self, core: Callable[[], Loop | None]) -> None:
+        self._core = core
+
+    def collect(self) -> Iterator[Metric]:
+        """Everything, at this moment."""
+        core = self._core()
+        found = core.ask(reading) if core is not None and core.agent is not None else None
+        yield GaugeMetricFamily("sdnctl_controller_up", "Whether the controller answers.", int(bool(found)))
+        if core is None or found is None:
+            return
+        yield _counter("packet_ins_dropped", "Packets of the switch that were too many.", core.packet_ins_dropped)
+        yield from _status(found.status)
+        names = {table.id: table.name for table in core.program.pipeline.tables.values()}
+        asked = CounterMetricFamily("sdnctl_packet_ins", "Packets that a table asked about.", labels=["table"])
+        for table, packets in sorted(found.packet_ins.items()):
+            asked.add_metric([names.get(table, str(table))], packets)
+        yield asked
+        dropped = CounterMetricFamily("sdnctl_drops", "Packets dropped by the switch, by reason.", labels=["reason"])
+        for name, (packets,) in sorted(found.drops.items()):
+            dropped.add_metric([name], packets)
+        yield dropped
+        yield _latency(found)
+        yield from _metered(found.meters)
+
+
+def _counter(name: str, text: str, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(f"sdnctl_{name}", text, value)
+
+
+def _status(status: dict[str, Any]) -> Iterator[Metric]:
+    """What is known of the switch and of what it should have."""
+    info = GaugeMetricFamily("sdnctl_host", "The host that this controller serves.", labels=["host", "state"])
+    info.add_metric([status["host"], status["state"]], 1)
+    yield info
+    yield GaugeMetricFamily("sdnctl_flows", "Flows of ours in the switch.", status["flows"])
+    yield GaugeMetricFamily("sdnctl_flows_desired", "Flows that the switch should have.", status["desired"])
+    yield GaugeMetricFamily("sdnctl_sequence_applied", "The last transaction in force.", status["applied"])
+    yield GaugeMetricFamily("sdnctl_sequence_known", "The last transaction heard of.", status["sequence"])
+    yield GaugeMetricFamily("sdnctl_unit_errors", "Units that keep their last good flows.", status["unit_errors"])
+    yield _counter("units_run", "Units (feature, resource) that were run.", status["units_run"])
+    for name, text in COUNTERS.items():
+        yield _counter(RENAMED.get(name, name), text, status["counters"].get(name, 0))
+
+
+def _latency(found: Reading) -> Metric:
+    """From a commit's arrival at this host to the switch's confirmation."""
+    made = HistogramMetricFamily(
+        "sdnctl_commit_to_switch_seconds", "Time from a commit's arrival to its confirmation by the switch."
+    )
+    total, buckets = 0, []
+    for bound, count in zip([*map(str, found.bounds), "+Inf"], found.latencies, strict=True):
+        total += count
+        buckets.append((bound, total))
+    made.add_metric([], buckets, found.latency_total)
+    return made
+
+
+def _metered(meters: dict[Any, Amounts]) -> Iterator[Metric]:
+    """What was carried and dropped, by whose meter it was."""
+    families: dict[str, list[tuple[Metered, Amounts]]] = {}
+    for name, amounts in meters.items():
+        families.setdefault(name.family, []).append((name, amounts))
+    for family, members in sorted(families.items()):
+        labels = [family, "direction"] if any(name.direction for name, _ in members) else ["table"]
+        for place, what in enumerate(METERED):
+            unit = 8 if "bits" in what else 1
+            made = CounterMetricFamily(f"sdnctl_{family}_{what}", f"{what} by meter.".replace("_", " "), labels=labels)
+            for name, amounts in sorted(members, key=lambda member: (member[0].id, member[0].direction)):
+                values = [name.id, name.direction] if len(labels) == 2 else [name.id]
+                made.add_metric(values, _passed(amounts, place) * unit)
+            yield made
+
+
+def _passed(amounts: Amounts, place: int) -> int:
+    """What went through, or what was dropped: a meter counts all that came."""
+    return amounts[place] - amounts[place + 2] if place < 2 else amounts[place]
+
+
+@dataclass(frozen=True, slots=True)
+class Spreading:
+    """How one interface's work is shared: its receive queues, each CPU's part of the packets (0 to 1), a verdict."""
+
+    nic: str
+    queues: int
+    shares: dict[int, float]
+    verdict: str
+
+
+class Nics(Collector):
+    """The interfaces that a machine spreads over its CPUs, counted from scrape to scrape."""
+
+    def __init__(self, look: Callable[[], Iterator[Spreading]]) -> None:
+        self._look = look
+
+    def collect(self) -> Iterator[Metric]:
+        """Queues, shares and verdict of each."""
+        queues = GaugeMetricFamily("sdnctl_nic_queues", "Receive queues of an interface.", labels=["nic"])
+        text = "Part of the machine's packets that a CPU took up since the last scrape."
+        shares = GaugeMetricFamily("sdnctl_nic_cpu_share", text, labels=["nic", "cpu"])
+        verdict = GaugeMetricFamily("sdnctl_nic_spread", "How the work is shared.", labels=["nic", "verdict"])
+        for found in self._look():
+            queues.add_metric([found.nic], found.queues)
+            verdict.add_metric([found.nic, found.verdict], 1)
+            for cpu, share in sorted(found.shares.items()):
+                shares.add_metric([found.nic, str(cpu)], share)
+        yield from (queues, shares, verdict)
+
+
+def serve_nics(look: Callable[[], Iterator[Spreading]], listen: str) -> str:
+    """Answer scrapes about interfaces on ``HOST:PORT`` (port 0 takes a free one); where it answers."""
+    host, _, port = listen.rpartition(":")
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Nics(look))
+    server, _ = start_http_server(int(port), host, registry)
+    return f"{host}:{server.server_port}"
+
+
+def serve(core: Callable[[], Loop | None], listen: str, file: Path | None) -> None:
+    """Answer scrapes on ``HOST:PORT`` and note the address in ``file``; port 0 takes the one noted there, if free."""
+    host, _, port = listen.rpartition(":")
+    registry = CollectorRegistry()
+    registry.register(Controller(core))
+    try:
+        server, _ = start_http_server(int(port) or _noted(file), host, registry)
+    except OSError:
+        if int(port):
+            raise
+        server, _ = start_http_server(0, host, registry)
+    address = f"{host}:{server.server_port}"
+    if file is not None:
+        write_private(file, json.dumps({"controller": address}) + "\n")
+    log.info("figures for Prometheus", address=address)
+
+
+def _noted(file: Path | None) -> int:
+    """The port that was used last time; 0 when there was none."""
+    try:
+        return int(json.loads(file.read_text())["controller"].rpartition(":")[2]) if file is not None else 0
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return 0

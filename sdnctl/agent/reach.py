@@ -1,0 +1,54 @@
+"""What a host must know of the region: what its own ports can reach, and nothing else.
+
+A resource says by its ``reach`` which of its records concern a host (see ``model.resource``).  A host follows the
+records of the ports plugged into it and of their VPCs, and what is the host's own or everybody's.  A gateway serves
+VPCs that it has no port of, so it follows everything.
+"""
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Any
+
+from sdnctl.model.resource import Meta, meta, resources
+from sdnctl.store import Change, Clause, Interest, State
+
+
+def reach(state: State, here: str, ports: Iterable[str], gateway: bool = False) -> Interest:
+    """The records that host ``here`` follows, as far as ``state`` tells; ``ports`` are the ids plugged in there.
+
+    Nobody knows the VPC of a port before its record is there, so this is asked again when records have come.
+    """
+    followed = [meta(cls) for cls in resources().values() if meta(cls).reach and not meta(cls).local]
+    if gateway:
+        return dict.fromkeys((one.cls for one in followed), None)
+    plugged = {id: _record(followed, id, state) for id in sorted(ports)}
+    vpcs = sorted({record.vpc for record in plugged.values() if record is not None})
+    # A port that is known comes with its VPC.
+    unknown = [id for id, record in plugged.items() if record is None]
+    return {one.cls: _clauses(one, here, vpcs, unknown) for one in followed}
+
+
+def _record(followed: Sequence[Meta], id: str, state: State) -> Any:
+    """The record of a port that is plugged in, None while it is not known."""
+    found = (state.get(one.cls, id) for one in followed if one.plugged)
+    return next((record for record in found if record is not None), None)
+
+
+def _clauses(of: Meta, here: str, vpcs: Sequence[str], unknown: Sequence[str]) -> Sequence[Clause] | None:
+    if of.reach == "region":
+        return None
+    values: Mapping[str, Sequence[Any]] = {"host": (here,), "vpc": vpcs}
+    clauses = [(of.reach_field, value) for value in values[of.reach]]
+    if of.reach != "host" and "host" in of.fields:
+        clauses.append(("host", here))  # what this host reported itself, to withdraw it when it is true no more
+    return (*clauses, *(("id", id) for id in unknown)) if of.plugged else tuple(clauses)
+
+
+def concerns(change: Change, ports: Container[str]) -> bool:
+    """Whether a change may change what a host follows: it is of a port that is plugged in there."""
+    return meta(change.cls).plugged and change.id in ports
+
+
+def leads_on(change: Change, interest: Interest) -> bool:
+    """Whether a port has turned out to be of a VPC that is not followed yet: without it the port reaches nothing."""
+    clauses = interest.get(change.cls)
+    return clauses is not None and change.new is not None and ("vpc", change.new.vpc) not in clauses

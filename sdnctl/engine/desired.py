@@ -1,0 +1,37 @@
+"""The desired state of one switch, and which parts of it a change has touched."""
+
+from dataclasses import dataclass, field
+
+from sdnctl.of.flow import Flow
+from sdnctl.of.group import Group
+from sdnctl.of.meter import Meter
+from sdnctl.program.packets import PacketOut
+
+
+@dataclass(slots=True)
+class Desired:
+    """What the switch should have: flows by cookie, meters and groups by number."""
+
+    flows: dict[int, Flow] = field(default_factory=dict)
+    meters: dict[int, Meter] = field(default_factory=dict)
+    groups: dict[int, Group] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Touched:
+    """Which parts of Desired changed, and what to say once a flow is confirmed: (its cookie, the packet)."""
+
+    cookies: set[int] = field(default_factory=set)
+    meters: set[int] = field(default_factory=set)
+    groups: set[int] = field(default_factory=set)
+    announce: list[tuple[int, PacketOut]] = field(default_factory=list)
+
+    def merge(self, other: "Touched") -> None:
+        """Take another's touches in; the later announcements stand last."""
+        self.cookies |= other.cookies
+        self.meters |= other.meters
+        self.groups |= other.groups
+        self.announce += other.announce
+
+    def __bool__(self) -> bool:
+        return bool(self.cookies or self.meters or self.groups)

@@ -1,0 +1,258 @@
+"""The engine turns what changed into what the switch should have instead, running only the units that are concerned.
+
+Changes come in; each dirties the units of its resource and every unit that read a changed key.  All dirty units run
+first, then their old yields are retracted and the new ones added, and what differs is handed to the plan.  The engine
+has no clock, no socket and no thread: the same changes in any order, split or repeated, end in the same flows.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sdnctl.base.errors import FeatureError
+from sdnctl.engine.desired import Desired, Touched
+from sdnctl.engine.graph import ANY, Graph, Key, Memo, Placement, Unit
+from sdnctl.engine.ledger import Ledger, ReportKey
+from sdnctl.engine.outputs import NOTHING, Outputs
+from sdnctl.model.resource import meta
+from sdnctl.program.feature import Feature, Placed, Program, View
+from sdnctl.program.packets import Drop, PacketIn, PacketOut, Put, Report
+from sdnctl.store.state import Change, State
+
+UNIT_FAULTS = (FeatureError, ValueError, LookupError, TypeError, AttributeError)
+"""What a wrong feature can raise; none of it may stop the other units."""
+
+
+class Engine:
+    """One host's view of the intent, and the flows that follow from it."""
+
+    def __init__(self, program: Program, here: str) -> None:
+        """``here`` is the id of the host whose switch this engine serves."""
+        self.program = program
+        self.here = here
+        self.state = State()
+        self.errors: dict[Unit, Exception] = {}
+        self.runs = 0
+        self._graph = Graph()
+        self._memo = Memo(self.state, self._graph, here)
+        self._ledger = Ledger()
+        self._units: dict[Feature, dict[str, Unit]] = {}
+        self._placements: dict[tuple[type, Placed, Any], Placement] = {}
+        self._by_class: dict[type, dict[Placed | None, list[Feature]]] = {}
+        for feature in program.features:
+            self._by_class.setdefault(feature.each, {}).setdefault(feature.within, []).append(feature)
+        self._reports: set[ReportKey] = set()
+        self._withdrawn: set[ReportKey] = set()
+        always = {Unit(Feature(s.name, object), "always"): Outputs(s.run()) for s in program.statics}
+        self._waiting, _, clash = self._ledger.settle(always)
+        if clash:
+            raise next(iter(clash.values()))
+
+    @property
+    def desired(self) -> Desired:
+        """What the switch should have now."""
+        return self._ledger.desired
+
+    def owners(self, cookie: int) -> list[str]:
+        """Feature and resource id behind a flow."""
+        return [str(unit) for unit in self._ledger.owners(cookie)]
+
+    def units(self, cookie: int) -> tuple[Unit, ...]:
+        """The units that want a flow, none when nobody does."""
+        return self._ledger.owners(cookie)
+
+    def meter_unit(self, id: int) -> Unit | None:
+        """The unit that wants a meter."""
+        return self._ledger.meter_owner(id)
+
+    def view(self) -> View:
+        """A view for a reader that is no unit: what it reads is remembered by nobody."""
+        return self._memo.view()
+
+    def apply(self, changes: Iterable[Change], *, strict: bool = False) -> Touched:
+        """Take changes in and run what they concern; ``strict`` raises what a unit raises, for tests."""
+        felt, keys = self._absorb(changes)
+        dirty = self._memo.settle(node for key in keys for node in self._graph.readers(key))
+        dirty.update(self.errors)
+        units = {node for node in dirty if isinstance(node, Unit)}
+        gone: set[Unit] = set()
+        for node in dirty:
+            if isinstance(node, Placement):
+                self._replace(node, units, gone)
+        for change in felt:
+            for within, features in self._by_class.get(change.cls, {}).items():
+                self._enrol(change, within, features, units, gone)
+        touched = self._run(units - gone, gone, strict)
+        self._memo.sweep()
+        touched.merge(self._waiting)
+        self._waiting = Touched()
+        return touched
+
+    def prepare(self) -> None:
+        """After loading: make the indexes that the first deletion would otherwise make, among thousands of records."""
+        for cls, features in self._by_class.items():
+            for within in features:
+                if within is not None:
+                    self.state.index(cls, within.index)
+
+    def _absorb(self, changes: Iterable[Change]) -> tuple[list[Change], set[Key]]:
+        """Put changes into the state; those that are felt, and the keys that changed."""
+        felt: list[Change] = []
+        keys: set[Key] = set()
+        had: dict[Key, bool] = {}
+        for given in changes:
+            old = self.state.get(given.cls, given.id)
+            change = given if given.old is old else Change(given.cls, given.id, old, given.new)
+            described = meta(change.cls)
+            if old is not None and change.new is not None and described.identity(old) == described.identity(change.new):
+                self.state.apply((change,))
+                continue
+            if old is None and change.new is None:
+                continue
+            felt.append(change)
+            keys.add((change.cls, change.id))
+            if old is None or change.new is None:
+                keys.add((change.cls,))
+            for index in self.state.indexes(change.cls):
+                values_of = described.index_of[index]
+                before = values_of(old) if old is not None else ()
+                after = values_of(change.new) if change.new is not None else ()
+                if before != after:
+                    for value in set(before).symmetric_difference(after):
+                        key = (change.cls, index, value)
+                        keys.add(key)
+                        had.setdefault(key, bool(self.state.by(*key)))
+            self.state.apply((change,))
+        keys.update((*key, ANY) for key, before in had.items() if bool(self.state.by(*key)) != before)
+        return felt, keys
+
+    def _replace(self, node: Placement, units: set[Unit], gone: set[Unit]) -> None:
+        """Ask again whether a placement holds; if that flipped, all its members come or go."""
+        was = node.placed
+        if self._ask(node) == was:
+            return
+        for feature in self._by_class[node.cls][node.within]:
+            for id in self.state.by(node.cls, node.within.index, node.value):
+                if node.placed:
+                    units.add(self._unit(feature, id))
+                elif (unit := self._known(feature, id)) is not None:
+                    gone.add(unit)
+
+    def _ask(self, node: Placement) -> bool:
+        view = self._memo.view()
+        node.placed = view.derived(node.within.test, node.value)
+        self._graph.record(node, view.reads)
+        return node.placed
+
+    def _enrol(
+        self, change: Change, within: Placed | None, features: list[Feature], units: set[Unit], gone: set[Unit]
+    ) -> None:
+        """One resource came, changed or went: its units are to run, or to go."""
+        if within is not None and change.old is not None:
+            self._retire(change, within)
+        placed = change.new is not None and (within is None or self._is_placed(change, within))
+        for feature in features:
+            if placed:
+                unit = self._unit(feature, change.id)
+                units.add(unit)
+                gone.discard(unit)
+            elif (known := self._known(feature, change.id)) is not None:
+                gone.add(known)
+
+    def _is_placed(self, change: Change, within: Placed) -> bool:
+        """Whether the changed resource is of concern here."""
+        values_of = meta(change.cls).index_of[within.index]
+        placed = False
+        for value in values_of(change.new):
+            key = (change.cls, within, value)
+            node = self._placements.get(key)
+            if node is None:
+                node = self._placements[key] = Placement(*key)
+                self._ask(node)
+            placed |= node.placed
+        return placed
+
+    def _retire(self, change: Change, within: Placed) -> None:
+        """Forget a placement whose index value has no members left."""
+        for value in meta(change.cls).index_of[within.index](change.old):
+            if not self.state.by(change.cls, within.index, value):
+                node = self._placements.pop((change.cls, within, value), None)
+                if node is not None:
+                    self._graph.record(node, frozenset())
+
+    def _known(self, feature: Feature, id: str) -> Unit | None:
+        units = self._units.get(feature)
+        return units.get(id) if units is not None else None
+
+    def _unit(self, feature: Feature, id: str) -> Unit:
+        units = self._units.setdefault(feature, {})
+        unit = units.get(id)
+        if unit is None:
+            unit = units[id] = Unit(feature, id)
+        return unit
+
+    def _drop(self, unit: Unit) -> None:
+        """Forget a unit that has nothing left."""
+        self._graph.record(unit, frozenset())
+        self.errors.pop(unit, None)
+        units = self._units.get(unit.feature, {})
+        if units.pop(unit.id, None) is not None and not units:
+            del self._units[unit.feature]
+
+    def _run(self, units: set[Unit], gone: set[Unit], strict: bool) -> Touched:
+        yields: dict[Unit, Outputs] = dict.fromkeys(gone, NOTHING)
+        for unit in units:
+            record = self.state.get(unit.feature.each, unit.id)
+            if record is None:
+                yields[unit] = NOTHING
+                gone.add(unit)
+                continue
+            view = self._memo.view()
+            self.runs += 1
+            try:
+                yields[unit] = Outputs(unit.feature.run(record, self.here, view))
+                self.errors.pop(unit, None)
+            except UNIT_FAULTS as fault:
+                if strict:
+                    raise
+                self.errors[unit] = fault
+            self._graph.record(unit, view.reads)
+        touched, reports, conflicts = self._ledger.settle(yields)
+        if strict and conflicts:
+            raise next(iter(conflicts.values()))
+        self.errors.update(conflicts)
+        self._reports |= reports
+        for unit in gone:
+            self._drop(unit)
+        return touched
+
+    def take_reports(self, *, also: Iterable[ReportKey] = (), reconcile: bool = False) -> list[Report]:
+        """What this host has to tell the store since the last call, and whether it should still tell ``also``.
+
+        ``reconcile`` compares all that it ever told.  What is true again is told again while its withdrawal may still
+        be on its way.
+        """
+        keys, self._reports = self._reports | set(also), set()
+        if reconcile:
+            keys |= self._ledger.reports.keys()
+            for cls in {cls for feature in self.program.features for cls in feature.reports}:
+                keys |= {(cls, id) for id in self.state.by(cls, ("host",), self.here)}
+        reports: list[Report] = []
+        for key in sorted(keys, key=lambda key: (key[0].__name__, key[1])):
+            wanted, known = self._ledger.reports.get(key), self.state.get(*key)
+            withdrawn = key in self._withdrawn
+            self._withdrawn.discard(key)
+            if wanted is not None and (wanted != known or withdrawn):
+                reports.append(Put(wanted, known))
+            elif wanted is None and known is not None and known.host == self.here:
+                self._withdrawn.add(key)
+                reports.append(Drop(*key, known))
+        return reports
+
+    def handle(self, packet: PacketIn) -> list[PacketOut | Report]:
+        """Answer a packet that a punt table handed up; nothing when no feature does."""
+        handler = self.program.handlers.get(packet.table)
+        return list(handler.run(packet, self.here, self._memo.view())) if handler is not None else []
+
+    def tick(self, name: str) -> list[PacketOut | Report]:
+        """Run the periodic function of that name once."""
+        return [out for t in self.program.tickers if t.name == name for out in t.run(self.here, self._memo.view())]

@@ -1,0 +1,55 @@
+"""What one run of a unit gave the switch and the region, sorted by kind."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sdnctl.of.flow import Flow
+from sdnctl.of.group import Group
+from sdnctl.of.meter import Meter
+from sdnctl.program.feature import Announce, Item, Reported
+
+
+class Outputs:
+    """The items of one run; nearly always a few flows and nothing else."""
+
+    __slots__ = ("announce", "flows", "groups", "meters", "reports")
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        flows: list[Flow] = []
+        others: list[Item] = []
+        for item in items:
+            if isinstance(item, Flow):
+                flows.append(item)
+            else:
+                others.append(item)
+        self.flows = tuple(flows)
+        self.meters: tuple[Meter, ...] = ()
+        self.groups: tuple[Group, ...] = ()
+        self.reports: tuple[Any, ...] = ()
+        self.announce: tuple[Announce, ...] = ()
+        if others:
+            self._sort(others)
+
+    def _sort(self, items: list[Item]) -> None:
+        for item in items:
+            if isinstance(item, Reported):
+                self.reports += (item.record,)
+            elif isinstance(item, Meter):
+                self.meters += (item,)
+            elif isinstance(item, Group):
+                self.groups += (item,)
+            elif isinstance(item, Announce):
+                self.announce += (item,)
+
+    def same(self, other: "Outputs") -> bool:
+        """Whether both want the same of the switch and the region; what they announce is not looked at."""
+        return (
+            len(self.flows) == len(other.flows)
+            and all(mine.cookie == its.cookie for mine, its in zip(self.flows, other.flows, strict=True))
+            and self.meters == other.meters
+            and self.groups == other.groups
+            and self.reports == other.reports
+        )
+
+
+NOTHING = Outputs(())

@@ -1,0 +1,113 @@
+"""A host is a machine that runs Open vSwitch; it reports which ports it has and what its switch has confirmed.
+
+These are the only resources that the machine itself knows: everything else is a feature's.
+"""
+
+from sdnctl.base.addresses import Ip4, Mac
+from sdnctl.model.resource import field, label, ref, resource
+
+UPLINK = "uplink"
+TUNNEL = "tunnel"
+ENCAPSULATION_BYTES = 50
+"""What Geneve and VXLAN without options add to a packet: IPv4 20, UDP 8, their own 8, the inner Ethernet header 14."""
+
+
+@resource(report=True, reach="region")
+class Host:
+    """One hypervisor or gateway, and how others reach it.
+
+    ``encap_ip`` is where its tunnels end, 0 when it has none; ``mtu`` is the underlay's, in bytes.  ``gateway`` is its
+    preference as a gateway to the public network for hosts without an uplink, 0 when it is none.
+    """
+
+    id: str
+    uplink: str = field(default="")
+    uplink_mac: Mac = field(default=Mac(0))
+    encap_ip: Ip4 = field(default=Ip4(0))
+    encap_type: str = field(default="")
+    mtu: int = field(default=1500)
+    gateway: int = field(default=0)
+
+
+@resource(report=True, reach="host")
+class HostStatus:
+    """How a host does; the id is the host's.  ``applied`` is the sequence number that its switch has confirmed.
+
+    ``drops`` counts dropped packets by the reason's name, since the controller's start; ``peers`` says of each host
+    that it has tunnels to whether packets get there ("up", "down": BFD, RFC 5880).
+    """
+
+    id: str
+    host: str = ref("Host", on_delete="cascade")
+    applied: int = label(default=0)
+    flows: int = label(default=0)
+    errors: tuple[str, ...] = label(default=())
+    drops: dict[str, str] = label(default={})
+    peers: dict[str, str] = label(default={})
+    seen: float = label(default=0.0)
+
+
+@resource(report=True, reach="vpc", contested=True, indexes=(("vpc",), ("vpc", "host")))
+class Binding:
+    """A port is on a host: the id is the network interface's; ``vpc`` repeats it for the index.
+
+    ``row`` names the Interface row that made the claim, ``displaced`` those that had the port before: when one
+    iface-id is plugged in twice, as in a live migration, the newer claim wins and the older one knows that it lost.
+    """
+
+    id: str
+    port: str = ref("NetworkInterface", on_delete="cascade")
+    vpc: str = field()
+    host: str = ref("Host", on_delete="cascade")
+    row: str = field(default="")
+    displaced: tuple[str, ...] = field(default=())
+
+
+@resource(local=True)
+class LocalPort:
+    """An Interface row of this host's br-int with ``external_ids:iface-id``: the id, its OpenFlow port and name.
+
+    ``row`` is the UUID of the Interface row: the same port plugged in again has another.
+    """
+
+    id: str
+    ofport: int = field()
+    row: str = field(default="")
+    name: str = label(default="")
+
+
+@resource(local=True)
+class LocalUplink:
+    """This host's way to the public network: the OpenFlow port and MAC address of ``sdnctl-uplink``."""
+
+    id: str
+    ofport: int = field()
+    mac: Mac = field()
+    name: str = label(default="")
+
+
+@resource(local=True)
+class LocalTunnel:
+    """This host's way to other hosts: the OpenFlow port of its tunnels; ``mtu`` is what fits inside, in bytes."""
+
+    id: str
+    ofport: int = field()
+    mtu: int = field()
+
+
+@resource(local=True)
+class LocalPeer:
+    """What BFD says of the way to another host, whose id this has; ``met``: it has been up since it is watched."""
+
+    id: str
+    up: bool = field()
+    met: bool = field(default=False)
+
+
+@resource(local=True, indexes=(("host",),))
+class Peer:
+    """A host that this one (``host``) sends packets to, at ``address``: the way there is to be watched by BFD."""
+
+    id: str
+    host: str = field()
+    address: Ip4 = field()

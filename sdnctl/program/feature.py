@@ -1,0 +1,264 @@
+"""A feature is a pure function from one resource to flows; this is how one is declared and found.
+
+    @feature(each=Subnet, within=placed("vpc", vpc_here))
+    def router(subnet, here, view):
+        yield SWITCH.flow(...)
+
+A unit is (feature, resource): the engine runs it again when something that it read through its ``View`` changed, and
+retracts what it no longer yields.  Derived values are shared between units and stop a wave of changes when they come
+out equal.  ``@packet_in`` answers what a punt table hands up, ``@every`` looks at the world now and then.  ``@says``
+tells in words what a flow does to a packet, ``@counts`` what a meter counts.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field
+from functools import cache
+from types import ModuleType
+from typing import Any, Protocol, TypeVar
+
+from sdnctl.model.resource import Index, meta
+from sdnctl.of.flow import Flow
+from sdnctl.of.group import Group
+from sdnctl.of.meter import Meter
+from sdnctl.program.packets import PacketIn, PacketOut, Report
+from sdnctl.program.pipeline import Pipeline, Reason, Table
+from sdnctl.program.step import Step
+
+R = TypeVar("R")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """A packet to send once ``flow``, yielded by the same unit, is newly confirmed in the switch."""
+
+    flow: Flow
+    packet: PacketOut
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A record that this host reports for as long as the unit yields it."""
+
+    record: Any
+
+
+Item = Flow | Meter | Group | Announce | Reported
+
+
+class View(Protocol):
+    """What a unit may read; every read is remembered."""
+
+    def get(self, cls: type[R], id: str) -> R | None:
+        """A record, or None."""
+
+    def by(self, cls: type, index: Index, value: Hashable) -> Set[str]:
+        """The ids under an index value; felt when membership changes."""
+
+    def all(self, cls: type) -> Set[str]:
+        """The ids of every record of a class; felt when one comes or goes: for the few classes an operator owns."""
+
+    def any(self, cls: type, index: Index, value: Hashable) -> bool:
+        """Whether an index value has members; felt only when that answer changes."""
+
+    def derived(self, of: "Derived[V]", value: Hashable) -> V:
+        """A shared derived value; felt only when it comes out different."""
+
+
+Derived = Callable[[Any, str, View], V]
+"""A pure function of (value, here, view), memoised by the engine; it must not loop over members."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """Which resources a feature runs for on this host: those whose ``index`` value passes ``test``."""
+
+    index: Index
+    test: Derived[bool]
+
+
+UnitFunction = Callable[[Any, str, View], Iterable[Item]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Feature:
+    """A declared feature function."""
+
+    name: str
+    each: type
+    within: Placed | None = None
+    reports: tuple[type, ...] = ()
+    run: UnitFunction = lambda *_: ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Handler:
+    """A declared packet-in function."""
+
+    table: Table
+    run: Callable[[PacketIn, str, View], Iterable[PacketOut | Report]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ticker:
+    """A declared periodic function."""
+
+    name: str
+    seconds: float
+    run: Callable[[str, View], Iterable[PacketOut | Report]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Static:
+    """Flows that depend on no resource: they are in every switch, always."""
+
+    name: str
+    run: Callable[[], Iterable[Item]]
+
+
+Subject = Feature | Static | Reason | Table
+"""What can have words of its own: whoever yields flows, a reason to drop, a table that asks the controller."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """A declared function that says in a tenant's words what happened to a packet at one step."""
+
+    subject: Subject
+    say: Callable[[Step, View], str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """A declared function that tells what a feature's meters count: the ``direction`` of one of them."""
+
+    of: Feature
+    family: str
+    direction: Callable[[Any, Meter], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """All that was declared under a package."""
+
+    features: tuple[Feature, ...]
+    statics: tuple[Static, ...]
+    handlers: dict[int, Handler]
+    tickers: tuple[Ticker, ...]
+    pipeline: Pipeline
+    words: Mapping[str | Reason | Table, Words] = field(default_factory=dict)
+    """By the name of a feature or static, else by the reason or table itself."""
+    counted: Mapping[Feature, Counted] = field(default_factory=dict)
+
+
+@cache  # features that run for the same resources share one, and with it what was found out
+def placed(*index: str, test: Derived[bool]) -> Placed:
+    """Run for resources whose ``index`` value passes ``test``; asked once for each value, not for each resource."""
+    return Placed(index, test)
+
+
+def feature(
+    *, each: type, within: Placed | None = None, reports: tuple[type, ...] = ()
+) -> Callable[[UnitFunction], Feature]:
+    """Declare a function from one ``each`` resource to what it needs in this host's switch."""
+
+    def declare(run: UnitFunction) -> Feature:
+        return Feature(f"{_folder(run)}.{run.__name__}", each, within, reports, run)
+
+    return declare
+
+
+def always(run: Callable[[], Iterable[Item]]) -> Static:
+    """Declare flows that every switch has."""
+    return Static(f"{_folder(run)}.{run.__name__}", run)
+
+
+def packet_in(
+    table: Table,
+) -> Callable[[Callable[[PacketIn, str, View], Iterable[PacketOut | Report]]], Handler]:
+    """Declare who answers the packets that a punt table hands to the controller."""
+    if table.punt_meter is None:
+        raise ValueError(f"table {table.name} hands nothing to the controller")
+    return lambda run: Handler(table, run)
+
+
+def every(
+    seconds: float,
+) -> Callable[[Callable[[str, View], Iterable[PacketOut | Report]]], Ticker]:
+    """Declare a function that runs each so many seconds while the switch is connected."""
+    return lambda run: Ticker(f"{_folder(run)}.{run.__name__}", seconds, run)
+
+
+def says(subject: Subject) -> Callable[[Callable[[Step, View], str]], Words]:
+    """Declare the words for what a feature's flows do, for a reason, or for what the controller answers a table.
+
+    ``step.record`` is the resource that the flow is for; a sentence starts small and has no full stop.
+    """
+    return lambda say: Words(subject, say)
+
+
+def counts(of: Feature, family: str) -> Callable[[Callable[[Any, Meter], str]], Counted]:
+    """Declare that a feature's meters are counters of ``family``, one for each resource and direction."""
+    return lambda direction: Counted(of, family, direction)
+
+
+def _folder(run: Callable[..., Any]) -> str:
+    parts = run.__module__.split(".")
+    return parts[-2] if len(parts) > 1 else parts[-1]
+
+
+def modules(package: ModuleType, leaf: str) -> Iterator[ModuleType]:
+    """The modules ``package.<feature>.<leaf>`` that exist, imported, in order of name."""
+    for found in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
+        if not found.ispkg:
+            continue
+        folder = importlib.import_module(f"{package.__name__}.{found.name}")
+        if any(m.name == leaf for m in pkgutil.iter_modules(folder.__path__)):
+            yield importlib.import_module(f"{package.__name__}.{found.name}.{leaf}")
+
+
+def discover(package: str = "apps") -> Program:
+    """Import every feature of a package and collect what it declares; nothing needs to be listed anywhere."""
+    root = importlib.import_module(package)
+    list(modules(root, "model"))
+    shape = importlib.import_module(f"{package}.pipeline")
+    declared = [value for module in (shape, *modules(root, "flows")) for value in vars(module).values()]
+    program = assemble(declared, shape.PIPELINE)
+    for item in program.features:
+        if not meta(item.each).reach and not meta(item.each).local:
+            raise ValueError(f"{item.name} never runs: no host follows {item.each.__name__}, which has no reach")
+    return program
+
+
+def assemble(declared: Iterable[Any], pipeline: Pipeline) -> Program:
+    """A program from declared objects; anything else among them is passed over."""
+    kinds = Feature | Static | Handler | Ticker | Words | Counted
+    unique = list(dict.fromkeys(value for value in declared if isinstance(value, kinds)))
+    handlers: dict[int, Handler] = {}
+    for item in unique:
+        if isinstance(item, Handler):
+            if item.table.id in handlers:
+                raise ValueError(f"table {item.table.name} has two packet-in functions")
+            handlers[item.table.id] = item
+    return Program(
+        tuple(item for item in unique if isinstance(item, Feature)),
+        tuple(item for item in unique if isinstance(item, Static)),
+        handlers,
+        tuple(item for item in unique if isinstance(item, Ticker)),
+        pipeline,
+        _words(item for item in unique if isinstance(item, Words)),
+        {item.of: item for item in unique if isinstance(item, Counted)},
+    )
+
+
+def _words(declared: Iterable[Words]) -> dict[str | Reason | Table, Words]:
+    found: dict[str | Reason | Table, Words] = {}
+    for item in declared:
+        subject = item.subject
+        key = subject.name if isinstance(subject, Feature | Static) else subject
+        if key in found:
+            raise ValueError(f"{subject.name} has two functions that say what it does")
+        found[key] = item
+    return found

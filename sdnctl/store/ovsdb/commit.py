@@ -1,0 +1,189 @@
+"""A transaction in the store's words: the operations that make a list of changes come true, or nothing at all.
+
+Intent is serialised: each transaction waits for the region's sequence number to be the one it was computed on, and adds
+one.  What became of a commit whose answer was lost can be asked later: a ring of rows remembers which attempt made
+each of the last ``RING`` sequence numbers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sdnctl.base.errors import IntentError, StoreError
+from sdnctl.model.resource import meta
+from sdnctl.store import REGION, Change, Region
+from sdnctl.store.ovsdb.codec import Row
+from sdnctl.store.ovsdb.replica import Replica
+from sdnctl.store.ovsdb.rights import API, WRITER
+from sdnctl.store.ovsdb.schema import COMMIT, DATABASE, row_uuid
+from sdnctl.store.ovsdb.wire import Message
+
+Operation = dict[str, Any]
+Assumed = Sequence[tuple[str, type, str]]
+RING = 1024
+_CONFLICTS = ("timed out", "duplicate uuid")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One run of somebody's work, ready to be sent."""
+
+    id: str
+    result: Any
+    changes: list[Change]
+    operations: list[Operation]
+    base: int
+    generation: int
+    assumed: Assumed = ()
+
+
+def intent(replica: Replica, changes: list[Change], attempt: str, ask: bool) -> list[Operation]:
+    """The operations of an intent transaction on the replica's sequence number.
+
+    With ``ask``, the answer tells who was faster, if somebody was; see ``maker``.
+    """
+    region = replica.state.get(Region, REGION)
+    base = region.sequence if region is not None else 0
+    after = Region(id=REGION, sequence=base + 1)
+    uuid = replica.uuid("Region", REGION)
+    log = {"attempt": attempt, "sequence": base + 1}
+    slot = slot_uuid(base + 1)
+    return [
+        *([_who_made(base + 1)] if ask else ()),
+        _wait("Region", uuid, {"sequence": base} if region is not None else None),
+        *report(replica, changes),
+        *_write(replica, Change(Region, REGION, region, after)),
+        _insert(COMMIT, slot, log) if base < RING else _update(COMMIT, slot, log),
+        {"op": "commit", "durable": True},
+    ]
+
+
+def report(replica: Replica, changes: list[Change]) -> list[Operation]:
+    """The operations of changes to single rows; what hosts report is checked row by row, having no order.
+
+    A change waits for its row to be what it was computed on, so that one that was sent to a frozen server, and sent
+    again to another one, does not undo what came later.
+    """
+    made: list[Operation] = []
+    for change in changes:
+        if change.old is not None and change.new is not None and meta(change.cls).report:
+            name = meta(change.cls).name
+            made.append(_wait(name, replica.uuid(name, change.id), {"id": change.id} | _was(replica, change)))
+        made.extend(_write(replica, change))
+    return made
+
+
+def _was(replica: Replica, change: Change) -> Row:
+    """The old values of the columns that change, as far as they are written in one way only."""
+    table = replica.tables[meta(change.cls).name]
+    made = {}
+    for name in table.row(change.new, change.old):
+        old = getattr(change.old, name)
+        if table.columns[name].type != "real" and table.columns[name].encode(old) == old:
+            made[name] = old
+    return made
+
+
+def checks(assumed: Assumed) -> list[Operation]:
+    """The operations, to go last, that refuse a transaction unless these rows are there; see ``unfounded``.
+
+    A row is looked for under the UUID that follows from its id: those of other tools' making are not found.
+    """
+    made = []
+    for _, cls, id in assumed:
+        name = meta(cls).name
+        made.append(_wait(name, row_uuid(name, id), {"id": id}))
+    return made
+
+
+def unfounded(answer: Message, attempt: Attempt) -> IntentError | None:
+    """What to tell whoever referred to a record that is not there, when that is why an attempt was refused."""
+    first = len(attempt.operations) - len(attempt.assumed)
+    for (where, cls, id), result in zip(attempt.assumed, (answer["result"] or [])[first:], strict=False):
+        if result is not None and "error" in result:
+            return IntentError.missing(where, f"{meta(cls).name} {id!r}")
+    return None
+
+
+def slot_uuid(sequence: int) -> str:
+    """The row that remembers who made this sequence number, until ``RING`` later ones are made."""
+    return row_uuid(COMMIT, str(sequence % RING))
+
+
+def who_made(sequence: int) -> list[Any]:
+    """The parameters of a ``transact`` that asks for it; see ``maker``."""
+    return [DATABASE, _who_made(sequence)]
+
+
+def asks(attempt: Attempt) -> bool:
+    """Whether the answer to an attempt tells who was faster."""
+    return bool(attempt.operations[0]["op"] == "select")
+
+
+def _who_made(sequence: int) -> Operation:
+    where = [["_uuid", "==", ["uuid", slot_uuid(sequence)]]]
+    return {"op": "select", "table": COMMIT, "where": where, "columns": ["attempt", "sequence"]}
+
+
+def maker(answer: Message, sequence: int) -> str | None:
+    """The attempt that made ``sequence``; None when the server that was asked does not know yet.
+
+    StoreError when the ring has gone round since.
+    """
+    result = (answer.get("result") or [None])[0]
+    if result is None or "rows" not in result:
+        raise StoreError(f"the outcome of a commit is unknown: {refusal(answer)}")
+    rows = result["rows"]
+    if not rows or rows[0]["sequence"] < sequence:
+        return None
+    if rows[0]["sequence"] > sequence:
+        raise StoreError("the outcome of a commit is unknown: too many others followed")
+    attempt: str = rows[0]["attempt"]
+    return attempt
+
+
+def refusal(answer: Message) -> str | None:
+    """Why a transaction was refused; None when it was committed."""
+    if answer.get("error") is not None:
+        return str(answer["error"])
+    for item in answer["result"]:
+        if item is not None and "error" in item:
+            return ": ".join(str(item[key]) for key in ("error", "details") if item.get(key))
+    return None
+
+
+def is_conflict(refused: str) -> bool:
+    """Whether running the work again on newer data may help."""
+    return refused.startswith(_CONFLICTS)
+
+
+def _write(replica: Replica, change: Change) -> list[Operation]:
+    name = meta(change.cls).name
+    table = replica.tables.get(name)
+    if table is None:
+        raise ValueError(f"{name} is not kept in the store")
+    uuid = replica.uuid(name, change.id)
+    if change.new is None:
+        return [{"op": "delete", "table": name, "where": [["_uuid", "==", ["uuid", uuid]]]}]
+    row = table.row(change.new, change.old)
+    return [_insert(name, uuid, row) if change.old is None else _update(name, uuid, row)]
+
+
+def _insert(name: str, uuid: str, row: dict[str, Any]) -> Operation:
+    return {"op": "insert", "table": name, "uuid": uuid, "row": row | {WRITER: API}}
+
+
+def _update(name: str, uuid: str, row: dict[str, Any]) -> Operation:
+    return {"op": "update", "table": name, "where": [["_uuid", "==", ["uuid", uuid]]], "row": row}
+
+
+def _wait(name: str, uuid: str, row: dict[str, Any] | None) -> Operation:
+    return {
+        "op": "wait",
+        "table": name,
+        "where": [["_uuid", "==", ["uuid", uuid]]],
+        "columns": list(row) if row else ["id"],
+        "until": "==",
+        "rows": [row] if row else [],
+        "timeout": 0,
+    }

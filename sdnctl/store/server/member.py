@@ -1,0 +1,92 @@
+"""A member of the region's store: one of several ``ovsdb-server``s that keep the same file by RAFT (ovsdb(7)).
+
+The first member makes the cluster, the others join it; from then on each serves what it has on disk.  Clients come by
+TLS with a certificate of the region's CA, and what they may write follows from the name in it (``rights``).
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdnctl.base.errors import StoreError
+from sdnctl.store.ovsdb import rights, schema
+from sdnctl.store.ovsdb.tls import CA, CERTIFICATE, FILES, KEY
+from sdnctl.store.server import convert
+from sdnctl.store.server.raftlog import mend
+from sdnctl.store.server.single import command
+
+ELECTION_MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member: its data directory, where clients reach it and where the others do (HOST:PORT), whom it joins."""
+
+    data: Path
+    listen: str
+    raft: str
+    join: Sequence[str] = ()
+    pki: Path | None = None
+
+    @property
+    def database(self) -> Path:
+        """The member's copy of the store."""
+        return self.data / "store.db"
+
+    @property
+    def socket(self) -> Path:
+        """Where root of this machine reaches it, with all rights."""
+        return self.data / "store.sock"
+
+    @property
+    def log(self) -> Path:
+        """What the server says."""
+        return self.data / "store.log"
+
+    @property
+    def target(self) -> str:
+        """Where clients reach it, as ovsdb-server wants it (ovsdb(7), passive connections)."""
+        host, _, port = self.listen.rpartition(":")
+        return f"{'ptcp' if self.pki is None else 'pssl'}:{port}:{host}"
+
+    def prepare(self, classes: Iterable[type] | None = None) -> Path | None:
+        """Make the cluster, or get ready to join it, or mend what is there; the copy kept of a mended file.
+
+        StoreError when the certificate is incomplete or a tool refuses.
+        """
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.pki is not None:
+            lacking = [name for name in FILES if not (self.pki / name).is_file()]
+            if lacking:
+                raise StoreError(f"{self.pki} lacks {', '.join(lacking)}: see sdnctl pki issue")
+        if self.database.exists():
+            return mend(self.database)
+        draft = self.data / "store.db.new"
+        draft.unlink(missing_ok=True)
+        if self.join:
+            others = [self._address(one) for one in self.join]
+            convert.tool("join-cluster", str(draft), schema.DATABASE, self._address(self.raft), *others)
+        else:
+            wanted = self.data / "store.schema"
+            wanted.write_text(schema.schema_text(schema.tables(classes)))
+            convert.tool("create-cluster", str(draft), str(wanted), self._address(self.raft))
+        draft.replace(self.database)
+        return None
+
+    def _address(self, where: str) -> str:
+        return f"{'tcp' if self.pki is None else 'ssl'}:{where}"
+
+    def argv(self) -> list[str]:
+        """The command that serves the member in the foreground until a signal ends it."""
+        made = command(self.data)
+        if self.pki is None:
+            return [*made, f"--remote={self.target}"]
+        keys = {"private-key": KEY, "certificate": CERTIFICATE, "ca-cert": CA}
+        made += (f"--{option}={self.pki / file}" for option, file in keys.items())
+        return [*made, f"--remote=db:{schema.DATABASE},{rights.DOORS},connections"]
+
+    def room(self) -> int:
+        """Free bytes where its file is."""
+        there = os.statvfs(self.data)
+        return there.f_bavail * there.f_frsize

@@ -1,0 +1,116 @@
+"""The region's disk: one file in the data directory, served to the processes of this machine by ``ovsdb-server``.
+
+The server is a child that runs in the foreground; whoever supervises it starts ``argv()``.  It appends every commit to
+the file and flushes it before answering, drops a torn tail after a crash, and compacts the file by itself.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from sdnctl.base.errors import StoreError
+from sdnctl.store.ovsdb import schema
+from sdnctl.store.server import convert
+
+
+def command(data: Path) -> list[str]:
+    """``ovsdb-server`` in the foreground on the store in a data directory, for whoever may use its unix socket."""
+    return [
+        "ovsdb-server",
+        str(data / "store.db"),
+        f"--remote=punix:{data / 'store.sock'}",
+        f"--unixctl={data / 'store.ctl'}",
+        f"--log-file={data / 'store.log'}",
+        "--no-chdir",
+        "-vconsole:off",
+        "-vsyslog:off",
+    ]
+
+
+class Server:
+    """The store of one data directory; ``prepare()`` before ``argv()``."""
+
+    def __init__(
+        self,
+        data: Path | str,
+        *,
+        classes: Iterable[type] | None = None,
+        version: str = schema.VERSION,
+        steps: Sequence[convert.Step] = convert.STEPS,
+    ) -> None:
+        """``classes`` are the resources to keep, by default all that are declared now."""
+        self.data = Path(data).absolute()
+        self.database = self.data / "store.db"
+        self.socket = self.data / "store.sock"
+        self.log = self.data / "store.log"
+        self._tables = schema.tables(classes)
+        self._version = version
+        self._steps = steps
+
+    @property
+    def remote(self) -> str:
+        """What ``OvsdbStore`` connects to."""
+        return f"unix:{self.socket}"
+
+    def argv(self) -> list[str]:
+        """The command that serves the store in the foreground until a signal ends it."""
+        return command(self.data)
+
+    def prepare(self) -> Path | None:
+        """Create the store, or convert it to the schema of this program; to be called while nobody serves it.
+
+        Returns the backup made before a conversion.  StoreError when the store is newer than this program, or when
+        converting would lose data and no step says what becomes of it.
+        """
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        wanted = self.data / "store.schema"
+        wanted.write_text(schema.schema_text(self._tables, self._version))
+        if not self.database.exists():
+            draft = self._draft()
+            convert.tool("create", str(draft), str(wanted))
+            self._install(draft)
+            return None
+        old = convert.stored_schema(self.database)
+        if convert.numbers(old["version"]) > convert.numbers(self._version):
+            raise StoreError(f"the store has the schema {old['version']}, this program only {self._version}: update it")
+        if convert.tool("needs-conversion", str(self.database), str(wanted)).strip() == "no":
+            return None
+        return self._convert(old, wanted)
+
+    def _convert(self, old: convert.Schema, wanted: Path) -> Path:
+        steps = convert.due(old["version"], self._version, self._steps)
+        lost = [] if steps else convert.losses(old, schema.schema(self._tables, self._version))
+        if lost:
+            raise StoreError(f"opening the store {old['version']} with this program would lose {', '.join(lost)}")
+        backup = self.data / f"store.db.{old['version']}.{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
+        shutil.copy2(self.database, backup)
+        convert.drop_torn_tail(self.database)
+        draft = self._draft()
+        if steps:
+            rows = convert.dump(self.database, old)
+            for step in steps:
+                rows = step.work(rows)
+            convert.write(draft, wanted, rows)
+        else:
+            convert.tool("convert", str(self.database), str(wanted), str(draft))
+        convert.fill(draft, old, {name: table.defaults() for name, table in self._tables.items()})
+        self._install(draft)
+        return backup
+
+    def _draft(self) -> Path:
+        draft = self.data / "store.db.new"
+        draft.unlink(missing_ok=True)
+        return draft
+
+    def _install(self, draft: Path) -> None:
+        """Put a finished file in the place of the store: before or after, never half."""
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        draft.replace(self.database)
+        directory = os.open(self.data, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)

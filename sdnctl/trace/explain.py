@@ -1,0 +1,122 @@
+"""Why is this flow there?  Its cookie is its content, so the answer is computed again from what was asked for.
+
+The store and the switch's database are only read; nothing is asked of a running controller, so this also works on a
+host whose controller is down.
+"""
+
+import queue
+import re
+from dataclasses import dataclass
+
+from sdnctl.base.errors import StoreError
+from sdnctl.base.problem import Problem
+from sdnctl.bridge.local import local_changes
+from sdnctl.bridge.snapshot import Snapshot
+from sdnctl.bridge.vswitch import Vswitch
+from sdnctl.engine.engine import Engine
+from sdnctl.model.host import Host
+from sdnctl.of.flow import OURS, OURS_MASK
+from sdnctl.of.text import text
+from sdnctl.program.feature import Program, discover
+from sdnctl.program.pipeline import Names
+from sdnctl.store import Batch, Store
+from sdnctl.store.ovsdb.client import OvsdbStore
+
+PATIENCE_S = 5.0
+_COOKIE = re.compile(r"(?:cookie=)?(0x[0-9a-fA-F]{1,16})\b")
+
+
+class Unexplained(Problem):
+    """There is nothing to say about this flow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """One owner of a flow: which feature made it for which resource, on which host, and what it does."""
+
+    host: str
+    feature: str
+    resource: str
+    flow: str
+
+
+def cookie_of(what: str) -> int:
+    """The cookie in what was pasted: a number, or a line of ``ovs-ofctl dump-flows``; Unexplained when none is ours."""
+    found = _COOKIE.match(what.strip()) or re.search(r"\bcookie=(0x[0-9a-fA-F]{1,16})\b", what)
+    if found is None:
+        raise Unexplained(f"no cookie in {what[:80]!r}: give 0x5d…, or a line of 'ovs-ofctl dump-flows br-int'")
+    cookie = int(found[1], 16)
+    if cookie & OURS_MASK != OURS:
+        raise Unexplained(
+            f"cookie {cookie:#x} is not one of sdnctl's, which begin with {OURS >> 56:#x}: who else writes flows?"
+        )
+    return cookie
+
+
+def find(store: str, ovs_db: str, what: str, host: str | None = None) -> list[Origin]:
+    """Who wants the flow, on ``host`` or on every host; Unexplained when nobody does.
+
+    ``store`` and ``ovs_db`` are OVSDB remotes.  Port numbers are known for this machine's switch alone: flows of
+    another host that name one are not found here.
+    """
+    cookie = cookie_of(what)
+    program = discover()
+    region = OvsdbStore(store)
+    try:
+        whole = load(region)
+    finally:
+        region.close()
+    seen = look(ovs_db)
+    hosts = sorted({change.id for change in whole.changes if change.cls is Host} | ({seen.host} if seen else set()))
+    if host is not None and host not in hosts:
+        raise Unexplained(f"there is no host {host!r}: there are {', '.join(hosts) or 'none'}")
+    found = []
+    for name in [host] if host is not None else hosts:
+        local = seen if seen is not None and seen.host == name else None
+        found += origins(engine(program, name, whole, local), cookie)
+    if not found:
+        raise Unexplained(
+            f"nobody wants flow {cookie:#x} (any more) on {host or 'any host'}: the next audit removes it"
+        )
+    return found
+
+
+def load(store: Store) -> Batch:
+    """All that is in a store; StoreError when it does not answer."""
+    first: queue.SimpleQueue[Batch] = queue.SimpleQueue()
+    store.subscribe(first.put)
+    try:
+        return first.get(timeout=PATIENCE_S)
+    except queue.Empty:
+        raise StoreError("the store does not answer: is 'sdnctl up' running?") from None
+
+
+def look(ovs_db: str) -> Snapshot | None:
+    """The ports of this machine's switch; None when its database does not answer."""
+    first: queue.SimpleQueue[Snapshot] = queue.SimpleQueue()
+    switch = Vswitch(ovs_db, first.put)
+    switch.start()
+    try:
+        return first.get(timeout=PATIENCE_S)
+    except queue.Empty:
+        return None
+    finally:
+        switch.close()
+
+
+def engine(program: Program, host: str, whole: Batch, seen: Snapshot | None) -> Engine:
+    """The engine that the controller of a host has, computed again."""
+    made = Engine(program, host)
+    local = local_changes(made.state, seen) if seen is not None else []
+    made.apply([*whole.changes, *local])
+    return made
+
+
+def origins(of: Engine, cookie: int) -> list[Origin]:
+    """The owners of a flow on one host."""
+    flow = of.desired.flows.get(cookie)
+    if flow is None:
+        return []
+    line = text(flow, Names(of.program.pipeline))
+    owners = (owner.partition(" ") for owner in of.owners(cookie))
+    return [Origin(of.here, feature, resource, line) for feature, _, resource in owners]

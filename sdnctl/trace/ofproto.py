@@ -1,0 +1,106 @@
+"""What a switch says would become of a packet (``ofproto/trace``), read into steps: one table after the other.
+
+A step knows which flow decided, by its cookie, and the packet before and after its actions.  What is said comes from
+the switch itself, not from what it should have: ovs-vswitchd(8), "OFPROTO COMMANDS".
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from sdnctl.base.addresses import Ip4, Mac
+from sdnctl.of.actions import CONTROLLER, IN_PORT
+from sdnctl.of.fields import ETH_TYPE, FIELDS, IP_PROTO, IP_TTL, OxmField
+from sdnctl.of.fields import IN_PORT as CAME_IN
+from sdnctl.of.values import value_text
+from sdnctl.program.step import Packet, Step
+
+_RULE = re.compile(r"^ *(\d+)\. (.*)$")
+_COOKIE = re.compile(r"\bcookie (0x[0-9a-f]+)")
+_EXACT = re.compile(r"\b(reg\d+)=(0x[0-9a-f]+)(?=,|$|\s)")
+_SET = re.compile(r"^(?:set_field|load):(\S+?)->(\w+)(?:\[(?:(\d+)(?:\.\.(\d+))?)?\])?$")
+_NOW = re.compile(r"^-> (\w+)\[(?:(\d+)(?:\.\.(\d+))?)?\] is now (\S+)$")
+_OUTPUT = re.compile(r"^(?:output:(\d+)|(IN_PORT)|(CONTROLLER):\d+)$")
+_TTL = re.compile(r"^mod_nw_ttl:(\d+)$")
+_PREFIX = re.compile(r"^(?:NXM|OXM)_(?:OF|NX)_")
+_BY_NAME = {each.name: each for each in FIELDS} | {"ip_ttl": IP_TTL}
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A packet on its way, and the step it is in."""
+
+    packet: dict[OxmField, int]
+    step: Step | None = None
+    outputs: list[int] = field(default_factory=list)
+
+    def close(self) -> Iterator[Step]:
+        """The step that ends here, if there is one."""
+        if self.step is not None:
+            yield replace(self.step, after=dict(self.packet), outputs=tuple(self.outputs))
+        self.step, self.outputs = None, []
+
+
+def flow_text(packet: Packet) -> str:
+    """A packet as ``ofproto/trace`` takes it (ovs-fields(7)): what others presuppose comes first."""
+    first = [each for each in (CAME_IN, ETH_TYPE, IP_PROTO) if each in packet]
+    order = [*first, *(each for each in packet if each not in first)]
+    return ",".join(f"{each}={value_text(each, packet[each], None)}" for each in order)
+
+
+def read(said: str, packet: Packet) -> list[Step]:
+    """The steps in the output of ``ofproto/trace`` for this packet; lines that it does not know are passed over."""
+    reading = _Reading(dict(packet))
+    steps: list[Step] = []
+    for line in said.splitlines():
+        rule = _RULE.match(line)
+        if rule is not None:
+            steps += reading.close()
+            cookie = _COOKIE.search(rule[2])
+            # What a flow matched is so, also where an action that wrote it did not say what it wrote.
+            reading.packet |= {_BY_NAME[name]: int(value, 16) for name, value in _EXACT.findall(rule[2])}
+            at = dict(reading.packet)
+            reading.step = Step(int(rule[1]), int(cookie[1], 16) if cookie else 0, at, at)
+        elif line.startswith(("Final flow:", "Megaflow:")):
+            steps += reading.close()
+        elif reading.step is not None:
+            _act(reading, line.strip())
+    return steps
+
+
+def _act(reading: _Reading, action: str) -> None:
+    """Carry one action out."""
+    packet = reading.packet
+    if out := _OUTPUT.match(action):
+        reading.outputs.append(IN_PORT if out[2] else CONTROLLER if out[3] else int(out[1]))
+    elif written := _SET.match(action):
+        _write(packet, written[2], written[1].partition("/")[0], written[3], written[4])
+    elif moved := _NOW.match(action):
+        _write(packet, moved[1], moved[4], moved[2], moved[3])
+    elif action == "dec_ttl":
+        packet[IP_TTL] = max(packet.get(IP_TTL, 0) - 1, 0)
+    elif ttl := _TTL.match(action):
+        packet[IP_TTL] = int(ttl[1])
+
+
+def _write(packet: dict[OxmField, int], name: str, text: str, low: str | None, high: str | None) -> None:
+    known = _BY_NAME.get(_PREFIX.sub("", name).lower())
+    value = _number(text)
+    if known is None or value is None:
+        return
+    if low is not None:
+        shift = int(low)
+        mask = (1 << int(high or low) - shift + 1) - 1 << shift
+        # "is now" tells the slice, as a load does.
+        value = packet.get(known, 0) & ~mask | value << shift & mask
+    packet[known] = value
+
+
+def _number(text: str) -> int | None:
+    """A value as the switch writes it: number, IPv4 or MAC address; None for what is none of them."""
+    try:
+        if text.count(":") == 5:
+            return Mac.parse(text)
+        return Ip4.parse(text) if text.count(".") == 3 else int(text, 0)
+    except ValueError:
+        return None
