@@ -12,12 +12,13 @@ from apps.routing.model import Route, RouteTable
 from apps.vpc.model import Subnet, Vpc
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import IntentError
-from sdnctl.model.host import Binding
-from sdnctl.store import Change, Region, State, Txn
+from sdnctl.model.host import Binding, Host, HostStatus, RetiredNumber
+from sdnctl.model.resource import number, resource
+from sdnctl.store import REGION, Change, Region, State, Txn
 from sdnctl.store.memory import MemoryStore
-from sdnctl.store.txn import Hints
+from sdnctl.store.numbers import Hints
 from tests.build import Network
-from tests.toys import Toy, ToyGroup, ToyPart, ToySeen, came, toy
+from tests.toys import Toy, ToyGauge, ToyGroup, ToyMeter, ToyPart, ToySeen, came, toy
 
 GROUP = ToyGroup(id="g")
 
@@ -116,17 +117,17 @@ def test_cascade_and_clear() -> None:
 def test_toys_that_are_friends_of_each_other_and_of_themselves() -> None:
     """A circle is no trap."""
     one = txn(toy(1, friend="toy-1"), toy(2, friend="toy-3"), toy(3, friend="toy-2"))
-    for number in (1, 2, 3):
-        one.delete(Toy, f"toy-{number}")
-    assert after(one) == {f"toy-{number}": None for number in (1, 2, 3)}
+    for key in (1, 2, 3):
+        one.delete(Toy, f"toy-{key}")
+    assert after(one) == {f"toy-{key}": None for key in (1, 2, 3)}
 
 
 def test_numbers_are_dense_and_reused() -> None:
     """From the lowest on; a number given up is the next."""
     one = txn()
-    for number in (1, 2, 3):
-        assert one.allocate(Toy, "key") == number
-        one.put(toy(number))
+    for key in (1, 2, 3):
+        assert one.allocate(Toy, "key") == key
+        one.put(toy(key))
     one.delete(Toy, "toy-2")
     state = State()
     state.apply(came(GROUP, toy(1), toy(2), toy(3)))
@@ -153,6 +154,62 @@ def test_an_exhausted_pool() -> None:
     assert (refused.value.code, refused.value.status) == (429, "QUOTA_EXCEEDED")
     one.delete(Toy, "toy-3")
     assert one.allocate(Toy, "key") == 3
+
+
+def hosts(**applied: int) -> list[Any]:
+    """Hosts by name, whose switches have confirmed so much."""
+    status = [HostStatus(id=name, host=name, applied=sequence) for name, sequence in applied.items()]
+    return [*(Host(id=name) for name in applied), *status]
+
+
+def committed(state: State, hints: Hints, work: Callable[[Txn], object]) -> None:
+    """Run a transaction and apply it, as the next sequence number."""
+    one = Txn(state, hints, 0)
+    work(one)
+    state.apply([*one.changes(), Change(Region, REGION, None, Region(id=REGION, sequence=one.sequence))])
+
+
+def test_a_number_is_given_again_only_when_every_host_has_let_go() -> None:
+    """A host that was cut off may have flows with it still; one that is removed has not."""
+    state, hints = State(), Hints()
+    state.apply(came(GROUP, toy(1), toy(2), *hosts(near=0, far=0)))
+    committed(state, hints, lambda one: one.delete(Toy, "toy-1"))
+    assert Txn(state, hints, 0).allocate(Toy, "key") == 3, "nobody has confirmed that it is gone"
+    state.apply(came(*hosts(near=1)))
+    hints.freed("toy key", 1)
+    assert Txn(state, hints, 0).allocate(Toy, "key") == 3, "the other host has not"
+    state.apply(came(*hosts(far=1)))
+    hints.freed("toy key", 1)
+    last = Txn(state, hints, 0)
+    assert last.allocate(Toy, "key") == 1
+    assert [(change.cls, change.new) for change in last.changes()] == [(RetiredNumber, None)], "it is forgotten"
+
+
+def test_a_host_without_a_report_has_let_go_of_nothing() -> None:
+    state, hints = State(), Hints()
+    state.apply(came(GROUP, toy(1), Host(id="new")))
+    committed(state, hints, lambda one: one.delete(Toy, "toy-1"))
+    assert Txn(state, hints, 0).allocate(Toy, "key") == 2
+
+
+def test_a_pool_is_shared_by_classes_and_fields() -> None:
+    """No number twice, whoever has it."""
+    one = txn()
+    first = one.allocate(ToyMeter, "out")
+    one.put(ToyMeter(id="m-1", out=first, back=one.allocate(ToyMeter, "back")))
+    assert {first, one.allocate(ToyGauge, "key")} == {1, 3}
+    state = State()
+    state.apply(came(ToyMeter(id="m-1", out=1, back=2)))
+    assert Txn(state, Hints(), 0).allocate(ToyGauge, "key") == 3
+
+
+def test_a_pool_has_one_range() -> None:
+    with pytest.raises(TypeError, match="pool 'toy meter' has other bounds in Toy"):
+
+        @resource()
+        class ToyOdd:
+            id: str
+            key: int = number("toy meter", 1, 9)
 
 
 def test_pick_goes_round() -> None:

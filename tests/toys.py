@@ -57,6 +57,23 @@ class ToyPart:
     toy: str = ref("Toy", on_delete="cascade")
 
 
+@resource(local=True)
+class ToyMeter:
+    """A thing with two numbers of one pool."""
+
+    id: str
+    out: int = number("toy meter", 1, 5)
+    back: int = number("toy meter", 1, 5)
+
+
+@resource(local=True)
+class ToyGauge:
+    """Another with a number of the same pool."""
+
+    id: str
+    key: int = number("toy meter", 1, 5)
+
+
 @resource(local=True, indexes=(("host",),))
 class ToySeen:
     """What a host says of a toy."""

@@ -1,11 +1,12 @@
 """What a host must know of the region: what its own ports can reach, and nothing else.
 
 A resource says by its ``reach`` which of its records concern a host (see ``model.resource``).  A host follows the
-records of the ports plugged into it and of their VPCs, and what is the host's own or everybody's.  A gateway serves
+records of the ports plugged into it, of their VPCs and of those that these lead to (``leads``), and what is the host's
+own or everybody's.  A gateway serves
 VPCs that it has no port of, so it follows everything.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from sdnctl.model.resource import Meta, meta, resources
@@ -21,7 +22,8 @@ def reach(state: State, here: str, ports: Iterable[str], gateway: bool = False) 
     if gateway:
         return dict.fromkeys((one.cls for one in followed), None)
     plugged = {id: _record(followed, id, state) for id in sorted(ports)}
-    vpcs = sorted({record.vpc for record in plugged.values() if record is not None})
+    own = {record.vpc for record in plugged.values() if record is not None}
+    vpcs = sorted(own | _led(followed, own, state))
     # A port that is known comes with its VPC.
     unknown = [id for id, record in plugged.items() if record is None]
     return {one.cls: _clauses(one, here, vpcs, unknown) for one in followed}
@@ -31,6 +33,17 @@ def _record(followed: Sequence[Meta], id: str, state: State) -> Any:
     """The record of a port that is plugged in, None while it is not known."""
     found = (state.get(one.cls, id) for one in followed if one.plugged)
     return next((record for record in found if record is not None), None)
+
+
+def _led(followed: Sequence[Meta], own: Set[str], state: State) -> set[str]:
+    """The VPCs that those of the own ports lead to (see ``resource``): one hop, or a chain would lead everywhere."""
+    found: set[str] = set()
+    for one in followed:
+        if one.leads is not None:
+            near, far = one.leads
+            records = (state.get(one.cls, id) for vpc in own for id in state.by(one.cls, (near,), vpc))
+            found.update(getattr(record, far) for record in records)
+    return found - {""}
 
 
 def _clauses(of: Meta, here: str, vpcs: Sequence[str], unknown: Sequence[str]) -> Sequence[Clause] | None:
@@ -44,11 +57,15 @@ def _clauses(of: Meta, here: str, vpcs: Sequence[str], unknown: Sequence[str]) -
 
 
 def concerns(change: Change, ports: Container[str]) -> bool:
-    """Whether a change may change what a host follows: it is of a port that is plugged in there."""
-    return meta(change.cls).plugged and change.id in ports
+    """True when a change may change what a host follows: it is of a port plugged in there, or leads to more."""
+    described = meta(change.cls)
+    return (described.plugged and change.id in ports) or described.leads is not None
 
 
 def leads_on(change: Change, interest: Interest) -> bool:
-    """Whether a port has turned out to be of a VPC that is not followed yet: without it the port reaches nothing."""
-    clauses = interest.get(change.cls)
-    return clauses is not None and change.new is not None and ("vpc", change.new.vpc) not in clauses
+    """True when a change leads to a VPC that is not followed yet: without it a port reaches nothing there."""
+    clauses, leads = interest.get(change.cls), meta(change.cls).leads
+    if clauses is None or change.new is None:
+        return False
+    wanted = getattr(change.new, leads[1]) if leads is not None else change.new.vpc
+    return ("vpc", wanted) not in clauses

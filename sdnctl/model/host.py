@@ -47,6 +47,18 @@ class HostStatus:
     seen: float = label(default=0.0)
 
 
+@resource(indexes=(("pool",),))
+class RetiredNumber:
+    """A number that was given up in transaction ``sequence``; the id is ``pool/number``.
+
+    A host that has not confirmed that transaction may still have flows with it, so nobody else gets it before.
+    """
+
+    id: str
+    pool: str = field()
+    sequence: int = field()
+
+
 @resource(report=True, reach="vpc", contested=True, indexes=(("vpc",), ("vpc", "host")))
 class Binding:
     """A port is on a host: the id is the network interface's; ``vpc`` repeats it for the index.

@@ -42,7 +42,8 @@ class Meta:
     ``index_of`` maps an index to a function that lists a record's values under it (several when a field of the index
     is a tuple).  ``identity`` gives the part of a record whose change is felt: everything but the labels.  ``reach``
     says which of its records a host's controller holds, and by which field that is told (``reach_field``);
-    ``contested``, that any host may write any of them.
+    ``contested``, that any host may write any of them.  ``leads`` names two fields: who follows what the first holds
+    follows what the second holds too.
     """
 
     cls: type
@@ -55,6 +56,7 @@ class Meta:
     reach: Reach
     plugged: bool
     contested: bool
+    leads: tuple[str, str] | None
     index_of: Mapping[Index, Callable[[Any], tuple[Any, ...]]]
     identity: Callable[[Any], tuple[Any, ...]]
 
@@ -67,6 +69,11 @@ class Meta:
     def refs(self) -> tuple[FieldMeta, ...]:
         """The fields that name other resources."""
         return tuple(f for f in self.fields.values() if f.kind == "ref")
+
+    @property
+    def numbers(self) -> tuple[FieldMeta, ...]:
+        """The fields whose values are allocated from a pool."""
+        return tuple(f for f in self.fields.values() if f.kind == "number")
 
 
 _REGISTRY: dict[str, Meta] = {}
@@ -99,7 +106,11 @@ def ref(target: str, *, default: Any = _MISSING, on_delete: OnDelete = "restrict
 
 
 def number(pool: str, low: int, high: int) -> Any:
-    """A number that reaches the wire, allocated from ``pool`` (``low`` to ``high``) and stored."""
+    """A number that reaches the wire, allocated from ``pool`` (``low`` to ``high``) and stored.
+
+    Fields of several classes may share a pool: then no two of their records have the same number.  They must agree on
+    its bounds.  A number that was given up is given again once every host has confirmed that it let go.
+    """
     return dataclasses.field(metadata={"kind": "number", "pool": pool, "low": low, "high": high})
 
 
@@ -135,15 +146,18 @@ def _describe(
     reach: Reach,
     plugged: bool,
     contested: bool,
+    leads: tuple[str, str] | None,
 ) -> Meta:
     hints = get_type_hints(cls)
     fields: dict[str, FieldMeta] = {}
     for item in dataclasses.fields(cls):
         given = dict(item.metadata) or {"kind": "id" if item.name == "id" else "plain"}
         fields[item.name] = FieldMeta(item.name, hints[item.name], **given)
+    if leads is not None and not fields.keys() >= set(leads):
+        raise TypeError(f"{cls.__name__}: leads {leads} names no field")
     index_of: dict[Index, Callable[[Any], tuple[Any, ...]]] = {}
     numbers = tuple((f.name,) for f in fields.values() if f.kind == "number")
-    for index in (*indexes, *numbers, *((f.name,) for f in fields.values() if f.kind == "ref")):
+    for index in (*indexes, *numbers, *((f.name,) for f in fields.values() if f.kind == "ref"), *_led(leads)):
         unknown = [name for name in index if name not in fields]
         if unknown:
             raise TypeError(f"{cls.__name__}: index {index} names no field {unknown[0]!r}")
@@ -163,9 +177,22 @@ def _describe(
         reach,
         plugged,
         contested,
+        leads,
         MappingProxyType(index_of),
         _identity(felt),
     )
+
+
+def _led(leads: tuple[str, str] | None) -> tuple[Index, ...]:
+    """The index by which the records are found that lead on from something that is followed."""
+    return ((leads[0],),) if leads is not None else ()
+
+
+def _check_pools(described: Meta) -> None:
+    for item in described.numbers:
+        for other, theirs in sharers(item.pool):
+            if other.name != described.name and (theirs.low, theirs.high) != (item.low, item.high):
+                raise TypeError(f"{described.name}.{item.name}: pool {item.pool!r} has other bounds in {other.name}")
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field, secret, label, ref, number))
@@ -178,6 +205,7 @@ def resource(
     reach: Reach = "",
     plugged: bool = False,
     contested: bool = False,
+    leads: tuple[str, str] | None = None,
 ) -> Callable[[type[T]], type[T]]:
     """Declare a resource class; every ``ref`` and ``number`` field is indexed by itself.
 
@@ -185,8 +213,9 @@ def resource(
     memory only.  ``reach`` says what a host's controller holds of it: nothing, all of the ``region``, what is of the
     ``host``, or what is of a ``vpc`` that the host has a port of.  ``plugged`` marks the class whose ids are the
     ``iface-id`` of a switch's Interface rows.  ``contested`` marks reports that one host takes over from another, dead
-    or not, so that any host may write them.  Raises TypeError when an index names an unknown field or the name is
-    taken.
+    or not, so that any host may write them.  ``leads=("vpc", "remote_vpc")`` says that a host that follows one VPC for
+    its own ports follows the other too, one hop far.  Raises TypeError when an index names an unknown field, a pool has
+    other bounds elsewhere, or the name is taken.
     """
 
     def declare(cls: type[T]) -> type[T]:
@@ -194,7 +223,9 @@ def resource(
         known = _REGISTRY.get(made.__name__)
         if known is not None and known.cls.__module__ != made.__module__:
             raise TypeError(f"resource {made.__name__} is declared in {known.cls.__module__} and {made.__module__}")
-        _REGISTRY[made.__name__] = _describe(made, prefix, indexes, report, local, reach, plugged, contested)
+        described = _describe(made, prefix, indexes, report, local, reach, plugged, contested, leads)
+        _check_pools(described)
+        _REGISTRY[made.__name__] = described
         return made
 
     return declare
@@ -220,4 +251,12 @@ def referrers(target: str) -> Iterator[tuple[Meta, FieldMeta]]:
     for described in _REGISTRY.values():
         for item in described.refs:
             if item.target == target:
+                yield described, item
+
+
+def sharers(pool: str) -> Iterator[tuple[Meta, FieldMeta]]:
+    """Each (resource, field) whose numbers come from a pool."""
+    for described in _REGISTRY.values():
+        for item in described.numbers:
+            if item.pool == pool:
                 yield described, item

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from sdnctl.model.resource import meta, resources
 from sdnctl.store import REGION, Batch, Change, Interest, Region, State, Txn
+from sdnctl.store.numbers import Hints
 from sdnctl.store.ovsdb.interest import Wanted
-from sdnctl.store.txn import Hints
 
 R = TypeVar("R")
 

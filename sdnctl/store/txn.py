@@ -7,41 +7,16 @@ numbers and addresses from what is free, and ends as a list of changes that a st
 import secrets
 from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
-from itertools import chain
 from typing import Any, TypeVar
 
 from sdnctl.base.errors import IntentError
 from sdnctl.model.resource import FieldMeta, Index, Meta, meta, named, referrers
+from sdnctl.store.numbers import Hints, Numbers
 from sdnctl.store.state import Change, State
 
 R = TypeVar("R")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _GONE: Any = object()
-
-
-class Hints:
-    """Where the next free number of each pool is likely to be; only ever a hint, never the truth."""
-
-    __slots__ = ("_next",)
-
-    def __init__(self) -> None:
-        self._next: dict[Any, int] = {}
-
-    def take(self, pool: Any, low: int, high: int, used: Callable[[int], bool]) -> int | None:
-        """The first number from the hint on, wrapping once, that is not ``used``; None when all are."""
-        start = self._next.get(pool, low)
-        if not low <= start <= high:
-            start = low
-        for candidate in chain(range(start, high + 1), range(low, start)):
-            if not used(candidate):
-                self._next[pool] = candidate + 1
-                return candidate
-        return None
-
-    def freed(self, pool: Any, value: int) -> None:
-        """Let dense pools fall back to the lowest number that was given up."""
-        if value < self._next.get(pool, value + 1):
-            self._next[pool] = value
 
 
 class Txn:
@@ -62,6 +37,7 @@ class Txn:
         self._writes: dict[tuple[type, str], Any] = {}
         self.now = now
         self.sequence = state.sequence + 1
+        self._numbers = Numbers(self)
 
     def get(self, cls: type[R], id: str) -> R | None:
         """The record as this transaction sees it, or None."""
@@ -114,11 +90,12 @@ class Txn:
         for other, item in referrers(cls.__name__):
             for holder in sorted(self.by(other.cls, (item.name,), id)):
                 self._settle(cls, id, other, item, holder)
+        known = self._state.get(cls, id)
         self._writes[cls, id] = None
-        for number in meta(cls).fields.values():
-            if number.kind == "number":
-                known = self._state.get(cls, id)
-                self._hints.freed((cls, number.name), getattr(known, number.name, number.high))
+        for item in meta(cls).numbers if known is not None else ():
+            value = getattr(known, item.name)
+            self._numbers.retire(item.pool, value)
+            self._hints.freed(item.pool, value)
 
     def _settle(self, cls: type, id: str, other: Meta, item: FieldMeta, holder: str) -> None:
         if item.on_delete == "cascade":
@@ -138,8 +115,7 @@ class Txn:
     def allocate(self, cls: type, field: str) -> int:
         """The lowest free number of the field's pool, as far as the hint knows; IntentError when none is left."""
         item = meta(cls).fields[field]
-        index = (field,)
-        taken = self._hints.take((cls, field), item.low, item.high, lambda n: bool(self.by(cls, index, n)))
+        taken = self._hints.take(item.pool, item.low, item.high, self._numbers.used(item.pool))
         if taken is None:
             raise IntentError(None, f"no free {item.pool} is left", 429, "QUOTA_EXCEEDED")
         return taken

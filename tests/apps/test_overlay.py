@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
+import pytest
+
 from apps.eni.model import NetworkInterface
 from apps.pipeline import OUTPUT, REMOTE
-from sdnctl.agent.reach import reach
+from sdnctl.agent.reach import concerns, leads_on, reach
 from sdnctl.base.addresses import Ip4
 from sdnctl.engine.engine import Engine
+from sdnctl.model import resource as declared
 from sdnctl.model.host import TUNNEL, Binding, Host, LocalPort, LocalTunnel, Peer
 from sdnctl.program.feature import discover
 from sdnctl.program.packets import Drop, Put, Report
@@ -167,6 +170,28 @@ def test_a_host_follows_what_its_ports_can_reach() -> None:
     assert followed[Binding] == (("vpc", "vpc-a"), ("host", HERE)), "also what it said itself"
     assert followed[Host] is None
     assert reach(state, HERE, [], gateway=True)[Binding] is None, "a gateway serves VPCs that it has no port of"
+
+
+def test_a_followed_vpc_leads_to_another_one_hop_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is two hops away is not followed."""
+    monkeypatch.setattr(declared, "_REGISTRY", dict(declared._REGISTRY))  # no other test is to store it
+
+    @declared.resource(reach="vpc", leads=("vpc", "remote"))
+    class ToyPeering:
+        id: str
+        vpc: str = declared.field()
+        remote: str = declared.field()
+
+    net, one, _, _ = network()
+    state = State()
+    state.apply(everything(net.store.state))
+    chain = [ToyPeering(id="p-1", vpc="vpc-a", remote="vpc-x"), ToyPeering(id="p-2", vpc="vpc-x", remote="vpc-y")]
+    state.apply([Change(ToyPeering, link.id, None, link) for link in chain])
+    followed = reach(state, HERE, [one.id])
+    assert followed[NetworkInterface] == followed[ToyPeering] == (("vpc", "vpc-a"), ("vpc", "vpc-x"))
+    news = Change(ToyPeering, "p-3", None, ToyPeering(id="p-3", vpc="vpc-a", remote="vpc-z"))
+    assert concerns(news, []) and leads_on(news, followed)
+    assert not leads_on(Change(ToyPeering, "p-1", None, chain[0]), followed)
 
 
 def test_no_tunnel_no_way() -> None:

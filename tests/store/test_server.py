@@ -15,7 +15,7 @@ import pytest
 
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import StoreError
-from sdnctl.model.resource import field, resource
+from sdnctl.model.resource import field, number, resource
 from sdnctl.store import Region
 from sdnctl.store.ovsdb.client import OvsdbStore
 from sdnctl.store.ovsdb.schema import VERSION
@@ -126,12 +126,36 @@ def test_a_new_field_gets_its_default_and_a_backup_is_kept(data: Path) -> None:
     old = first_release()
     during(data, old, add(old(id="thing-1", name="x")))
     new = release_with_more()
-    backup = Server(data, classes=[Region, new], version="1.2.0").prepare()
+    backup = Server(data, classes=[Region, new], version="1.9.0").prepare()
     assert backup is not None
     assert stored_schema(backup)["version"] == VERSION
-    assert stored_schema(data / "store.db")["version"] == "1.2.0"
+    assert stored_schema(data / "store.db")["version"] == "1.9.0"
     made = new(id="thing-1", name="x", ttl=64, address=Ip4(0))
-    assert during(data, new, everything(new), version="1.2.0") == (1, {"thing-1": made})
+    assert during(data, new, everything(new), version="1.9.0") == (1, {"thing-1": made})
+
+
+def release_with_numbers() -> type:
+    """StoreThing with two numbers of a pool."""
+
+    @resource(prefix="thing")
+    class StoreThing:
+        id: str
+        name: str = field(default="")
+        out: int = number("thing meter", 17, 99)
+        back: int = number("thing meter", 17, 99)
+
+    return StoreThing
+
+
+def test_a_new_number_is_given_to_every_old_record(data: Path) -> None:
+    """Each another, and none that was given already when filling was interrupted; opened again, nothing changes."""
+    old = first_release()
+    for name in ("thing-1", "thing-2"):
+        during(data, old, add(old(id=name)))
+    new = release_with_numbers()
+    _, things = during(data, new, everything(new), version="1.9.0")
+    assert sorted(n for thing in things.values() for n in (thing.out, thing.back)) == [17, 18, 19, 20]
+    assert during(data, new, everything(new), version="1.9.0")[1] == things
 
 
 def test_a_new_resource_needs_no_step(data: Path) -> None:
@@ -149,7 +173,7 @@ def test_what_would_be_lost_is_named_and_kept(data: Path) -> None:
     before = (data / "store.db").read_bytes()
     new = first_release()
     with pytest.raises(StoreError, match=r"lose StoreThing\.address, StoreThing\.ttl"):
-        Server(data, classes=[Region, new], version="1.2.0").prepare()
+        Server(data, classes=[Region, new], version="1.9.0").prepare()
     assert (data / "store.db").read_bytes() == before
 
 

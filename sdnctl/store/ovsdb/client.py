@@ -19,6 +19,7 @@ from sdnctl.base.errors import StoreError
 from sdnctl.model.resource import meta
 from sdnctl.store import Batch, Change, Interest, State, Txn
 from sdnctl.store.memory import everything
+from sdnctl.store.numbers import Hints
 from sdnctl.store.ovsdb import commit
 from sdnctl.store.ovsdb.commit import Attempt
 from sdnctl.store.ovsdb.dialogue import Dialogue
@@ -27,7 +28,6 @@ from sdnctl.store.ovsdb.replica import Replica, Updates
 from sdnctl.store.ovsdb.schema import DATABASE, tables
 from sdnctl.store.ovsdb.seal import Seal
 from sdnctl.store.ovsdb.wire import Message
-from sdnctl.store.txn import Hints
 
 R = TypeVar("R")
 _RECHECK_S = 0.05  # after a conflict, when no update of the replica tells that it caught up

@@ -8,7 +8,7 @@ to the new ones.  Steps run in the order of their versions; the result is checke
 import hashlib
 import json
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,21 +110,6 @@ def write(target: Path, schema_file: Path, rows: Rows) -> None:
     with target.open("ab") as file:
         file.write(b"OVSDB JSON %d %s\n%s" % (len(text), hashlib.sha1(text).hexdigest().encode(), text))
     tool("compact", str(target))
-
-
-def fill(database: Path, old: Schema, defaults: Mapping[str, Mapping[str, Any]]) -> None:
-    """Give columns that ``old`` lacked the default that the model declares, where OVSDB's own would be another."""
-    operations = []
-    for name, columns in defaults.items():
-        there = old["tables"].get(name, {}).get("columns")
-        row = {column: value for column, value in columns.items() if there is not None and column not in there}
-        if row:
-            operations.append({"op": "update", "table": name, "where": [], "row": row})
-    if not operations:
-        return
-    for answer in json.loads(tool("transact", str(database), json.dumps([DATABASE, *operations]))):
-        if answer and "error" in answer:
-            raise StoreError(f"the store cannot be converted: {answer['error']}: {answer.get('details', '')}")
 
 
 def tool(*arguments: str) -> str:

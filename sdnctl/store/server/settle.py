@@ -4,12 +4,15 @@ It asks its own server through the local socket, where root has all rights; any 
 """
 
 import json
+from functools import partial
 from typing import Any
 
 from sdnctl.base.errors import StoreError
 from sdnctl.store.ovsdb import rights, schema
 from sdnctl.store.server import convert
+from sdnctl.store.server.fill import fill
 from sdnctl.store.server.member import Member
+from sdnctl.store.server.single import CHUNK
 
 PATIENCE_S = 30
 
@@ -21,22 +24,25 @@ def settle(member: Member) -> list[str]:
     done = []
     wanted = member.data / "store.schema"
     wanted.write_text(schema.schema_text(tables))
-    if _outdated(member, schema.schema(tables)):
+    old = _outdated(member, schema.schema(tables))
+    if old is not None:
         _client("convert", f"unix:{member.socket}", str(wanted))
         done.append(f"converted to the schema {schema.VERSION}")
+    fill(partial(_transact, member), tables, old)
     if member.pki is not None:
         done += _open(member, tables)
     return done
 
 
-def _outdated(member: Member, wanted: convert.Schema) -> bool:
-    served = json.loads(_client("get-schema", f"unix:{member.socket}", schema.DATABASE))
+def _outdated(member: Member, wanted: convert.Schema) -> convert.Schema | None:
+    """The schema that is served, when it is older than the wanted one."""
+    served: convert.Schema = json.loads(_client("get-schema", f"unix:{member.socket}", schema.DATABASE))
     if convert.numbers(served["version"]) >= convert.numbers(wanted["version"]):
-        return False
+        return None
     lost = convert.losses(served, wanted)
     if lost:
         raise StoreError(f"converting the store {served['version']} would lose {', '.join(lost)}")
-    return True
+    return served
 
 
 def _open(member: Member, tables: Any) -> list[str]:
@@ -55,8 +61,10 @@ def _open(member: Member, tables: Any) -> list[str]:
 
 
 def _transact(member: Member, operations: list[Any]) -> list[Any]:
-    text = json.dumps([schema.DATABASE, *operations])
-    answers: list[Any] = json.loads(_client("transact", f"unix:{member.socket}", text))
+    answers: list[Any] = []
+    for chunk in (operations[at : at + CHUNK] for at in range(0, len(operations), CHUNK)):
+        text = json.dumps([schema.DATABASE, *chunk])
+        answers += json.loads(_client("transact", f"unix:{member.socket}", text))
     for answer in answers:
         if answer and "error" in answer:
             raise StoreError(f"the store refuses its own member: {answer['error']}: {answer.get('details', '')}")

@@ -4,15 +4,22 @@ The server is a child that runs in the foreground; whoever supervises it starts 
 the file and flushes it before answering, drops a torn tail after a crash, and compacts the file by itself.
 """
 
+import json
 import os
 import shutil
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sdnctl.base.errors import StoreError
 from sdnctl.store.ovsdb import schema
 from sdnctl.store.server import convert
+from sdnctl.store.server.fill import fill
+
+CHUNK = 500
+"""Operations in one command: an argument holds 128 KiB (execve(2)), an operation takes at most 250 bytes."""
 
 
 def command(data: Path) -> list[str]:
@@ -27,6 +34,14 @@ def command(data: Path) -> list[str]:
         "-vconsole:off",
         "-vsyslog:off",
     ]
+
+
+def _transact(database: Path, operations: list[dict[str, Any]]) -> list[Any]:
+    """The results of operations on a database that nobody serves, ``CHUNK`` of them at a time."""
+    answers: list[Any] = []
+    for chunk in (operations[at : at + CHUNK] for at in range(0, len(operations), CHUNK)):
+        answers += json.loads(convert.tool("transact", str(database), json.dumps([schema.DATABASE, *chunk])))
+    return answers
 
 
 class Server:
@@ -95,7 +110,7 @@ class Server:
             convert.write(draft, wanted, rows)
         else:
             convert.tool("convert", str(self.database), str(wanted), str(draft))
-        convert.fill(draft, old, {name: table.defaults() for name, table in self._tables.items()})
+        fill(partial(_transact, draft), self._tables, old)
         self._install(draft)
         return backup
 

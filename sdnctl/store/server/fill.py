@@ -1,0 +1,70 @@
+"""Columns that a conversion added get what the model says: a default, or a number of their own from its pool.
+
+OVSDB fills a new column with a zero of its type (RFC 7047, 5.2.1).  A zero is no number of a pool, so it shows which
+rows lack one, also after a conversion that was interrupted; filling is therefore done at every start, and again.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+from sdnctl.base.errors import StoreError
+from sdnctl.model.resource import meta
+from sdnctl.store.ovsdb.codec import Table
+
+Operations = list[dict[str, Any]]
+Transact = Callable[[Operations], Sequence[Mapping[str, Any]]]
+"""Runs operations (RFC 7047, 5.2) as one transaction and returns their results."""
+
+
+def fill(transact: Transact, tables: Mapping[str, Table], old: Mapping[str, Any] | None) -> None:
+    """Give new columns their values; ``old`` is the schema before a conversion, None when there was none.
+
+    Raises StoreError when the store refuses.
+    """
+    operations = [*(_defaults(tables, old) if old is not None else ()), *_numbers(transact, tables)]
+    if operations:
+        run(transact, operations)
+
+
+def run(transact: Transact, operations: Operations) -> Sequence[Mapping[str, Any]]:
+    """The results of operations; StoreError with the store's words when it refuses one."""
+    answers = transact(operations)
+    for answer in answers:
+        if answer and "error" in answer:
+            raise StoreError(f"the store cannot be converted: {answer['error']}: {answer.get('details', '')}")
+    return answers
+
+
+def _defaults(tables: Mapping[str, Table], old: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for name, table in tables.items():
+        there = old["tables"].get(name, {}).get("columns")
+        defaults = table.defaults().items()
+        row = {column: value for column, value in defaults if there is not None and column not in there}
+        if row:
+            yield {"op": "update", "table": name, "where": [], "row": row}
+
+
+def _numbers(transact: Transact, tables: Mapping[str, Table]) -> Iterator[dict[str, Any]]:
+    """Updates that give each row without a number the lowest free one of the pool, in order of ids."""
+    columns = [(table.name, item) for table in tables.values() for item in meta(table.cls).numbers]
+    asked: Operations = [
+        {"op": "select", "table": name, "where": [[item.name, "==", 0]], "columns": ["_uuid", "id"]}
+        for name, item in columns
+    ]
+    lacking = run(transact, asked) if asked else ()
+    pools = {item.pool for (_, item), answer in zip(columns, lacking, strict=True) if answer["rows"]}
+    shared = [(name, item) for name, item in columns if item.pool in pools]
+    asked = [{"op": "select", "table": name, "where": [], "columns": [item.name]} for name, item in shared]
+    taken: dict[str, set[int]] = {pool: set() for pool in pools}
+    for (_, item), answer in zip(shared, run(transact, asked) if asked else (), strict=True):
+        taken[item.pool].update(row[item.name] for row in answer["rows"])
+    free = {item.pool: _free(item.low, taken[item.pool]) for _, item in shared}
+    for (name, item), answer in zip(columns, lacking, strict=True):
+        for row in sorted(answer["rows"], key=lambda row: str(row["id"])):
+            where = [["_uuid", "==", row["_uuid"]], [item.name, "==", 0]]
+            yield {"op": "update", "table": name, "where": where, "row": {item.name: next(free[item.pool])}}
+
+
+def _free(low: int, taken: set[int]) -> Iterator[int]:
+    return (number for number in count(low) if number not in taken)
