@@ -81,7 +81,7 @@ class Cidr(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many addresses the block holds, network and broadcast included."""
+        """The number of addresses in the block, network and broadcast included."""
         return 1 << (32 - self.length)
 
     @property
@@ -90,15 +90,15 @@ class Cidr(NamedTuple):
         return Ip4(self.network + self.size - 1)
 
     def contains(self, address: int) -> bool:
-        """Whether an address lies in the block."""
+        """True when an address lies in the block."""
         return address & self.mask == self.network
 
     def within(self, other: "Cidr") -> bool:
-        """Whether the whole block lies in another."""
+        """True when the whole block lies in another."""
         return self.length >= other.length and other.contains(self.network)
 
     def overlaps(self, other: "Cidr") -> bool:
-        """Whether the two blocks share an address."""
+        """True when the two blocks share an address."""
         return self.contains(other.network) or other.contains(self.network)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What the machine has to say about itself goes to stderr, one line an event; stdout is for answers.
+"""The log of the programs: one line an event, on stderr; stdout is for answers.
 
 For people where a terminal listens, else JSON: an object a line with ``event``, ``level``, ``timestamp`` and the
 event's own fields.  A request's ``request`` and ``sequence`` are in the API's log, ``sequence`` and ``host`` in the

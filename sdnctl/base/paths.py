@@ -1,4 +1,4 @@
-"""Where a region lives on this machine: its data directory, and the Open vSwitch that it drives."""
+"""The places of a region on this machine: its data directory, and the Open vSwitch that it drives."""
 
 import json
 import os
@@ -17,7 +17,7 @@ def data_directory(given: str | None) -> Path:
 
 
 def default_ovs_db() -> str:
-    """Where the system's Open vSwitch answers, honouring OVS_RUNDIR as its own tools do (ovs-vsctl(8))."""
+    """The address of the system's Open vSwitch database, honouring OVS_RUNDIR as its own tools do (ovs-vsctl(8))."""
     return f"unix:{os.environ.get('OVS_RUNDIR') or DEFAULT_RUNDIR}/db.sock"
 
 

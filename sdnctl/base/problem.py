@@ -1,4 +1,4 @@
-"""What stops a command, told in words that say what to do; it ends with an exit code, never with a traceback."""
+"""A problem stops a command with words that say what to do and an exit code, never with a traceback."""
 
 
 class Problem(Exception):

@@ -1,4 +1,4 @@
-"""What a host knows of itself from its switch's database, as records in its controller's memory."""
+"""Local records: the switch's database of this host as records in its controller's memory."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ LOCAL = (LocalPort, LocalUplink, LocalTunnel, LocalPeer)
 
 
 def local_changes(state: State, seen: Snapshot) -> list[Change]:
-    """What must change in the controller's memory so that it has what this snapshot shows."""
+    """The changes that make the controller's memory equal to this snapshot."""
     wanted = {(type(record), record.id): record for record in _records(seen)}
     known: dict[tuple[type, str], Any] = {(cls, id): one for cls in LOCAL for id, one in state.all(cls).items()}
     gone = [Change(*key, known[key], None) for key in known.keys() - wanted.keys()]
@@ -31,7 +31,7 @@ def _records(seen: Snapshot) -> list[Any]:
 
 
 def host_of(seen: Snapshot) -> Host:
-    """What this host tells the region of itself."""
+    """The record by which this host is known in the region."""
     uplink, settings = seen.uplink, seen.settings
     return Host(
         id=seen.host,

@@ -41,12 +41,12 @@ class Bridge:
     protocols: Sequence[str]
 
     def rows(self) -> Iterator[Row]:
-        """What a snapshot shows of the interfaces that are ready."""
+        """The interfaces that are ready, as a snapshot shows them."""
         return (one.row for port in self.ports for one in port.interfaces if one.row is not None)
 
 
 class Ports:
-    """What was read; tell it of every row that came, changed or went (``forget``)."""
+    """The Interface and Port rows read so far; tell it of every row that came, changed or went (``forget``)."""
 
     def __init__(self) -> None:
         self._interfaces: dict[Hashable, Interface] = {}

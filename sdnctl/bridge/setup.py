@@ -1,4 +1,4 @@
-"""What ``br-int`` must be: secure, speaking OpenFlow 1.4, with tunnels and a watched way to each host it talks to.
+"""The set-up of ``br-int``: secure, speaking OpenFlow 1.4, with tunnels and BFD towards each host it talks to.
 
 Pure but for ``create`` and ``mend``, which write into a transaction of the switch's database
 (ovs-vswitchd.conf.db(5)).  Only ports that were made here are ever deleted: they carry the name of their peer in
@@ -68,7 +68,7 @@ def met(bridge: Any) -> frozenset[str]:
 
 
 def lacking(bridge: Any, wanted: Mapping[str, Wanted], keep: bool) -> bool:
-    """Whether anything is to be written; ``keep`` ports of our making though they are not wanted."""
+    """True when anything is to be written; ``keep`` ports of our making though they are not wanted."""
     secure = bridge.fail_mode == ["secure"]
     speaks = not bridge.protocols or OPENFLOW in bridge.protocols
     present = {port.name: port for port in bridge.ports}
@@ -77,7 +77,7 @@ def lacking(bridge: Any, wanted: Mapping[str, Wanted], keep: bool) -> bool:
 
 
 def _is(port: Any, wanted: Wanted) -> bool:
-    """Whether a port is as wanted."""
+    """True when a port is as wanted."""
     return all(
         interface.type == wanted.type
         and interface.options == dict(wanted.options)

@@ -1,4 +1,4 @@
-"""What the switch's own database says of this host: its ports, its ways out, and what the operator set for it."""
+"""A snapshot of the switch's own database: this host's ports, its ways out, and what the operator set for it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ NUMBERS = {"sdnctl-underlay-mtu": (576, 65535), "sdnctl-gateway": (0, 65535)}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the operator set on this host, in ``external_ids`` of the Open_vSwitch row.
+    """The operator's settings of this host, in ``external_ids`` of the Open_vSwitch row.
 
     ``encap_ip`` (0: no tunnels) and ``encap_type`` say how other hosts reach it, ``mtu`` is the underlay's in bytes,
     ``gateway`` its preference as a gateway to the public network (0: none).
@@ -80,7 +80,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the switch's database says now: the host and its settings, its ports by iface-id, its ways out.
+    """The state of the switch's database: the host and its settings, its ports by iface-id, its ways out.
 
     ``tunnel`` is the OpenFlow port of the tunnels, 0 without; ``peers`` says of each watched host whether BFD is up,
     ``met`` which have been reached at all.

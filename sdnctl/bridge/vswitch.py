@@ -49,7 +49,7 @@ def kernel_datapath() -> bool:
 
 
 def rundir_of(remote: str) -> str:
-    """Where the bridge's management socket lies: $OVS_RUNDIR, else beside the database's socket."""
+    """The directory of the bridge's management socket: $OVS_RUNDIR, else beside the database's socket."""
     given = os.environ.get("OVS_RUNDIR")
     if given:
         return given

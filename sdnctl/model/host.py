@@ -31,7 +31,7 @@ class Host:
 
 @resource(report=True, reach="host")
 class HostStatus:
-    """How a host does; the id is the host's.  ``applied`` is the sequence number that its switch has confirmed.
+    """The health of a host; the id is the host's.  ``applied`` is the sequence number that its switch has confirmed.
 
     ``drops`` counts dropped packets by the reason's name, since the controller's start; ``peers`` says of each host
     that it has tunnels to whether packets get there ("up", "down": BFD, RFC 5880).
@@ -109,7 +109,7 @@ class LocalTunnel:
 
 @resource(local=True)
 class LocalPeer:
-    """What BFD says of the way to another host, whose id this has; ``met``: it has been up since it is watched."""
+    """The BFD state of the way to another host, whose id this has; ``met``: it has been up since it is watched."""
 
     id: str
     up: bool = field()

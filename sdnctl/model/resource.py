@@ -232,7 +232,7 @@ def resource(
 
 
 def meta(cls: type) -> Meta:
-    """What is known of a resource class; KeyError when it is none."""
+    """The description of a resource class; KeyError when it is none."""
     return _REGISTRY[cls.__name__]
 
 

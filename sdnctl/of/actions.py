@@ -1,4 +1,4 @@
-"""What happens to a packet: send it on, change it, count it against a rate, look it up in another table.
+"""Actions and instructions: send a packet on, change it, count it against a rate, look it up in another table.
 
 Every function returns one finished TLV in network order: an `Action` (OpenFlow 1.4, section 7.2.5, or an extension
 of ovs-actions(7)) or an `Instruction` (section 7.2.4). They are bytes, so they join, hash and compare as they are.
@@ -123,7 +123,7 @@ def set_field(field: OxmField, value: int) -> Action:
 
 @lru_cache(_CACHED)
 def _set_field_frame(field: OxmField) -> tuple[bytes, int, int, bytes]:
-    """What stands before the value, its bits and bytes, and the padding after it."""
+    """The bytes before the value, its bits and bytes, and the padding after it."""
     if field is IN_PORT_FIELD:
         raise ValueError("in_port can be loaded, not set: load(IN_PORT, 0) lets a packet leave where it came in")
     _writable(field)

@@ -43,7 +43,7 @@ Value = int | tuple[int, int]
 
 
 class Need(NamedTuple):
-    """What must be matched before a field may be: `field` is one of `allowed`."""
+    """A match that a field presupposes: `field` is one of `allowed`."""
 
     field: "OxmField"
     allowed: tuple[Value, ...]

@@ -89,7 +89,7 @@ class Flow:
 
 
 class _Shape:
-    """Which fields are matched under which masks, compiled: the whole key as one number with holes for the values."""
+    """The matched fields and their masks, compiled: the whole key as one number with holes for the values."""
 
     __slots__ = ("holes", "size", "start", "template")
 
@@ -206,7 +206,7 @@ def flow(table: int, priority: int, match: Match, actions: Sequence[Action | Ins
 
 @lru_cache(1024)
 def _body(actions: tuple[Action | Instruction, ...]) -> bytes:
-    """What a flow with these actions does; flows that do the same share it, as thousands do towards one host."""
+    """The bytes of a flow's instructions; flows that do the same share it, as thousands do towards one host."""
     return _PLAIN_BODY + instructions(actions)
 
 

@@ -1,4 +1,4 @@
-"""What is said between controller and switch beside the rules themselves: bundles, questions, answers, single packets.
+"""Messages between controller and switch beside the rules themselves: bundles, questions, answers, packets.
 
 All messages are OpenFlow 1.4 (section 7.3); a reply is the whole message, header included. A question with many answers
 comes back in several replies: `more_follow` tells.
@@ -125,7 +125,7 @@ def bundle_control(step: int, bundle_id: int, xid: int) -> bytes:
 
 
 def set_async(xid: int, packet_in: int = PACKET_INS) -> bytes:
-    """Which packet-in reasons (bits) this connection wants; it gets no flow-removed, port-status or other news.
+    """Ask for these packet-in reasons (bits) only; the connection gets no flow-removed, port-status or other news.
 
     On a bridge's management socket nothing at all is sent until this and `set_config` were.
     """
@@ -135,7 +135,7 @@ def set_async(xid: int, packet_in: int = PACKET_INS) -> bytes:
 
 
 def set_config(xid: int, miss_send_len: int = 0xFFFF) -> bytes:
-    """How many bytes of a packet that matched nothing the controller gets; 0xffff: all, and no buffering."""
+    """Set the bytes of a packet that matched nothing which the controller gets; 0xffff: all, and no buffering."""
     return _message(SET_CONFIG, xid, struct.pack("!HH", 0, miss_send_len))
 
 

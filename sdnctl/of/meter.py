@@ -35,7 +35,7 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class MeterStats:
-    """What a meter has seen: packets and bytes that came, and those it dropped."""
+    """The counters of a meter: packets and bytes that came, and those it dropped."""
 
     id: int
     packets: int

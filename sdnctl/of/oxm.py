@@ -1,4 +1,4 @@
-"""What a switch writes about a packet or a rule, read back: a list of fields with their values.
+"""OXM fields as a switch writes them, read back: a list of fields with their values.
 
 The TLVs are OXM (OpenFlow 1.4, section 7.2.3.2).
 """

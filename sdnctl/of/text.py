@@ -32,7 +32,7 @@ class Bits(NamedTuple):
 
 
 class Names(Protocol):
-    """What tables and register bits are called."""
+    """The names of tables and register bits."""
 
     def table(self, number: int) -> str:
         """The table's name."""

@@ -62,7 +62,7 @@ _FORMS: dict[OxmField, Callable[[int], str]] = {
 
 
 def value_text(field: OxmField, value: int, mask: int | None = None) -> str:
-    """What a field is or is matched to, the mask after a slash."""
+    """A field's value as text, the mask after a slash."""
     if field is fields.CT_STATE and mask is not None:
         return "".join(("+" if value >> bit & 1 else "-") + name for bit, name in enumerate(_STATES) if mask >> bit & 1)
     if field is fields.IP_FRAG and (value, mask or field.limit) in _FRAGMENTS:

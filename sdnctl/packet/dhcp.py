@@ -1,4 +1,4 @@
-"""How a machine learns its address: it asks, the controller answers what the region has for it.
+"""DHCP messages: a client's question, and the answer that gives it the address the region has for it.
 
 DHCP over UDP ports 67 and 68 (RFC 2131, options RFC 2132); a client on the same network only, no relay.
 """
@@ -28,7 +28,7 @@ _REQUESTED, _LEASE, _TYPE, _SERVER, _PARAMETERS, _RENEW, _REBIND, _CLIENT = 50, 
 
 
 class DhcpType(IntEnum):
-    """What a DHCP message is for (RFC 2132, 9.6)."""
+    """The type of a DHCP message (RFC 2132, 9.6)."""
 
     DISCOVER = 1
     OFFER = 2
@@ -42,7 +42,7 @@ class DhcpType(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class DhcpRequest:
-    """What a client asks; an address that it did not give is 0."""
+    """A client's DHCP message; an address that it did not give is 0."""
 
     eth_src: Mac
     op: int

@@ -1,4 +1,4 @@
-"""What an Ethernet frame says: who sent it to whom, and the first words of what is in it.
+"""An Ethernet frame: sender, receiver, and the headers of the ARP or IPv4 packet in it.
 
 Ethernet II, ARP (RFC 826), IPv4 (RFC 791), ICMP (RFC 792), UDP (RFC 768); addresses are ints in host order.
 """
@@ -29,7 +29,7 @@ _TTL = 64
 
 @dataclass(frozen=True, slots=True)
 class Arp:
-    """Who has `tpa`? Tell `spa` (op 1), or: `spa` is at `sha` (op 2)."""
+    """An ARP message: a question for `tpa` by `spa` (op 1), or the answer that `spa` is at `sha` (op 2)."""
 
     op: int
     sha: Mac

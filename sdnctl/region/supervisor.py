@@ -62,7 +62,7 @@ class Child:
 
     @property
     def backoff_s(self) -> float:
-        """How long to wait before the next start: 50 ms, doubled with each early death, at most 2 s."""
+        """The wait before the next start, in seconds: 0.05, doubled with each early death, at most 2."""
         return min(BACKOFF_FIRST_S * 2.0 ** max(self.deaths - 1, 0), BACKOFF_MAX_S)
 
 

@@ -25,12 +25,12 @@ SUN_PATH_MAX = 107  # unix(7): sun_path holds 108 bytes with the final zero
 
 
 class Unusable(Usage):
-    """What was asked for cannot be started."""
+    """The refusal to start what was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What ``sdnctl up`` was told; every path is absolute."""
+    """The settings of ``sdnctl up``; every path is absolute."""
 
     data: Path
     listen: str
@@ -55,7 +55,7 @@ def up(settings: Settings, say: Callable[[str], None]) -> None:
 
 
 class _Front:
-    """Where the API answers: as asked at first; what it got then is asked for again at each later start."""
+    """The API's address: as asked at first; what it got then is asked for again at each later start."""
 
     def __init__(self, listen: str, say: Callable[[str], None]) -> None:
         self.listen = listen
@@ -71,7 +71,7 @@ class _Front:
 
 
 def _specs(settings: Settings, server: Server, say: Callable[[str], None]) -> list[Spec]:
-    """How the three programs are called, in the order in which they start."""
+    """The command lines of the programs, in the order in which they start."""
     data, front = settings.data, _Front(settings.listen, say)
 
     def api() -> list[str]:

@@ -23,7 +23,7 @@ class Store(Protocol):
 
     @property
     def current(self) -> bool:
-        """Whether the replica follows the store now; False while its server is away."""
+        """True while the replica follows the store; False while its server is away."""
 
     def transact(self, work: Callable[[Txn], R]) -> R:
         """Run ``work`` on a consistent state and commit what it wrote, all or nothing, as one sequence number.

@@ -17,7 +17,7 @@ CLEARED_AT_ONCE = 32
 
 
 class Hints:
-    """Where the next free number of each pool is likely to be; only ever a hint, never the truth."""
+    """The next number of each pool that is likely to be free; only ever a hint, never the truth."""
 
     __slots__ = ("_next",)
 

@@ -37,7 +37,7 @@ Interest = Mapping[type, Sequence[Clause] | None]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one commit changed, and the sequence number that holds from then on.
+    """The changes of one commit, and the sequence number that holds from then on.
 
     ``followed`` is the number of the last ``Store.follow`` whose effect is in this batch or in those before.
     """

@@ -125,7 +125,7 @@ class Txn:
         return self._hints.take(pool, low, high, used)
 
     def changes(self) -> list[Change]:
-        """What would change, each record once; writes that change nothing are left out."""
+        """The changes to commit, each record once; writes that change nothing are left out."""
         made = []
         for (cls, id), record in self._writes.items():
             known = self._state.get(cls, id)

@@ -168,7 +168,7 @@ class OvsdbStore:
 
     @property
     def current(self) -> bool:
-        """Whether the replica follows the server now; False while the server is away."""
+        """True while the replica follows the server; False while the server is away."""
         return self._current
 
     @property
@@ -236,7 +236,7 @@ class OvsdbStore:
             return Attempt("", result, changes, operations, 0, self._generation, txn.assumed)
 
     def _give_way(self) -> None:
-        """Whose commit was the last is the first to know, and would win again and again: let others go first.
+        """Wait a moment after a commit: its maker is the first to know of it, and would win again and again.
 
         Nobody waits who has had no rival for a while, and nobody whose rival was the last.
         """
@@ -287,7 +287,7 @@ class OvsdbStore:
         return False
 
     def _beaten_by_itself(self, answer: Message, attempt: Attempt, doubtful: list[Attempt]) -> bool:
-        """Whether a conflict is with the attempt's own commit: when a cluster loses its leader, servers try again."""
+        """True when a conflict is with the attempt's own commit: when a cluster loses its leader, servers try again."""
         if not commit.asks(attempt):
             return False
         winner = commit.maker(answer, attempt.base + 1)

@@ -1,4 +1,4 @@
-"""How each value of a record is written into a column of the store, and read back unchanged.
+"""The codec between a record's values and the columns of the store.
 
 ======================  ===============  =======================================================================
 field type              column           empty value and why

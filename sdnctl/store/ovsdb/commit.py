@@ -97,7 +97,7 @@ def checks(assumed: Assumed) -> list[Operation]:
 
 
 def unfounded(answer: Message, attempt: Attempt) -> IntentError | None:
-    """What to tell whoever referred to a record that is not there, when that is why an attempt was refused."""
+    """The refusal for a reference to a record that is not there, when that is why an attempt was refused."""
     first = len(attempt.operations) - len(attempt.assumed)
     for (where, cls, id), result in zip(attempt.assumed, (answer["result"] or [])[first:], strict=False):
         if result is not None and "error" in result:
@@ -116,7 +116,7 @@ def who_made(sequence: int) -> list[Any]:
 
 
 def asks(attempt: Attempt) -> bool:
-    """Whether the answer to an attempt tells who was faster."""
+    """True when the answer to an attempt tells who was faster."""
     return bool(attempt.operations[0]["op"] == "select")
 
 
@@ -143,7 +143,7 @@ def maker(answer: Message, sequence: int) -> str | None:
 
 
 def refusal(answer: Message) -> str | None:
-    """Why a transaction was refused; None when it was committed."""
+    """The reason for which a transaction was refused; None when it was committed."""
     if answer.get("error") is not None:
         return str(answer["error"])
     for item in answer["result"]:
@@ -153,7 +153,7 @@ def refusal(answer: Message) -> str | None:
 
 
 def is_conflict(refused: str) -> bool:
-    """Whether running the work again on newer data may help."""
+    """True when running the work again on newer data may help."""
     return refused.startswith(_CONFLICTS)
 
 

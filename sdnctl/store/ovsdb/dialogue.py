@@ -1,4 +1,4 @@
-"""What is said to a server so that it tells this process of every change it wants to know, and what it answers.
+"""The dialogue with a server: monitors that tell this process of every change it wants to know, and the answers.
 
 The dialogue of one connection: how the server does, its schema, the records that are wanted (``monitor_cond_since``),
 then changes of what is wanted (``monitor_cond_change``), one at a time.  The name of the monitor is the number of the
@@ -24,7 +24,7 @@ _NOWHERE = "00000000-0000-0000-0000-000000000000"
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a message says: changes for the replica (all there is, if ``whole``), and what to say next."""
+    """A message read: changes for the replica (all there is, if ``whole``), and what to say next."""
 
     updates: Updates | None = None
     whole: bool = False
@@ -45,12 +45,12 @@ class Dialogue:
 
     @property
     def in_force(self) -> Wanted:
-        """What the replica holds now."""
+        """The interest that the replica holds now."""
         return self._in_force
 
     @property
     def is_cluster(self) -> bool:
-        """Whether the store is several servers."""
+        """True when the store is several servers."""
         return self._standing.is_cluster
 
     def want(self, interest: Interest) -> int:
@@ -64,7 +64,7 @@ class Dialogue:
         self._asked, self._following = None, False
 
     def greeting(self) -> list[Message]:
-        """What to say first."""
+        """The first messages to a server."""
         return [self._standing.ask()]
 
     def forget(self) -> None:

@@ -1,4 +1,4 @@
-"""What a replica holds of the region: everything, or the records that meet one of some clauses."""
+"""The part of the region that a replica holds: everything, or the records that meet one of some clauses."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -39,12 +39,12 @@ class Wanted:
         return None if self.all else self._chosen.get(name, frozenset())
 
     def wants(self, record: Any) -> bool:
-        """Whether a record is wanted."""
+        """True when a record is wanted."""
         chosen = self.of(meta(type(record)).name)
         return chosen is None or any(getattr(record, field) == value for field, value in chosen)
 
     def covers(self, cls: type, id: str) -> bool:
-        """Whether the record of that id is wanted if it is there, whatever else it says."""
+        """True when the record of that id is wanted if it is there, whatever else it says."""
         chosen = self.of(meta(cls).name)
         return chosen is None or ("id", id) in chosen
 
@@ -78,7 +78,7 @@ class Wanted:
 
 
 def _written(column: Column, value: Any) -> list[Json]:
-    """How a value may be stored: an insert leaves an empty one out, and OVSDB keeps its own default then."""
+    """The stored forms of a value: an insert leaves an empty one out, and OVSDB keeps its own default then."""
     raw = column.encode(value)
     unwritten = value == column.empty and column.type == "string" and raw != _STRING
     return [raw, _STRING] if unwritten else [raw]

@@ -34,7 +34,7 @@ class Garbled(Exception):
 
 
 class Listener(Protocol):
-    """What a link tells, always on its own thread."""
+    """The receiver of a link's news, called on the link's own thread."""
 
     def connected(self) -> list[Message]:
         """A new connection; what to say first (ids are strings: numbers belong to ``call``)."""
@@ -89,7 +89,7 @@ class Link:
 
     @property
     def here(self) -> bool:
-        """Whether the caller is on the link's thread, where waiting for an answer would last forever."""
+        """True when the caller is on the link's thread, where waiting for an answer would last forever."""
         return threading.current_thread() is self._thread
 
     @property

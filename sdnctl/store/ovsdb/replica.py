@@ -1,4 +1,4 @@
-"""What this process knows of the store: the records, and which row of the database each of them is."""
+"""A replica of the store in this process: the records, and the row of the database that each of them is."""
 
 from collections.abc import Iterator, Mapping
 

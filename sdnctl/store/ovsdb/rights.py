@@ -1,4 +1,4 @@
-"""Who may write what: an agent its own host's rows, an API server everything (ovsdb-server(5), RBAC).
+"""Rights in the store: an agent writes its own host's rows, an API server everything (ovsdb-server(5), RBAC).
 
 Every client that comes by TLS has one role, and is known by the name in its certificate.  A row may be written by whom
 one of its columns names.  Rows that hosts report name their host; and every row has a column ``writer`` that can say

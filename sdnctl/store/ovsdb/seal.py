@@ -1,4 +1,4 @@
-"""What only API servers may read is stored sealed: OVSDB gives every client of the store the right to read.
+"""Sealed fields: OVSDB gives every client the right to read, so what only API servers may read is encrypted.
 
 The seal's key is a file beside an API server's certificate (``sdnctl pki issue --role api``).  Who has no key sees what
 is stored as it is: an agent, and whoever takes one over, gets no tenant's secret and no operator's token.  A region

@@ -1,4 +1,4 @@
-"""Which server of a store may be followed: one in contact with the others, that knows no less than is known here.
+"""The server of a store to follow: one in contact with the others, that knows no less than is known here.
 
 Each server tells how it does in its database ``_Server`` (ovsdb-server(5)); for a store that is one server alone, the
 answer is always the same.
@@ -14,7 +14,7 @@ MONITOR = "server"
 
 
 class Standing:
-    """What was learnt of the servers so far; the one that is connected to now is told of by ``hear``.
+    """The state of the servers as learnt so far; the one that is connected to now is told of by ``hear``.
 
     The ``index`` of what a server has told grows with every commit, and never shrinks in a cluster: a server that has
     less is late, and following it would undo what was seen (a cluster restored from a backup has another ``cid``).

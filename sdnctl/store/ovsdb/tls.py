@@ -53,7 +53,7 @@ class TlsWire(Wire):
                 raise self._reason(error) from error
 
     def _reason(self, error: OSError) -> OSError:
-        """Why the other side has ended the session, if it said so before: it may not like our certificate."""
+        """The reason the other side gave for ending the session, if any: it may not like our certificate."""
         try:
             with self._state:
                 self._tls.recv(1)

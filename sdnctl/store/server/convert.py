@@ -23,7 +23,7 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How the rows change with version ``to``; rows are as in RFC 7047 section 5.1, with ``_uuid``."""
+    """The change of the rows with version ``to``; rows are as in RFC 7047 section 5.1, with ``_uuid``."""
 
     to: str
     work: Callable[[Rows], Rows]

@@ -36,17 +36,17 @@ class Member:
 
     @property
     def socket(self) -> Path:
-        """Where root of this machine reaches it, with all rights."""
+        """The socket by which root of this machine reaches it, with all rights."""
         return self.data / "store.sock"
 
     @property
     def log(self) -> Path:
-        """What the server says."""
+        """The server's log file."""
         return self.data / "store.log"
 
     @property
     def target(self) -> str:
-        """Where clients reach it, as ovsdb-server wants it (ovsdb(7), passive connections)."""
+        """The address that clients connect to, as ovsdb-server wants it (ovsdb(7), passive connections)."""
         host, _, port = self.listen.rpartition(":")
         return f"{'ptcp' if self.pki is None else 'pssl'}:{port}:{host}"
 

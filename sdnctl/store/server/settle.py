@@ -1,4 +1,4 @@
-"""What a member does once it serves: bring the store's schema up to date, open its doors, give the rights.
+"""Settling of a member that serves: bring the store's schema up to date, open its doors, give the rights.
 
 It asks its own server through the local socket, where root has all rights; any member may do it, and again.
 """

@@ -66,7 +66,7 @@ class Server:
 
     @property
     def remote(self) -> str:
-        """What ``OvsdbStore`` connects to."""
+        """The remote that ``OvsdbStore`` connects to."""
         return f"unix:{self.socket}"
 
     def argv(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""What becomes of stored rows that an older program wrote, version by version (see ``convert.Step``)."""
+"""The steps that stored rows of older programs take, version by version (see ``convert.Step``)."""
 
 from typing import Any
 
