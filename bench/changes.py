@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from apps.eip.model import ElasticIp, bind, unbind
-from apps.eni.model import NetworkInterface, mac_of
+from apps.eip.model import ElasticIp
+from apps.eip.writes import bind, unbind
+from apps.eni.facts import mac_of
+from apps.eni.model import NetworkInterface
 from bench.region import PUBLIC, Region
 from sdnctl.base.addresses import Ip4
 from sdnctl.store import Txn

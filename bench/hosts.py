@@ -18,8 +18,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from apps.eip.model import ElasticIp, bind, unbind
-from apps.eni.model import NetworkInterface, mac_of
+from apps.eip.model import ElasticIp
+from apps.eip.writes import bind, unbind
+from apps.eni.facts import mac_of
+from apps.eni.model import NetworkInterface
 from bench.region import Region, put
 from bench.rig import resident
 from bench.table import milliseconds, quantile, show

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from apps.eni.model import NetworkInterface, mac_of
+from apps.eni.facts import mac_of
+from apps.eni.model import NetworkInterface
 from bench.cloud import ACCOUNT, PUBLIC
 from sdnctl.base.addresses import Ip4
 from sdnctl.of import message

@@ -4,9 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 from apps.account.model import Account
-from apps.eip.model import ElasticIp, GatewayNeighbour, Pool
-from apps.eni.model import NetworkInterface, mac_of
+from apps.eip.model import ElasticIp
+from apps.eni.facts import mac_of
+from apps.eni.model import NetworkInterface
 from apps.routing.model import INTERFACE, INTERNET, LOCAL, Route, RouteTable
+from apps.uplink.model import GatewayNeighbour, Pool
 from apps.vpc.model import ANYTHING, Subnet, Vpc
 from sdnctl.base.addresses import Cidr, Ip4, Mac
 from sdnctl.engine.desired import Touched

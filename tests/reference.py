@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from apps.eip.model import ElasticIp, GatewayNeighbour, Pool
+from apps.eip.model import ElasticIp
 from apps.eni.model import NetworkInterface
 from apps.routing.model import INTERNET, LOCAL, Route
+from apps.uplink.model import GatewayNeighbour, Pool
 from apps.vpc.model import ANYTHING, ROUTER_MAC, Subnet, Vpc
 from sdnctl.model.host import UPLINK, LocalPort, LocalUplink
 from tests.build import HERE, Network

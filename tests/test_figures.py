@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from apps.bandwidth.model import inbound_id, outbound_id
+from apps.eip.facts import inbound_id, outbound_id
 from apps.eip.model import ElasticIp
 from sdnctl.agent.counters import Histogram, Metered, SwitchCounters, Tally
 from sdnctl.of.message import MULTIPART_REPLY, kind_of

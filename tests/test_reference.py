@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from apps.eip.model import ElasticIp, GatewayNeighbour
+from apps.eip.model import ElasticIp
 from apps.eni.model import NetworkInterface
 from apps.routing.model import Route
+from apps.uplink.model import GatewayNeighbour
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
 from sdnctl.base.addresses import Cidr, Ip4, Mac
 from sdnctl.model.host import UPLINK, LocalPort, LocalUplink

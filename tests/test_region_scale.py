@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 
 from apps.account.model import Account
-from apps.eip.model import ElasticIp, Pool, bind, unbind
-from apps.eni.model import NetworkInterface, mac_of
+from apps.eip.model import ElasticIp
+from apps.eip.writes import bind, unbind
+from apps.eni.facts import mac_of
+from apps.eni.model import NetworkInterface
 from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
+from apps.uplink.model import Pool
 from apps.vpc.model import ANYTHING, Subnet, Vpc
 from bench.fleet import Fleet, Node, host_id, settings_of
 from sdnctl.base.addresses import Cidr, Ip4

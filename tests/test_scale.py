@@ -9,7 +9,8 @@ import pytest
 
 from apps.account.model import Account
 from apps.eip.model import ElasticIp
-from apps.eni.model import NetworkInterface, mac_of
+from apps.eni.facts import mac_of
+from apps.eni.model import NetworkInterface
 from apps.vpc.model import Subnet, Vpc
 from sdnctl.base.addresses import Ip4
 from sdnctl.engine.desired import Touched

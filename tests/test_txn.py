@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from apps.eip.model import ElasticIp
-from apps.eni.model import NetworkInterface, free
+from apps.eni.model import NetworkInterface
+from apps.eni.writes import free
 from apps.routing.model import Route, RouteTable
 from apps.vpc.model import Subnet, Vpc
 from sdnctl.base.addresses import Ip4

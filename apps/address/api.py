@@ -7,8 +7,10 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from apps.eip.model import ElasticIp, unbind
-from apps.eni.model import NetworkInterface, claimed, free
+from apps.eip.model import ElasticIp
+from apps.eip.writes import unbind
+from apps.eni.model import NetworkInterface
+from apps.eni.writes import claimed, free
 from apps.vpc.model import Subnet
 from sdnctl.api import quota
 from sdnctl.api.charge import PREPAID

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from apps.bandwidth.model import meters, outbound_id
+from apps.bandwidth.facts import meters
+from apps.eip.facts import outbound_id
 from apps.eip.model import ElasticIp
-from apps.gateway.model import served_here
+from apps.gateway.facts import served_here
 from sdnctl.of.meter import Meter
 from sdnctl.program.feature import Item, View, counts, feature, placed
 

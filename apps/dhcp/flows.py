@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 
-from apps.dhcp.model import CLIENT_PORT, DEFAULT_DNS, EVERYBODY, LEASE_SECONDS, SERVER_PORT, guest_mtu
-from apps.eni.model import NetworkInterface, known_by_key
+from apps.dhcp.facts import DEFAULT_DNS, LEASE_SECONDS, guest_mtu
+from apps.eni.facts import known_by_key
+from apps.eni.model import NetworkInterface
 from apps.pipeline import ASK_DHCP, PORT, SERVICE, VPC
-from apps.vpc.model import ROUTER_MAC, Subnet, Vpc, vpc_here
+from apps.vpc.facts import vpc_here
+from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
 from sdnctl.base.addresses import Ip4
 from sdnctl.of.actions import output
 from sdnctl.of.fields import IP_DST, UDP_DST, UDP_SRC
 from sdnctl.packet import DhcpRequest, DhcpType, dhcp_reply, parse_dhcp
+from sdnctl.packet.dhcp import CLIENT_PORT, EVERYBODY, SERVER_PORT
 from sdnctl.program.feature import Item, View, always, feature, packet_in, placed, says
 from sdnctl.program.packets import PacketIn, PacketOut
 from sdnctl.program.pipeline import Priority, goto

@@ -10,11 +10,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from apps.eip.model import ElasticIp, Pool, new_elastic_ip, usable
+from apps.eip.model import ElasticIp
+from apps.eip.writes import new_elastic_ip
 from apps.eni.model import NetworkInterface
-from apps.gateway.model import EipHolder, server_in
-from apps.ippool.model import ElasticIpPool
+from apps.gateway.facts import server_in
+from apps.gateway.model import EipHolder
 from apps.routing.model import INTERNET, Route
+from apps.uplink.facts import usable
+from apps.uplink.model import ElasticIpPool, Pool
 from apps.vpc.model import Subnet
 from sdnctl.api import quota
 from sdnctl.api.charge import MOST_MBPS_BY_USAGE, PREPAID, USAGE, ElasticIpSpec, Mbps, ordered, show_charge

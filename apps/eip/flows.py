@@ -8,22 +8,33 @@ nothing behind.  Only ICMP errors need a controller, because they quote a packet
 from collections.abc import Iterator
 from functools import partial
 
-from apps.bandwidth.model import inbound_id, outbound_id
-from apps.eip.model import INBOUND_FLOOR_MBPS, ElasticIp, GatewayNeighbour, Pool
-from apps.eni.model import NetworkInterface, called, known_by_key
-from apps.gateway.model import EipClaim, EipHolder, claimed, cut_off, home_of, may_answer, served_here, server_of
+from apps.eip.facts import inbound_id, outbound_id
+from apps.eip.model import INBOUND_FLOOR_MBPS, ElasticIp
+from apps.eni.facts import called, known_by_key
+from apps.eni.model import NetworkInterface
+from apps.gateway.facts import (
+    behind_gateway,
+    claimed,
+    cut_off,
+    gateways,
+    home_of,
+    leaves_elsewhere,
+    may_answer,
+    served_here,
+    server_of,
+)
+from apps.gateway.model import EipClaim, EipHolder
+from apps.neighbour.facts import resolved
+from apps.overlay.facts import endpoint, through, to_host, watched
 from apps.pipeline import (
     ARRIVAL,
     ASK_EXPIRED_OUTSIDE,
-    ASK_GATEWAY,
     ASK_QUOTED_IN,
     ASK_QUOTED_OUT,
     DNAT,
     NEXT_HOP,
     NO_EIP,
-    NO_GATEWAY,
     NOT_OURS,
-    ORIGIN,
     OUTSIDE,
     POOL,
     PORT,
@@ -35,13 +46,14 @@ from apps.pipeline import (
     VPC,
     drop,
 )
-from apps.routing.model import leads_to_internet
+from apps.routing.facts import leads_to_internet
+from apps.uplink.model import Pool
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
 from sdnctl.base.addresses import Ip4
+from sdnctl.model.host import TUNNEL, Binding, LocalTunnel, LocalUplink, Peer
 from sdnctl.model.host import UPLINK as UPLINK_ID
-from sdnctl.model.host import LocalUplink, Peer
 from sdnctl.of.actions import IN_PORT as BACK
-from sdnctl.of.actions import dec_ttl, meter, move, output, resubmit, set_field
+from sdnctl.of.actions import meter, move, output, resubmit, set_field
 from sdnctl.of.fields import (
     ARP_OP,
     ARP_SHA,
@@ -52,19 +64,15 @@ from sdnctl.of.fields import (
     ETH_SRC,
     ETH_TYPE,
     ETH_TYPE_ARP,
-    ETH_TYPE_IP,
     ICMP_TYPE,
-    IN_PORT,
     IP_DST,
     IP_PROTO,
     IP_PROTO_ICMP,
     IP_SRC,
-    IP_TTL,
-    VLAN_VID,
 )
-from sdnctl.packet import arp_request, gratuitous_arp, icmp_error, nat_icmp_error, parse, quoted
-from sdnctl.program.feature import Announce, Item, View, always, every, feature, packet_in, placed, says
-from sdnctl.program.packets import PacketIn, PacketOut, Put, Report
+from sdnctl.packet import gratuitous_arp, icmp_error, nat_icmp_error, parse, quoted
+from sdnctl.program.feature import Announce, Item, View, always, feature, packet_in, placed, says
+from sdnctl.program.packets import PacketIn, PacketOut
 from sdnctl.program.pipeline import Priority, goto
 from sdnctl.program.step import Step
 
@@ -72,8 +80,6 @@ REQUEST, REPLY = 1, 2
 TIME_EXCEEDED = 11
 ERRORS = (3, 11, 12)
 """ICMP types that quote a packet: unreachable (with path-MTU discovery), time exceeded, parameter problem."""
-GATEWAY_REFRESH_SECONDS = 20.0
-GATEWAY_RETRY_SECONDS = 1.0
 
 
 @always
@@ -166,88 +172,6 @@ def _present(eip: ElasticIp, view: View) -> Iterator[Item]:
     yield Announce(answer, PacketOut(gratuitous_arp(uplink.mac, eip.address), (output(uplink.ofport),)))
 
 
-@feature(each=LocalUplink)
-def uplink(uplink: LocalUplink, here: str, view: View) -> Iterator[Item]:
-    """In from the public network: for this host's MAC address, one hop further, to an elastic IP."""
-    # In at the uplink: PORT stays OUTSIDE.
-    yield ORIGIN.flow(Priority.NORMAL, {IN_PORT: uplink.ofport, VLAN_VID: 0}, [goto(ARRIVAL)])
-    for last in (0, 1):
-        # No hop left.
-        yield ARRIVAL.flow(Priority.NORMAL, {ETH_DST: uplink.mac, IP_TTL: last}, [goto(ASK_EXPIRED_OUTSIDE)])
-    # On to the elastic IPs, as the VPC's router.
-    yield ARRIVAL.flow(
-        Priority.BROAD,
-        {ETH_DST: uplink.mac, ETH_TYPE: ETH_TYPE_IP},
-        [dec_ttl(), set_field(ETH_SRC, ROUTER_MAC), goto(DNAT)],
-    )
-
-
-@feature(each=Pool)
-def gateway(pool: Pool, here: str, view: View) -> Iterator[Item]:
-    """Out to the public network: by the pool's gateway, once its MAC address is known."""
-    uplink = view.get(LocalUplink, UPLINK_ID)
-    if uplink is None:
-        return
-    # What the gateway says of itself is worth noting, asked for or not.
-    heard = ARRIVAL.flow(Priority.NORMAL, {ARP_OP: REPLY, ARP_SPA: pool.gateway}, [goto(ASK_GATEWAY)])
-    yield heard
-    # It is asked as soon as its answer would be heard.
-    yield Announce(heard, _question(pool, uplink))
-    gratuitous = {ARP_OP: REQUEST, ARP_SPA: pool.gateway, ARP_TPA: pool.gateway}
-    yield ARRIVAL.flow(Priority.NORMAL, gratuitous, [goto(ASK_GATEWAY)])
-    neighbour = view.get(GatewayNeighbour, _neighbour_id(here, pool.id))
-    if neighbour is not None:
-        # Out at the uplink, to the gateway.
-        yield UPLINK.flow(
-            Priority.NORMAL,
-            {POOL: pool.key},
-            [set_field(ETH_SRC, uplink.mac), set_field(ETH_DST, neighbour.mac), output(uplink.ofport)],
-        )
-
-
-def _neighbour_id(here: str, pool: str) -> str:
-    return f"{here}/{pool}"
-
-
-def _question(pool: Pool, uplink: LocalUplink) -> PacketOut:
-    # An ARP probe: the host has no address of its own in the pool (RFC 5227, 2.1.1).
-    return PacketOut(arp_request(uplink.mac, Ip4(0), pool.gateway), (output(uplink.ofport),))
-
-
-@every(GATEWAY_REFRESH_SECONDS)
-def ask_gateways(here: str, view: View) -> Iterator[PacketOut | Report]:
-    """Ask each pool's gateway for its MAC address, so that a replaced router is noticed."""
-    for pool, uplink in _gateways(view):
-        yield _question(pool, uplink)
-
-
-@every(GATEWAY_RETRY_SECONDS)
-def ask_silent_gateways(here: str, view: View) -> Iterator[PacketOut | Report]:
-    """Ask a gateway that has not answered yet again and again: until it does, nothing goes out."""
-    for pool, uplink in _gateways(view):
-        if view.get(GatewayNeighbour, _neighbour_id(here, pool.id)) is None:
-            yield _question(pool, uplink)
-
-
-def _gateways(view: View) -> Iterator[tuple[Pool, LocalUplink]]:
-    """Each pool with this host's way to its gateway; nothing on a host without uplink."""
-    uplink = view.get(LocalUplink, UPLINK_ID)
-    for id in view.all(Pool) if uplink is not None else ():
-        pool = view.get(Pool, id)
-        if pool is not None and uplink is not None:
-            yield pool, uplink
-
-
-@packet_in(ASK_GATEWAY)
-def gateway_told(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut | Report]:
-    """The gateway's MAC address, noted in the store when it is new, so that a restart finds it."""
-    arp = parse(packet.data).arp
-    for id in view.by(Pool, ("gateway",), arp.spa) if arp is not None else ():
-        known = view.get(GatewayNeighbour, _neighbour_id(here, id))
-        if arp is not None and (known is None or known.mac != arp.sha):
-            yield Put(GatewayNeighbour(id=_neighbour_id(here, id), host=here, pool=id, mac=arp.sha))
-
-
 @packet_in(ASK_QUOTED_IN)
 def quoted_in(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
     """Inbound, already translated outside: the quoted packet is one that the instance sent from its private address."""
@@ -312,23 +236,6 @@ def around(step: Step, view: View) -> str:
     return "an ICMP error: the packet quoted in it is translated too" if error else "quotes no other packet"
 
 
-@says(uplink)
-def from_outside(step: Step, view: View) -> str:
-    """In from the public network."""
-    if step.table == ORIGIN.id:
-        return "in from the public network"
-    left = step.after.get(IP_TTL, 0)
-    return f"one router further: hop limit {left}" if left != step.value(IP_TTL) else f"hop limit {left}: none is left"
-
-
-@says(gateway)
-def to_gateway(step: Step, view: View) -> str:
-    """Out by the gateway, or heard from it."""
-    if step.table == UPLINK.id:
-        return f"out to the public network by the gateway {step.record.gateway}"
-    return f"ARP from the gateway {step.record.gateway}"
-
-
 @says(NO_EIP)
 def no_eip(step: Step, view: View) -> str:
     """Who has no elastic IP, or has one that is of no use here."""
@@ -359,16 +266,6 @@ def not_ours(step: Step, view: View) -> str:
     return f"{address} is nobody's elastic IP"
 
 
-@says(NO_GATEWAY)
-def no_gateway(step: Step, view: View) -> str:
-    """What the way out lacks."""
-    for id in view.by(Pool, ("key",), step.value(POOL)):
-        pool = view.get(Pool, id)
-        if pool is not None and view.get(LocalUplink, UPLINK_ID) is not None:
-            return f"the gateway {pool.gateway} of the public network does not answer ARP"
-    return "this host has no way to the public network"
-
-
 @says(ASK_EXPIRED_OUTSIDE)
 def expired_outside_said(step: Step, view: View) -> str:
     """Which elastic IP tells the sender."""
@@ -387,7 +284,51 @@ def quoted_out_said(step: Step, view: View) -> str:
     return f"the controller answers: on as {step.ip(IP_SRC)}, with public addresses in the packet quoted"
 
 
-@says(ASK_GATEWAY)
-def gateway_said(step: Step, view: View) -> str:
-    """What is learned."""
-    return f"the controller answers: nothing, but notes that the gateway {step.ip(ARP_SPA)} is at {step.mac(ARP_SHA)}"
+@feature(each=ElasticIp, within=placed("port", test=leaves_elsewhere), reports=(Peer,))
+def outbound(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
+    """An elastic IP that another host presents: what leaves by it here goes there first."""
+    port, tunnel = view.get(NetworkInterface, eip.port), view.get(LocalTunnel, TUNNEL)
+    vpc = view.get(Vpc, port.vpc) if port is not None else None
+    subnet = view.get(Subnet, port.subnet) if port is not None else None
+    if vpc is None or subnet is None or tunnel is None:
+        return
+    for gateway in view.derived(gateways, None) if view.derived(home_of, eip.port) == here else ():
+        # Each that may have to serve it is watched, and watches this host.
+        yield from watched(gateway, here, view)
+    address = view.derived(endpoint, view.derived(server_of, eip.port))
+    if address and view.derived(leads_to_internet, subnet.route_table):
+        # From the instance's address: on to who presents it, and knows it by VPC and address.
+        onward = [set_field(ETH_DST, ROUTER_MAC), *through(tunnel, address)]
+        yield SNAT.flow(Priority.NORMAL, {VPC: vpc.key, IP_SRC: eip.private}, onward)
+
+
+@feature(each=ElasticIp, within=placed("port", test=behind_gateway), reports=(Peer,))
+def inbound(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
+    """An elastic IP of an instance on a host without uplink: the way from a gateway to the instance's address.
+
+    A standby has it too; nothing enters the VPC there before it serves the address.
+    """
+    port, binding = view.get(NetworkInterface, eip.port), view.get(Binding, eip.port)
+    vpc = view.get(Vpc, port.vpc) if port is not None else None
+    if vpc is None or port is None or binding is None or eip.private not in port.addresses:
+        return
+    yield resolved(vpc, port, eip.private)
+    yield from to_host(binding, here, view)
+
+
+@says(outbound)
+def by_gateway(step: Step, view: View) -> str:
+    """Which host presents the elastic IP."""
+    ip: ElasticIp = step.record
+    server = view.derived(server_of, ip.port)
+    return f"elastic IP {ip.id}: {ip.private} leaves as {ip.address} by {server}, through the tunnel"
+
+
+@says(inbound)
+def to_instance(step: Step, view: View) -> str:
+    """Whose the address is, and on which host."""
+    ip: ElasticIp = step.record
+    if step.table == RESOLVE.id:
+        return f"{ip.private} is {ip.port}"
+    binding = view.get(Binding, ip.port)
+    return f"{ip.port} is on {binding.host}" if binding is not None else f"{ip.port} is on another host"

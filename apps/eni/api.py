@@ -5,10 +5,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from apps.eip.model import ElasticIp, bind, unbind
-from apps.eni.model import OUI, NetworkInterface, mac_of, new_interface
-from apps.instance.model import MOST_QUEUES, Instance, check_queues, queues_of
-from apps.routing.model import check_unrouted
+from apps.eip.model import ElasticIp
+from apps.eip.writes import bind, unbind
+from apps.eni.facts import OUI, mac_of
+from apps.eni.model import NetworkInterface
+from apps.eni.writes import new_interface
+from apps.instance.facts import check_queues, queues_of
+from apps.instance.model import MOST_QUEUES, Instance
+from apps.routing.writes import check_unrouted
 from apps.vpc.model import Subnet
 from sdnctl.api import quota
 from sdnctl.api.listing import Key, Listing, answer, attribute, constant, reference

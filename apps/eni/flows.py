@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from apps.dhcp.model import CLIENT_PORT, EVERYBODY, SERVER_PORT
-from apps.eni.model import NetworkInterface, called, claim, known_by_key, plugged_in
+from apps.eni.facts import called, claim, known_by_key, plugged_in
+from apps.eni.model import NetworkInterface
 from apps.pipeline import (
     NOT_HERE,
     ORIGIN,
@@ -36,6 +36,7 @@ from sdnctl.of.fields import (
     VLAN_VID,
     OxmField,
 )
+from sdnctl.packet.dhcp import CLIENT_PORT, EVERYBODY, SERVER_PORT
 from sdnctl.program.feature import Item, Reported, View, always, feature, says
 from sdnctl.program.pipeline import Priority, goto
 from sdnctl.program.step import Step

@@ -7,35 +7,21 @@ its way in the gateway has already translated it, and it travels as any packet o
 from collections.abc import Iterator
 from dataclasses import replace
 
-from apps.eip.model import ElasticIp
-from apps.eni.model import NetworkInterface
-from apps.gateway.model import (
-    CONTACT,
-    GATEWAY,
+from apps.gateway.facts import (
     STRANGERS_PATIENCE,
-    ActiveGateway,
-    Contact,
-    EipClaim,
-    EipWait,
-    GatewayWatch,
-    behind_gateway,
     cut_off,
     gateways,
-    home_of,
     in_touch,
-    leaves_elsewhere,
     preference,
-    server_of,
 )
-from apps.neighbour.model import resolved
-from apps.overlay.model import KEY_BITS, endpoint, through, to_host, watched
-from apps.pipeline import ANOTHER_HOST, ORIGIN, PORT, RESOLVE, SNAT, VPC
-from apps.routing.model import leads_to_internet
-from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
-from sdnctl.model.host import TUNNEL, Binding, Host, HostStatus, LocalPeer, LocalTunnel, Peer
+from apps.gateway.model import CONTACT, GATEWAY, ActiveGateway, Contact, EipClaim, EipWait, GatewayWatch
+from apps.overlay.facts import KEY_BITS, watched
+from apps.pipeline import ANOTHER_HOST, ORIGIN, PORT, SNAT, VPC
+from apps.vpc.model import ROUTER_MAC
+from sdnctl.model.host import Host, HostStatus, LocalPeer, LocalTunnel, Peer
 from sdnctl.of.actions import move, set_field
-from sdnctl.of.fields import ETH_DST, IN_PORT, IP_SRC, TUN_ID, VLAN_VID
-from sdnctl.program.feature import Item, Reported, View, every, feature, placed, says
+from sdnctl.of.fields import ETH_DST, IN_PORT, TUN_ID, VLAN_VID
+from sdnctl.program.feature import Item, Reported, View, every, feature, says
 from sdnctl.program.packets import Drop, PacketOut, Put, Report
 from sdnctl.program.pipeline import Priority, goto
 from sdnctl.program.step import Step
@@ -60,38 +46,6 @@ def sent_on(tunnel: LocalTunnel, here: str, view: View) -> Iterator[Item]:
         {IN_PORT: tunnel.ofport, VLAN_VID: 0, ETH_DST: ROUTER_MAC},
         [move(TUN_ID, VPC, nbits=KEY_BITS), set_field(PORT, ANOTHER_HOST), goto(SNAT)],
     )
-
-
-@feature(each=ElasticIp, within=placed("port", test=leaves_elsewhere), reports=(Peer,))
-def outbound(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
-    """An elastic IP that another host presents: what leaves by it here goes there first."""
-    port, tunnel = view.get(NetworkInterface, eip.port), view.get(LocalTunnel, TUNNEL)
-    vpc = view.get(Vpc, port.vpc) if port is not None else None
-    subnet = view.get(Subnet, port.subnet) if port is not None else None
-    if vpc is None or subnet is None or tunnel is None:
-        return
-    for gateway in view.derived(gateways, None) if view.derived(home_of, eip.port) == here else ():
-        # Each that may have to serve it is watched, and watches this host.
-        yield from watched(gateway, here, view)
-    address = view.derived(endpoint, view.derived(server_of, eip.port))
-    if address and view.derived(leads_to_internet, subnet.route_table):
-        # From the instance's address: on to who presents it, and knows it by VPC and address.
-        onward = [set_field(ETH_DST, ROUTER_MAC), *through(tunnel, address)]
-        yield SNAT.flow(Priority.NORMAL, {VPC: vpc.key, IP_SRC: eip.private}, onward)
-
-
-@feature(each=ElasticIp, within=placed("port", test=behind_gateway), reports=(Peer,))
-def inbound(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
-    """An elastic IP of an instance on a host without uplink: the way from a gateway to the instance's address.
-
-    A standby has it too; nothing enters the VPC there before it serves the address.
-    """
-    port, binding = view.get(NetworkInterface, eip.port), view.get(Binding, eip.port)
-    vpc = view.get(Vpc, port.vpc) if port is not None else None
-    if vpc is None or port is None or binding is None or eip.private not in port.addresses:
-        return
-    yield resolved(vpc, port, eip.private)
-    yield from to_host(binding, here, view)
 
 
 @feature(each=Host, reports=(ActiveGateway, Peer))
@@ -191,21 +145,3 @@ def keep_contact(here: str, view: View) -> Iterator[PacketOut | Report]:
 def from_another_host(step: Step, view: View) -> str:
     """In from another host, on its way out."""
     return "in from another host, on its way to the public network"
-
-
-@says(outbound)
-def by_gateway(step: Step, view: View) -> str:
-    """Which host presents the elastic IP."""
-    ip: ElasticIp = step.record
-    server = view.derived(server_of, ip.port)
-    return f"elastic IP {ip.id}: {ip.private} leaves as {ip.address} by {server}, through the tunnel"
-
-
-@says(inbound)
-def to_instance(step: Step, view: View) -> str:
-    """Whose the address is, and on which host."""
-    ip: ElasticIp = step.record
-    if step.table == RESOLVE.id:
-        return f"{ip.private} is {ip.port}"
-    binding = view.get(Binding, ip.port)
-    return f"{ip.port} is on {binding.host}" if binding is not None else f"{ip.port} is on another host"

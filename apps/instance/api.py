@@ -6,10 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from apps.eip.model import ElasticIp, bind, new_elastic_ip, unbind
-from apps.eni.model import NetworkInterface, detached, new_interface
-from apps.instance.model import INSTANCE_TYPES, MOST_QUEUES, Instance, InstanceType, check_queues, queues_of
-from apps.routing.model import check_unrouted
+from apps.eip.model import ElasticIp
+from apps.eip.writes import bind, new_elastic_ip, unbind
+from apps.eni.model import NetworkInterface
+from apps.eni.writes import detached, new_interface
+from apps.instance.facts import check_queues, queues_of
+from apps.instance.model import INSTANCE_TYPES, MOST_QUEUES, Instance, InstanceType
+from apps.routing.writes import check_unrouted
 from apps.vpc.model import Subnet
 from sdnctl.api import quota
 from sdnctl.api.charge import PREPAID, ChargeSpec, ElasticIpSpec, expiry, ordered, show_charge

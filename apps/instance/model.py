@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from apps.multi_queue.model import queues_for
-from sdnctl.base.errors import IntentError
 from sdnctl.model.resource import field, label, ref, resource
 
 
@@ -59,20 +57,3 @@ class Instance:
     tags: dict[str, str] = label(default={})
     status: str = label(default="running")
     created: float = label(default=0.0)
-
-
-def queues_of(asked: int, instance: Instance | None) -> int:
-    """Queues of an interface of an instance, whatever type it has by now; of a detached one what was asked for."""
-    if instance is None:
-        return asked
-    kind = INSTANCE_TYPES[instance.instance_type]
-    return queues_for(asked, kind.queues, kind.cpu)
-
-
-def check_queues(asked: int, instance_type: str, field: str) -> int:
-    """The number of queues asked for, if an instance of this type may have them; raises IntentError with its limit."""
-    kind = INSTANCE_TYPES[instance_type]
-    if asked > kind.queues:
-        text = f"{kind.name} with {kind.cpu} vCPU has at most {kind.queues} queues an interface, not {asked}"
-        raise IntentError(field, text, 400, "OUT_OF_RANGE")
-    return asked

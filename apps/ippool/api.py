@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from apps.eip.model import ElasticIp, Pool, reserved, usable
-from apps.ippool.model import ElasticIpPool
+from apps.eip.model import ElasticIp
+from apps.uplink.facts import reserved, usable
+from apps.uplink.model import ElasticIpPool, Pool
 from sdnctl.api import quota
 from sdnctl.api.charge import USAGE, show_charge
 from sdnctl.api.listing import Listing, answer, attribute, choose, constant, paged, reference

@@ -133,11 +133,6 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def queues_for(asked: int, type_queues: int, cpus: int) -> int:
-    """Queues that an interface really has: what was asked (0: as many as may be), within its type and its vCPUs."""
-    return max(1, min(asked or type_queues, type_queues, cpus))
-
-
 def plan(nic: Nic, cpus: Cpus, wish: Wish | None = None, before: Sequence[int] = ()) -> Plan:
     """Queues and CPUs for an interface; ``before`` is the CPU of each queue until now, which is kept where it may be.
 

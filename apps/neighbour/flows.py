@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from apps.eni.model import NetworkInterface, called, known_by_key, plugged_in
-from apps.neighbour.model import resolved
+from apps.eni.facts import called, known_by_key, plugged_in
+from apps.eni.model import NetworkInterface
+from apps.neighbour.facts import resolved
 from apps.pipeline import (
     BROADCAST,
     FORWARD,
@@ -19,7 +20,8 @@ from apps.pipeline import (
     VPC,
     drop,
 )
-from apps.vpc.model import Vpc, vpc_here
+from apps.vpc.facts import vpc_here
+from apps.vpc.model import Vpc
 from sdnctl.of.actions import IN_PORT, move, output, set_field
 from sdnctl.of.fields import (
     ARP_OP,

@@ -6,9 +6,10 @@ key, so the far side needs neither an option nor a second lookup: it delivers by
 
 from collections.abc import Iterator
 
-from apps.eip.model import ElasticIp, Pool
-from apps.eni.model import NetworkInterface, called, known_by_key
-from apps.overlay.model import KEY_BITS, to_host
+from apps.eip.model import ElasticIp
+from apps.eni.facts import called, known_by_key
+from apps.eni.model import NetworkInterface
+from apps.overlay.facts import KEY_BITS, to_host
 from apps.pipeline import (
     ASK_TOO_BIG,
     ENCAP,
@@ -23,7 +24,9 @@ from apps.pipeline import (
     UPLINK,
     VPC,
 )
-from apps.vpc.model import ROUTER_MAC, Subnet, vpc_here
+from apps.uplink.model import Pool
+from apps.vpc.facts import vpc_here
+from apps.vpc.model import ROUTER_MAC, Subnet
 from sdnctl.base.addresses import Ip4
 from sdnctl.model.host import TUNNEL, Binding, LocalTunnel, LocalUplink, Peer
 from sdnctl.model.host import UPLINK as UPLINK_ID

@@ -11,18 +11,9 @@ from pydantic import BeforeValidator, Field
 
 from apps.eni.model import NetworkInterface
 from apps.instance.model import Instance
-from apps.routing.model import (
-    INSTANCE,
-    INTERFACE,
-    INTERNET,
-    LOCAL,
-    Route,
-    RouteTable,
-    check_prefix,
-    check_together,
-    hop_id,
-    new_route,
-)
+from apps.routing.facts import hop_id
+from apps.routing.model import INSTANCE, INTERFACE, INTERNET, LOCAL, Route, RouteTable
+from apps.routing.writes import check_prefix, check_together, new_route
 from apps.vpc.model import Subnet, Vpc
 from sdnctl.api import quota
 from sdnctl.api.listing import Key, Listing, answer, attribute, choose, constant, paged, reference

@@ -22,11 +22,13 @@ from apps.pipeline import (
     SNAT,
     SUBNET,
     SWITCH,
+    TABLE_OF,
     VPC,
     drop,
 )
 from apps.routing.model import INSTANCE, INTERFACE, INTERNET, LOCAL, Route, RouteTable
-from apps.vpc.model import ROUTER_MAC, Subnet, Vpc, vpc_here
+from apps.vpc.facts import vpc_here
+from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
 from sdnctl.base.addresses import Cidr, Ip4
 from sdnctl.of.actions import IN_PORT, Action, Instruction, dec_ttl, move, multipath, output, set_field, set_ttl
 from sdnctl.of.fields import (
@@ -246,3 +248,18 @@ def expired_said(step: Step, view: View) -> str:
 def unreachable_said(step: Step, view: View) -> str:
     """Which router tells the sender."""
     return f"the controller answers: ICMP port unreachable, from {step.ip(IP_DST)}"
+
+
+@feature(each=Subnet, within=placed("vpc", test=vpc_here))
+def route_table_of(subnet: Subnet, here: str, view: View) -> Iterator[Item]:
+    """What leaves the VPC goes by the route table of the subnet it came from."""
+    table = view.get(RouteTable, subnet.route_table)
+    if table is not None:
+        # Off the VPC: remember which table to look in.
+        yield TABLE_OF.flow(Priority.NORMAL, {SUBNET: subnet.key}, [set_field(ROUTE_TABLE, table.key), goto(ROUTE)])
+
+
+@says(route_table_of)
+def table_used(step: Step, view: View) -> str:
+    """Which route table decides."""
+    return f"{step.record.id} uses route table {step.record.route_table}"

@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from apps.eip.model import ElasticIp, GatewayNeighbour
+from apps.eip.model import ElasticIp
 from apps.eni.model import NetworkInterface
-from apps.gateway.model import server_in
+from apps.gateway.facts import server_in
 from apps.instance.model import Instance
+from apps.uplink.model import GatewayNeighbour
 from apps.vpc.model import ROUTER_MAC, Subnet
 from sdnctl.api.registry import Later, operation, operator
 from sdnctl.api.schema import Address, Id, Json, Request, Whole

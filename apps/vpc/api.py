@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from apps.eni.model import NetworkInterface
-from apps.routing.model import INTERNET, LOCAL, Route, RouteTable, make_default
+from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
+from apps.routing.writes import make_default
 from apps.vpc.model import ANYTHING, RESERVED, Subnet, Vpc
 from sdnctl.api import quota
 from sdnctl.api.listing import Listing, answer, attribute, constant, reference

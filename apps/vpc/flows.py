@@ -8,17 +8,15 @@ from apps.pipeline import (
     NEXT_HOP,
     NO_SUBNET,
     RESOLVE,
-    ROUTE,
-    ROUTE_TABLE,
     SUBNET,
     SWITCH,
     TABLE_OF,
     VPC,
     drop,
 )
-from apps.routing.model import RouteTable
-from apps.vpc.model import ANYTHING, Subnet, Vpc, vpc_here
-from sdnctl.of.actions import Action, Instruction, move, set_field
+from apps.vpc.facts import vpc_here
+from apps.vpc.model import ANYTHING, Subnet, Vpc
+from sdnctl.of.actions import Action, Instruction, move
 from sdnctl.of.fields import IP_DST
 from sdnctl.program.feature import Item, View, always, feature, placed, says
 from sdnctl.program.pipeline import Priority, goto
@@ -48,15 +46,6 @@ def subnet(subnet: Subnet, here: str, view: View) -> Iterator[Item]:
     yield LOCAL_ROUTE.flow(Priority.prefix(subnet.cidr.length), {VPC: vpc.key, IP_DST: block}, to_neighbour)
 
 
-@feature(each=Subnet, within=placed("vpc", test=vpc_here))
-def route_table_of(subnet: Subnet, here: str, view: View) -> Iterator[Item]:
-    """What leaves the VPC goes by the route table of the subnet it came from."""
-    table = view.get(RouteTable, subnet.route_table)
-    if table is not None:
-        # Off the VPC: remember which table to look in.
-        yield TABLE_OF.flow(Priority.NORMAL, {SUBNET: subnet.key}, [set_field(ROUTE_TABLE, table.key), goto(ROUTE)])
-
-
 @feature(each=Vpc, within=placed("id", test=vpc_here))
 def unused_addresses(vpc: Vpc, here: str, view: View) -> Iterator[Item]:
     """An address of the VPC that lies in no subnet never leaves it: local beats every other route."""
@@ -80,12 +69,6 @@ def within(step: Step, view: View) -> str:
     if step.table == SWITCH.id:
         return f"{step.ip(IP_DST)} is in the same subnet, {step.record.id} ({step.record.cidr}): no router in between"
     return f"route {step.record.cidr} local: {step.record.id}"
-
-
-@says(route_table_of)
-def table_used(step: Step, view: View) -> str:
-    """Which route table decides."""
-    return f"{step.record.id} uses route table {step.record.route_table}"
 
 
 @says(NO_SUBNET)

@@ -1,9 +1,7 @@
 """A VPC is a tenant's private network, and a subnet one address block of it that spans every host."""
 
 from sdnctl.base.addresses import Cidr, Ip4, Mac
-from sdnctl.model.host import Binding
 from sdnctl.model.resource import field, label, number, ref, resource
-from sdnctl.program.feature import View
 
 ANYTHING = Cidr(Ip4(0), 0)
 ROUTER_OFFSET, DHCP_OFFSET, FIRST_OFFSET = 1, 2, 3
@@ -62,8 +60,3 @@ class Subnet:
     def last(self) -> Ip4:
         """The last address that an interface may have."""
         return Ip4(self.cidr.broadcast - 1)
-
-
-def vpc_here(vpc: str, here: str, view: View) -> bool:
-    """Whether this host has a port of the VPC, which is when the VPC concerns its switch."""
-    return view.any(Binding, ("vpc", "host"), (vpc, here))

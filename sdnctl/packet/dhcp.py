@@ -13,6 +13,8 @@ from sdnctl.packet.frame import BROADCAST, ETH_TYPE_IP, UDP, checksum, ethernet,
 
 SERVER_PORT = 67
 CLIENT_PORT = 68
+EVERYBODY = Ip4(0xFFFFFFFF)
+"""The address that a client without one sends its question to (RFC 2131, 4.1)."""
 
 _BOOTP = struct.Struct("!BBBBIHHIIII16s64s128s4s")
 _COOKIE = b"\x63\x82\x53\x63"

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from apps.eip.model import GatewayNeighbour, Pool
+from apps.uplink.model import GatewayNeighbour, Pool
 from sdnctl.api.standing import ALIVE_S, patience
 from sdnctl.base.addresses import Mac
 from sdnctl.base.errors import IntentError

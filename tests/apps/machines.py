@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from apps.eip.model import ElasticIp, Pool, bind, unbind
+from apps.eip.model import ElasticIp
+from apps.eip.writes import bind, unbind
 from apps.eni.model import NetworkInterface
 from apps.gateway.model import GATEWAY, ActiveGateway, EipHolder
 from apps.pipeline import ARRIVAL, DNAT
+from apps.uplink.model import Pool
 from apps.vpc.model import Subnet
 from sdnctl.agent.reach import reach
 from sdnctl.base.addresses import Ip4, Mac

@@ -8,7 +8,8 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from apps.bandwidth.model import inbound_id, meters, outbound_id
+from apps.bandwidth.facts import meters
+from apps.eip.facts import inbound_id, outbound_id
 from apps.eip.model import ElasticIp
 from sdnctl.base.addresses import Ip4
 from sdnctl.of.message import meter_config_request, meter_stats_request

@@ -9,7 +9,7 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 
-from apps.dhcp.model import LEASE_SECONDS, MTU
+from apps.dhcp.facts import LEASE_SECONDS, MTU
 from apps.vpc.model import Subnet
 from sdnctl.base.addresses import Ip4, Mac
 from sdnctl.store import Change

@@ -9,7 +9,8 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
-from apps.eip.model import ElasticIp, GatewayNeighbour
+from apps.eip.model import ElasticIp
+from apps.uplink.model import GatewayNeighbour
 from sdnctl.base.addresses import Ip4, Mac
 from sdnctl.model.host import UPLINK, LocalUplink
 from sdnctl.program.packets import Put

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from apps.instance.facts import queues_for
 from apps.instance.model import INSTANCE_TYPES
 from apps.multi_queue.model import (
     Channels,
@@ -22,7 +23,6 @@ from apps.multi_queue.model import (
     irqs_of,
     mask_of,
     plan,
-    queues_for,
     spread,
 )
 

@@ -8,10 +8,6 @@ LEASE_SECONDS = 24 * 3600
 MTU = 1500
 DEFAULT_DNS = (Ip4.parse("114.114.114.114"), Ip4.parse("8.8.8.8"))
 
-CLIENT_PORT, SERVER_PORT = 68, 67
-EVERYBODY = Ip4(0xFFFFFFFF)
-"""Where a client without an address sends its question (RFC 2131, 4.1)."""
-
 
 def guest_mtu(view: View) -> int:
     """The largest packet of a guest, in bytes: what also fits into a tunnel, where this host has tunnels."""

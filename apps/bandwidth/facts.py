@@ -3,9 +3,9 @@
 Outbound it is what the tenant ordered, inbound at least 10 Mbit/s, counted as on a line of that speed.
 """
 
+from apps.eip.facts import inbound_id, outbound_id
 from apps.eip.model import INBOUND_FLOOR_MBPS, ElasticIp
 from sdnctl.of.meter import Meter
-from sdnctl.program.pipeline import FIRST_TENANT_METER
 
 METERED_KBPS_PER_MBPS = 984
 """A line spends 1538 bytes on a full frame, of which a meter sees 1514: no preamble, checksum or gap (IEEE 802.3)."""
@@ -13,16 +13,6 @@ METERED_KBPS_PER_MBPS = 984
 BURST_SECONDS = 0.25
 """Longer than TCP's smallest retransmission timeout of 0.2 s (RFC 6298, as Linux has it): a sender that lost its whole
 window is silent for that long, and a bucket that overflows meanwhile gives the rate away (0.1 s: half of it)."""
-
-
-def outbound_id(eip: ElasticIp) -> int:
-    """The meter of what leaves by the elastic IP."""
-    return FIRST_TENANT_METER + 2 * (eip.key - 1)
-
-
-def inbound_id(eip: ElasticIp) -> int:
-    """The meter of what arrives for the elastic IP."""
-    return outbound_id(eip) + 1
 
 
 def meters(eip: ElasticIp) -> tuple[Meter, Meter]:

@@ -1,0 +1,93 @@
+"""Changes of elastic IPs within a transaction: to take one from a pool, to bind it and to unbind it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from apps.eip.model import ElasticIp
+from apps.eni.model import NetworkInterface
+from apps.gateway.writes import intend
+from apps.uplink.facts import reserved, usable
+from apps.uplink.model import ElasticIpPool, Pool
+from sdnctl.base.addresses import Ip4
+from sdnctl.base.errors import IntentError
+from sdnctl.store import Txn
+
+
+def new_elastic_ip(txn: Txn, account: str, address: Ip4 | None, pool: str, bandwidth: int) -> ElasticIp:
+    """A public address, written to the transaction: from ``pool``, the operator's or the account's own, if not "".
+
+    What somebody reserved as a block goes to nobody else, and to its owner only when asked for.  Raises IntentError
+    when the address asked for is in use or none is left.
+    """
+    for source, block in _sources(txn, account, address, pool):
+        taken = _take(txn, source, block, address)
+        if taken is None:
+            continue
+        eip = ElasticIp(
+            id=txn.new_id(ElasticIp),
+            account=account,
+            pool=source.id,
+            reserved=block.id if block is not None else "",
+            address=taken,
+            bandwidth=bandwidth,
+            key=txn.allocate(ElasticIp, "key"),
+            sequence=txn.sequence,
+            charge_start=txn.now,
+            created=txn.now,
+        )
+        txn.put(eip)
+        return eip
+    if address is not None:
+        raise IntentError("elasticIpAddress", f"{address} is in no pool")
+    raise IntentError.precondition("elasticIpAddress", "no public address is free")
+
+
+def _sources(txn: Txn, account: str, address: Ip4 | None, wanted: str) -> Iterator[tuple[Pool, ElasticIpPool | None]]:
+    """Where an address may come from, in order: the block named, or the operator's pools, oldest first."""
+    block = txn.get(ElasticIpPool, wanted)
+    for pool in sorted(txn.all(Pool).values(), key=lambda p: (p.created, p.id)):
+        if block is not None:
+            if block.pool == pool.id:
+                yield pool, block
+        elif wanted in ("", pool.id):
+            own = [b for b in reserved(txn, pool) if b.account == account and address and b.cidr.contains(address)]
+            yield pool, own[0] if own else None
+
+
+def _take(txn: Txn, pool: Pool, block: ElasticIpPool | None, wanted: Ip4 | None) -> Ip4 | None:
+    low, high = usable(pool.cidr) if block is None else (block.cidr.network, block.cidr.broadcast)
+    others = [] if block is not None else [b.cidr for b in reserved(txn, pool)]
+
+    def used(address: int) -> bool:
+        taken = txn.by(ElasticIp, ("address",), address) or txn.by(Pool, ("gateway",), address)
+        return bool(taken) or any(other.contains(Ip4(address)) for other in others)
+
+    if wanted is None:
+        found = txn.pick((ElasticIp, block.id if block is not None else pool.id), low, high, used)
+        return Ip4(found) if found is not None else None
+    if not low <= wanted <= high:
+        return None
+    if used(wanted):
+        raise IntentError("elasticIpAddress", f"{wanted} is in use", 409, "ALREADY_EXISTS")
+    return wanted
+
+
+def bind(txn: Txn, eip: ElasticIp, port: NetworkInterface, private: Ip4) -> ElasticIp:
+    """Bind an unbound EIP to a private address that has none; raises IntentError otherwise."""
+    if eip.port:
+        raise IntentError.precondition("elasticIpId", f"{eip.id} is bound to {eip.port}: disassociate it first")
+    if private not in port.addresses:
+        raise IntentError("privateIpAddress", f"{private} is not an address of {port.id}")
+    for other in txn.by(ElasticIp, ("port", "private"), (port.id, private)):
+        raise IntentError.precondition("privateIpAddress", f"{private} of {port.id} has {other} already")
+    bound = replace(eip, port=port.id, private=private, vpc=port.vpc, sequence=txn.sequence)
+    txn.put(bound)
+    intend(txn, bound.address, port)
+    return bound
+
+
+def unbind(txn: Txn, eip: ElasticIp) -> ElasticIp:
+    """Take an EIP from whatever it is bound to; it keeps its address and bandwidth."""
+    free = replace(eip, port="", private=Ip4(0), vpc="", sequence=txn.sequence)
+    txn.put(free)
+    return free

@@ -1,0 +1,68 @@
+"""Changes of network interfaces within a transaction: to make one, to take an address, to detach."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from apps.eni.facts import mac_of
+from apps.eni.model import NetworkInterface
+from apps.vpc.model import Subnet
+from sdnctl.base.addresses import Ip4
+from sdnctl.base.errors import IntentError
+from sdnctl.store import Txn
+
+
+def new_interface(
+    txn: Txn, subnet: Subnet, primary: Ip4 | None = None, secondary: Sequence[Ip4] = (), count: int = 0
+) -> NetworkInterface:
+    """An interface in a subnet with the addresses named and ``count`` more, written to the transaction.
+
+    Raises IntentError when an address is not of the subnet, reserved or in use, or when none is left.
+    """
+    chosen: list[Ip4] = []
+    if primary is not None:
+        chosen.append(claimed(txn, subnet, primary, chosen, "primaryIpAddress"))
+    for address in secondary:
+        chosen.append(claimed(txn, subnet, address, chosen, "secondaryIpAddresses"))
+    if primary is None:
+        chosen.insert(0, free(txn, subnet, chosen))
+    for _ in range(count):
+        chosen.append(free(txn, subnet, chosen))
+    key = txn.allocate(NetworkInterface, "key")
+    port = NetworkInterface(
+        id=txn.new_id(NetworkInterface),
+        account=subnet.account,
+        vpc=subnet.vpc,
+        subnet=subnet.id,
+        mac=mac_of(key),
+        addresses=tuple(chosen),
+        key=key,
+        created=txn.now,
+    )
+    txn.put(port)
+    return port
+
+
+def claimed(txn: Txn, subnet: Subnet, address: Ip4, taken: Sequence[Ip4], field: str) -> Ip4:
+    """The address, if an interface of this subnet may have it; raises IntentError naming ``field``."""
+    if not subnet.first <= address <= subnet.last:
+        raise IntentError(field, f"{address} is not between {subnet.first} and {subnet.last}, as {subnet.id} requires")
+    if address in taken or txn.by(NetworkInterface, ("subnet", "addresses"), (subnet.id, address)):
+        raise IntentError(field, f"{address} is in use", 409, "ALREADY_EXISTS")
+    return address
+
+
+def free(txn: Txn, subnet: Subnet, taken: Sequence[Ip4]) -> Ip4:
+    """An address of the subnet that nobody has; raises IntentError when there is none."""
+
+    def used(address: int) -> bool:
+        return address in taken or bool(txn.by(NetworkInterface, ("subnet", "addresses"), (subnet.id, address)))
+
+    address = txn.pick((NetworkInterface, subnet.id), subnet.first, subnet.last, used)
+    if address is None:
+        raise IntentError.precondition("subnetId", f"{subnet.id} has no free address")
+    return Ip4(address)
+
+
+def detached(port: NetworkInterface) -> NetworkInterface:
+    """The same interface, attached to nothing."""
+    return replace(port, instance="", device_index=0, auto_delete=False)

@@ -1,0 +1,159 @@
+"""The host that presents a public address: the port's own where it has an uplink, else the active gateway."""
+
+from collections.abc import Iterator
+from typing import Protocol, TypeVar
+
+from apps.eni.facts import plugged_in
+from apps.eni.model import NetworkInterface
+from apps.gateway.model import CONTACT, GATEWAY, ActiveGateway, Contact, EipClaim, EipHolder, EipWait
+from apps.overlay.facts import endpoint, watched
+from sdnctl.base.addresses import Ip4
+from sdnctl.model.host import TUNNEL, UPLINK, Binding, Host, LocalPeer, LocalTunnel, LocalUplink
+from sdnctl.program.feature import Item, Reported, View
+
+R = TypeVar("R")
+
+PATIENCE, STRANGERS_PATIENCE, FOR_EVER = 3, 12, 1 << 30
+"""After how many looks (four a second) at a holder that does not let go it counts as dead: see ``patience``."""
+
+
+class Records(Protocol):
+    """The whole region's, in a transaction or not."""
+
+    def get(self, cls: type[R], id: str) -> R | None:
+        """The record, or None."""
+
+
+def home_of(port: str, here: str, view: View) -> str:
+    """The host of a port, "" when it is on none; what this host's own switch says comes before what is reported."""
+    if plugged_in(port, view) is not None:
+        return here
+    binding = view.get(Binding, port) if port else None
+    return binding.host if binding is not None and binding.host != here else ""
+
+
+def has_uplink(host: str, here: str, view: View) -> bool:
+    """Whether a host has a way of its own to the public network."""
+    if host == here:
+        return view.get(LocalUplink, UPLINK) is not None
+    found = view.get(Host, host)
+    return found is not None and bool(found.uplink)
+
+
+def preference(host: str, here: str, view: View) -> int:
+    """How much a host is preferred as a gateway; 0 when it is none, or lacks the uplink or the tunnels for it."""
+    found = view.get(Host, host)
+    return found.gateway if found is not None and found.encap_ip and found.uplink else 0
+
+
+def gateways(_: None, here: str, view: View) -> tuple[str, ...]:
+    """The hosts that can be gateways, by name."""
+    return tuple(host for host in sorted(view.all(Host)) if view.derived(preference, host))
+
+
+def server_of(port: str, here: str, view: View) -> str:
+    """The host that is to present a port's elastic IPs, "" when the port is on no host."""
+    home = view.derived(home_of, port)
+    if not home or view.derived(has_uplink, home) or not view.derived(endpoint, home):
+        return home
+    active = view.get(ActiveGateway, GATEWAY)
+    return active.host if active is not None else home
+
+
+def served_here(port: str, here: str, view: View) -> bool:
+    """Whether this host is to present the port's elastic IPs."""
+    return bool(port) and view.derived(server_of, port) == here
+
+
+def leaves_elsewhere(port: str, here: str, view: View) -> bool:
+    """Whether another host presents a port's elastic IPs, while packets from its addresses may leave the VPC here.
+
+    They do where the port is, and where an appliance is that routes for it.
+    """
+    server = view.derived(server_of, port) if port else ""
+    if server in ("", here):
+        return False
+    found = view.get(NetworkInterface, port)
+    return found is not None and (view.derived(home_of, port) == here or view.derived(routes_here, found.vpc))
+
+
+def routes_here(vpc: str, here: str, view: View) -> bool:
+    """Whether an appliance of a VPC is here, which may send from any address."""
+    appliances = view.by(NetworkInterface, ("vpc", "sanity_check"), (vpc, False))
+    return any(view.derived(home_of, port) == here for port in appliances)
+
+
+def behind_gateway(port: str, here: str, view: View) -> bool:
+    """Whether this host is a gateway, or can become it, for the port, which is on a host without uplink."""
+    if not port or not view.derived(preference, here):
+        return False
+    home = view.derived(home_of, port)
+    return home not in ("", here) and not view.derived(has_uplink, home)
+
+
+def cut_off(_: None, here: str, view: View) -> bool:
+    """Whether this host reached others and now reaches nobody, or does not know yet what was decided meanwhile.
+
+    A gateway that nobody reaches is being replaced: it answers for nobody else's address any more.
+    """
+    contact = view.get(Contact, CONTACT)
+    return contact is not None and (contact.lost or not view.derived(in_touch, None))
+
+
+def in_touch(_: None, here: str, view: View) -> bool:
+    """Whether any tunnel of this host works."""
+    peers = (view.get(LocalPeer, id) for id in view.all(LocalPeer))
+    return any(peer is not None and peer.up for peer in peers)
+
+
+def may_answer(address: Ip4, here: str, view: View) -> bool:
+    """Whether nobody else answers for a public address: it is free, this host's own, or its holder's time is over.
+
+    One that has become free while this host waited for it is its own only when the region has taken note: it may have
+    been given to a third host meanwhile.
+    """
+    holder = view.get(EipHolder, str(address))
+    if holder is None:
+        return view.get(EipClaim, str(address)) is None
+    if holder.host == here:
+        return True
+    wait = view.get(EipWait, str(address))
+    same = wait is not None and (wait.holder, wait.turn) == (holder.host, holder.turn)
+    return wait is not None and same and wait.looks >= view.derived(patience, holder.host)
+
+
+def patience(holder: str, here: str, view: View) -> int:
+    """How many looks to wait for a holder: for ever while BFD reaches it, since then its switch answers still.
+
+    A way that is watched for this only takes a while to come up, so silence on it means little at first.
+    """
+    peer = view.get(LocalPeer, holder)
+    if peer is not None and peer.up:
+        return FOR_EVER
+    watchable = view.get(LocalTunnel, TUNNEL) is not None and view.derived(endpoint, holder)
+    return STRANGERS_PATIENCE if watchable and (peer is None or not peer.met) else PATIENCE
+
+
+def claimed(address: Ip4, vpc: str, here: str, view: View) -> Iterator[Item]:
+    """What this host tells of a public address that it is to answer for."""
+    id = str(address)
+    holder, claim = view.get(EipHolder, id), view.get(EipClaim, id)
+    if holder is not None and holder.host != here:
+        # Somebody else answers still: for how long is counted.
+        yield Reported(EipClaim(id=id, host=here, holder=holder.host, turn=holder.turn))
+        # Whether it is alive decides how long to wait.
+        yield from watched(holder.host, here, view)
+    elif holder is None and claim is not None:
+        yield Reported(claim)
+    if holder is None or view.derived(may_answer, address):
+        # The region learns that this host answers now.
+        yield Reported(EipHolder(id=id, vpc=vpc, host=here, turn=holder.turn if holder is not None else 0))
+
+
+def server_in(region: Records, port: str) -> str:
+    """The host that is to present a port's elastic IPs, as far as is reported; "" when nobody has the port."""
+    binding, active = region.get(Binding, port), region.get(ActiveGateway, GATEWAY)
+    home = region.get(Host, binding.host) if binding is not None else None
+    if home is None:
+        return ""
+    return home.id if home.uplink or not home.encap_ip or active is None else active.host

@@ -1,0 +1,14 @@
+"""Values derived from route tables."""
+
+from apps.routing.model import INTERNET, LOCAL, Route
+from sdnctl.program.feature import View
+
+
+def leads_to_internet(table: str, here: str, view: View) -> bool:
+    """Whether any route of a table leads to the internet: only then do elastic IPs work behind it."""
+    return view.any(Route, ("table", "next_hop_type"), (table, INTERNET))
+
+
+def hop_id(route: Route) -> str:
+    """The next hop as the API names it: ``local`` and ``internet`` are their own."""
+    return route.next_hop or (route.next_hop_type if route.next_hop_type in (LOCAL, INTERNET) else "")

@@ -1,0 +1,85 @@
+"""Changes of route tables within a transaction, and the rules that they keep."""
+
+from collections.abc import Sequence
+
+from apps.routing.facts import hop_id
+from apps.routing.model import EVERYWHERE, INTERNET, LOCAL, Route, RouteTable
+from apps.vpc.model import ANYTHING, Subnet, Vpc
+from sdnctl.base.addresses import Cidr
+from sdnctl.base.errors import IntentError
+from sdnctl.store import Txn
+
+DEFAULT_NAME = "default"
+NEVER_ROUTED = tuple(Cidr.parse(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"))
+"""This network, loopback, link-local, multicast and what is reserved (RFC 6890)."""
+
+
+def make_default(txn: Txn, account: str, vpc: str, block: Cidr) -> RouteTable:
+    """The table that a VPC is born with: its own ``block`` is local, everything else goes to the internet."""
+    table = RouteTable(
+        id=txn.new_id(RouteTable),
+        account=account,
+        vpc=vpc,
+        default=True,
+        key=txn.allocate(RouteTable, "key"),
+        name=DEFAULT_NAME,
+        created=txn.now,
+    )
+    txn.put(table)
+    for prefix, kind in ((block, LOCAL), (EVERYWHERE, INTERNET)):
+        txn.put(new_route(txn, table, prefix, kind))
+    return table
+
+
+def new_route(txn: Txn, table: RouteTable, prefix: Cidr, kind: str) -> Route:
+    """A rule of a table, not written yet; ``kind`` is its type of next hop."""
+    return Route(
+        id=txn.new_id(Route),
+        account=table.account,
+        vpc=table.vpc,
+        table=table.id,
+        prefix=prefix,
+        next_hop_type=kind,
+        created=txn.now,
+    )
+
+
+def check_prefix(txn: Txn, table: RouteTable, prefix: Cidr) -> Cidr:
+    """The prefix, if packets to it may get as far as the route table; raises IntentError otherwise.
+
+    Local is the VPC's block, or where it has none the blocks of its subnets.
+    """
+    if prefix != EVERYWHERE and any(prefix.within(other) for other in NEVER_ROUTED):
+        raise IntentError("addressPrefix", f"{prefix} is never routed")
+    vpc = txn.get(Vpc, table.vpc)
+    blocks = [vpc.cidr] if vpc is not None and vpc.cidr != ANYTHING else []
+    if not blocks:
+        subnets = (txn.get(Subnet, id) for id in txn.by(Subnet, ("vpc",), table.vpc))
+        blocks = [subnet.cidr for subnet in subnets if subnet is not None]
+    for local in blocks:
+        if prefix.within(local):
+            raise IntentError.precondition("addressPrefix", f"{prefix} is inside {local}, which is local to the VPC")
+    return prefix
+
+
+def check_together(routes: Sequence[Route]) -> None:
+    """Raise IntentError when routes of one table are equal, or lead to the internet and elsewhere by one prefix."""
+    seen: set[tuple[Cidr, int, str, str]] = set()
+    public = {route.prefix for route in routes if route.next_hop_type == INTERNET}
+    for route in routes:
+        same = (route.prefix, route.priority, route.next_hop_type, route.next_hop)
+        if same in seen:
+            text = f"a rule for {route.prefix} with priority {route.priority} to {hop_id(route)} exists"
+            raise IntentError("addressPrefix", text, 409, "ALREADY_EXISTS")
+        seen.add(same)
+        if route.next_hop_type != INTERNET and route.prefix in public:
+            text = f"{route.prefix} leads to the internet, which shares a prefix with no other next hop"
+            raise IntentError("addressPrefix", text, 409, "CONFLICT")
+
+
+def check_unrouted(txn: Txn, id: str, field: str) -> None:
+    """Raise IntentError when a route leads to this instance or interface, which therefore stays."""
+    for route in sorted(txn.by(Route, ("next_hop",), id)):
+        known = txn.get(Route, route)
+        table = known.table if known is not None else ""
+        raise IntentError.precondition(field, f"{id} is the next hop of {route} in {table}: remove that rule first")
