@@ -24,7 +24,7 @@ IMPURE = frozenset(
 OURS = ("sdnctl", "apps", "topologies")
 ROOMS = "base of packet model program store engine switch bridge trace agent services region api cli".split()  # noqa: SIM905
 """The rooms of sdnctl/, each of which may use those before it (docs/architecture.md)."""
-FOUNDATION = ("sdnctl.base.addresses", "sdnctl.base.errors", "sdnctl.model")
+FOUNDATION = ("sdnctl.base.addresses", "sdnctl.base.discovery", "sdnctl.base.errors", "sdnctl.model")
 # What decides: it has no I/O, no clock, no threads and no chance in it.
 PURE = (
     *FOUNDATION,
@@ -49,6 +49,8 @@ PURE = (
 FEATURE_FILES = frozenset({"__init__", "model", "facts", "writes", "tables", "flows", "api", "cli", "service"})
 # What a feature may know of others: records, what is derived from them, and what a transaction does with them.
 SHARED_FILES = frozenset({"model", "facts", "writes"})
+# A command talks to people and to the API: it decides nothing about packets.
+COMMANDS = frozenset({"cli"})
 # What touches a machine and so may do what it likes; ``guest`` does it with the standard library, inside an instance.
 SERVICES = frozenset({"service", "guest"})
 
@@ -70,6 +72,8 @@ ONLY = {
     "mininet": ("topologies",),
     "jdcloud_sdk": ("topologies",),
 }
+
+TERMINAL = frozenset({"typer", "rich"})  # of a feature's commands too
 
 
 def name_of(path: Path) -> str:
@@ -167,8 +171,21 @@ def test_features_are_pure() -> None:
         rooms = ("apps", "sdnctl.of", "sdnctl.packet", "sdnctl.store", *PURE, *(["sdnctl.api"] if api else []))
         return ours(names, *rooms) | outside(names) - ({"pydantic"} if api else set()) | impure(names)
 
-    decides = [path for path in modules("apps") if not SERVICES & {path.stem, *path.parts}]
+    decides = [path for path in modules("apps") if not (SERVICES | COMMANDS) & {path.stem, *path.parts}]
     assert offences(decides, wrong) == {}
+
+
+def test_a_feature_s_commands_know_the_command_line_only() -> None:
+    """And what the machine of a service is, for one that tunes it; each imports that when it is called."""
+
+    def wrong(path: Path, names: Set[str]) -> Set[str]:
+        own = f"apps.{path.parts[1]}"
+        others = {f"apps.{found.parts[1]}.cli" for found in commands}
+        rooms = (own, *others, "sdnctl.base", "sdnctl.cli", "sdnctl.agent.metrics")
+        return ours(names, *rooms) | outside(names) - {"typer", "rich"}
+
+    commands = [path for path in modules("apps") if path.stem in COMMANDS]
+    assert offences(commands, wrong) == {}
 
 
 def test_the_guest_needs_the_standard_library_only() -> None:
@@ -185,7 +202,8 @@ def foreign(path: Path, names: Set[str]) -> Set[str]:
 
 def test_a_feature_knows_of_others_what_they_share() -> None:
     def wrong(path: Path, names: Set[str]) -> Set[str]:
-        return {name for name in foreign(path, names) if name.split(".")[2] not in SHARED_FILES}
+        shared = SHARED_FILES | (COMMANDS & {path.stem})
+        return {name for name in foreign(path, names) if name.split(".")[2] not in shared}
 
     assert offences([path for path in modules("apps") if len(path.parts) > 2], wrong) == {}
 
@@ -215,7 +233,10 @@ def test_each_library_has_one_home(library: str) -> None:
     def wrong(path: Path, names: Set[str]) -> Set[str]:
         return {name for name in names if under(name, library)}
 
-    assert offences([path for path in SOURCES if not under(name_of(path), *ONLY[library])], wrong) == {}
+    elsewhere = [path for path in SOURCES if not under(name_of(path), *ONLY[library])]
+    if library in TERMINAL:
+        elsewhere = [path for path in elsewhere if path.stem not in COMMANDS]
+    assert offences(elsewhere, wrong) == {}
 
 
 def test_files_are_short() -> None:

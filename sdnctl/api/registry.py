@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import apps
 from sdnctl.api.schema import Json, Request
 from sdnctl.api.standing import Held
+from sdnctl.base.discovery import modules
 from sdnctl.base.errors import IntentError
-from sdnctl.program import feature
 from sdnctl.trace.words import Question, Story
 
 Q = TypeVar("Q", bound=Request)
@@ -112,8 +111,8 @@ def no_tracing(question: Question) -> Story:
 def discover() -> tuple[Operation, ...]:
     """Import every feature's `api` and return all operations, ordered by service and path."""
     importlib.import_module("sdnctl.api.status")
-    list(feature.modules(apps, "model"))
-    list(feature.modules(apps, "api"))
+    list(modules("apps", "model"))
+    list(modules("apps", "api"))
     return ordered(_OPERATIONS.values())
 
 

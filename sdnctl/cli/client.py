@@ -1,6 +1,7 @@
 """How the command line finds the running region and asks it: the operator's HTTP API, by the token in its directory."""
 
 import json
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from sdnctl.base.problem import Problem, Usage
 
 ENDPOINT = "endpoint.json"
 TIMEOUT_S = 30.0
+WAIT_S = 60.0
+PIECE_S = 20.0  # of one waiting call, below what a call may take
 
 
 class Refused(Problem):
@@ -59,6 +62,17 @@ class Client:
     def delete(self, path: str) -> dict[str, Any]:
         """Have something removed under /x/v1."""
         return self._call("DELETE", path, None)
+
+    def until_applied(self, sequence: int | None, seconds: float) -> dict[str, Any]:
+        """How far the hosts are once all that are alive have ``sequence`` (None: the latest), or after ``seconds``."""
+        end = time.monotonic() + seconds
+        while True:
+            left = max(0.0, end - time.monotonic())
+            asked = "" if sequence is None else f"&sequence={sequence}"
+            found = self.get(f"/wait?timeout={min(left, PIECE_S):.3f}{asked}")
+            if found["applied"] or left <= PIECE_S:
+                return found
+            sequence = found["sequence"]
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         request = urllib.request.Request(

@@ -7,8 +7,9 @@ import typer
 
 from sdnctl.base.problem import Problem, Usage
 from sdnctl.cli import show
+from sdnctl.cli.command import tenants
+from sdnctl.cli.invocation import Invocation
 from sdnctl.cli.kinds import EIP
-from sdnctl.cli.session import Session, tenants
 from sdnctl.cli.signed import Denied
 
 Json = dict[str, Any]
@@ -18,14 +19,9 @@ class Halted(Problem):
     """A call was refused on the way; what was done before it stays."""
 
 
-def add_to(app: typer.Typer) -> None:
-    """Give the program these commands."""
-    tenants(app, "apply", waits=True)(apply)
-    tenants(app, "export")(export)
-
-
+@tenants("", "apply", waits=True)
 def apply(
-    session: Session,
+    call: Invocation,
     file: Annotated[str, typer.Option("-f", "--file", metavar="FILE", help="What there shall be; - reads stdin.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference and change nothing.")] = False,
     prune: Annotated[
@@ -41,31 +37,32 @@ def apply(
     from sdnctl.cli.intent.live import Live
     from sdnctl.cli.intent.text import load
 
-    intent, live = load(file), Live(session.tenant)
+    intent, live = load(file), Live(call.tenant)
     found = compared.difference(intent, live, prune)
-    if not session.json:
+    if not call.json:
         _tell(found)
     if found.changes and not dry_run:
-        _agree(yes, file, session.json)
-        _carry_out(session, found, live)
-        if not session.json:
+        _agree(yes, file, call.json)
+        _carry_out(call, found, live)
+        if not call.json:
             show.line(f"{len(found.changes)} done")
-    if session.json:
+    if call.json:
         show.document(
             {"changes": [_row(change) for change in found.changes], "applied": not dry_run, "kept": found.kept}
         )
 
 
-def export(session: Session) -> None:
+@tenants("", "export")
+def export(call: Invocation) -> None:
     """Write what the account has as an intent file: applying it here changes nothing."""
     from sdnctl.cli.intent import export as written
     from sdnctl.cli.intent.live import Live
 
-    live = Live(session.tenant)
-    if session.json:
+    live = Live(call.tenant)
+    if call.json:
         show.document(written.tree(live))
     else:
-        print(written.text(live, f"region {session.tenant.region}: sdnctl apply -f FILE"), end="")
+        print(written.text(live, f"region {call.tenant.region}: sdnctl apply -f FILE"), end="")
 
 
 def _row(change: Any) -> Json:
@@ -99,10 +96,10 @@ def _agree(yes: bool, file: str, json: bool) -> None:
         raise Problem("nothing was changed")
 
 
-def _carry_out(session: Session, found: Any, live: Any) -> None:
+def _carry_out(call: Invocation, found: Any, live: Any) -> None:
     from sdnctl.cli.intent.steps import Run, steps
 
-    run, planned = Run(session.tenant, live), steps(found.changes, live)
+    run, planned = Run(call.tenant, live), steps(found.changes, live)
     for number, step in enumerate(planned):
         try:
             step.run(run)
@@ -113,5 +110,5 @@ def _carry_out(session: Session, found: Any, live: Any) -> None:
                 "put this right and apply again, it goes on from there"
             ) from None
     bound = [change for change in found.changes if change.item.command == EIP.command and change.action != "delete"]
-    if session.wait:
-        session.settle(EIP, [run.id(EIP, change.item.path) for change in bound])
+    if call.wait:
+        call.settle(EIP, [run.id(EIP, change.item.path) for change in bound])

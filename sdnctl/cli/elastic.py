@@ -5,15 +5,15 @@ from typing import Annotated, Any
 import typer
 
 from sdnctl.base.problem import Problem
+from sdnctl.cli.command import tenants
+from sdnctl.cli.invocation import Invocation
 from sdnctl.cli.kinds import EIP, ENI, INSTANCE
 from sdnctl.cli.names import find, find_id, holder
 from sdnctl.cli.networks import MayName, given
-from sdnctl.cli.resources import GROUPS, completion, made, one
-from sdnctl.cli.session import Session, tenants
+from sdnctl.cli.resources import completion, made, one
 from sdnctl.cli.signed import Tenant
 
 Json = dict[str, Any]
-GROUP = GROUPS["eip"]
 DEFAULT_CHARGE = "postpaid_by_duration"
 Mbps = Annotated[int, typer.Option(metavar="MBPS", help="Outbound limit.")]
 
@@ -24,9 +24,9 @@ def order(mbps: int, charge: str = DEFAULT_CHARGE, **extra: Any) -> Json:
     return {"elasticIpSpec": spec, **given(**extra)}
 
 
-@tenants(GROUP, "create", waits=True)
+@tenants("eip", "create", waits=True)
 def create(
-    session: Session,
+    call: Invocation,
     bandwidth: Mbps,
     name: MayName = None,
     count: Annotated[int, typer.Option(metavar="N", help="How many.")] = 1,
@@ -38,13 +38,13 @@ def create(
 ) -> None:
     """Get public addresses."""
     body = order(bandwidth, charge, maxCount=count, elasticIpName=name, elasticIpAddress=address, elasticIpPoolId=pool)
-    result = session.tenant.post("vpc", EIP.path, body)
-    made(session, EIP, result["elasticIpIds"], result)
+    result = call.tenant.post("vpc", EIP.path, body)
+    made(call, EIP, result["elasticIpIds"], result)
 
 
-@tenants(GROUP, "bind", waits=True)
+@tenants("eip", "bind", waits=True)
 def bind(
-    session: Session,
+    call: Invocation,
     eip: Annotated[str, one(EIP)],
     target: Annotated[
         str,
@@ -58,7 +58,7 @@ def bind(
     move: Annotated[bool, typer.Option("--move", help="Take it from where it is bound now.")] = False,
 ) -> None:
     """Bind an elastic IP to a private address of an instance or network interface."""
-    shown, port = find(session.tenant, EIP, eip), holder(session.tenant, target)
+    shown, port = find(call.tenant, EIP, eip), holder(call.tenant, target)
     here = (port["networkInterfaceId"], private or port["primaryIp"]["privateIpAddress"])
     now = (shown["networkInterfaceId"], shown["privateIpAddress"])
     if now[0] and now != here:
@@ -67,31 +67,31 @@ def bind(
                 f"{eip} is bound to {shown['instanceId'] or shown['networkInterfaceId']}: add --move to take it from "
                 f"there, or unbind it first with 'sdnctl eip unbind {eip}'"
             )
-        release(session.tenant, shown)
-    result = {} if now == here else tie(session.tenant, shown["elasticIpId"], *here)
-    made(session, EIP, [shown["elasticIpId"]], result)
+        release(call.tenant, shown)
+    result = {} if now == here else tie(call.tenant, shown["elasticIpId"], *here)
+    made(call, EIP, [shown["elasticIpId"]], result)
 
 
-@tenants(GROUP, "unbind", waits=True)
-def unbind(session: Session, eip: Annotated[str, one(EIP)]) -> None:
+@tenants("eip", "unbind", waits=True)
+def unbind(call: Invocation, eip: Annotated[str, one(EIP)]) -> None:
     """Take an elastic IP from whatever it is bound to; it keeps its address and bandwidth."""
-    shown = find(session.tenant, EIP, eip)
+    shown = find(call.tenant, EIP, eip)
     if not shown["networkInterfaceId"]:
         raise Problem(f"{eip} is bound to nothing")
-    result = release(session.tenant, shown)
-    made(session, EIP, [shown["elasticIpId"]], result)
+    result = release(call.tenant, shown)
+    made(call, EIP, [shown["elasticIpId"]], result)
 
 
-@tenants(GROUP, "set-bandwidth", waits=True)
+@tenants("eip", "set-bandwidth", waits=True)
 def set_bandwidth(
-    session: Session,
+    call: Invocation,
     eip: Annotated[str, one(EIP)],
     mbps: Annotated[int, typer.Argument(metavar="MBPS", help="The new outbound limit.", show_default=False)],
 ) -> None:
     """Change an elastic IP's bandwidth; in force when its state is UP."""
-    id = find_id(session.tenant, EIP, eip)
-    result = session.tenant.call("vpc", "PATCH", EIP.item(id), {"bandwidthMbps": mbps})
-    made(session, EIP, [id], result)
+    id = find_id(call.tenant, EIP, eip)
+    result = call.tenant.call("vpc", "PATCH", EIP.item(id), {"bandwidthMbps": mbps})
+    made(call, EIP, [id], result)
 
 
 def tie(tenant: Tenant, eip: str, port: str, private: str | None) -> Json:

@@ -9,12 +9,9 @@ from urllib.parse import quote
 
 import typer
 
-from sdnctl.base.paths import data_directory
 from sdnctl.cli import show
-from sdnctl.cli.client import Client
+from sdnctl.cli.command import Data, Group, Json, command, operated
 
-Data = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Data directory of the region (SDNCTL_DATA).")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Host = Mapping[str, Any]
 COLUMNS = {
     "host": "host",
@@ -31,16 +28,16 @@ COLUMNS = {
 }
 EMPTY = "no hosts yet: a controller reports its host when it has read the switch"
 
-app = typer.Typer(no_args_is_help=True, help="Machines that run Open vSwitch.")
+HOST = Group("host", "Machines that run Open vSwitch.")
 
 
-@app.command("list")
+@command("host", "list")
 def listed(data: Data = None, json: Json = False) -> None:
     """Show the hosts: how far each has got, its tunnels to the others, and when it told of itself."""
-    print_table(Client.at(data_directory(data)).get("/hosts")["hosts"], json)
+    print_table(operated(data).get("/hosts")["hosts"], json)
 
 
-@app.command()
+@command("host", "remove")
 def remove(
     name: str,
     force: Annotated[bool, typer.Option("--force", help="Even if it is alive; it reports itself anew then.")] = False,
@@ -52,7 +49,7 @@ def remove(
     One that told of itself in the last 30 s is alive and stays.  A host that comes back reports itself anew.
     """
     query = "?force=true" if force else ""
-    removed = Client.at(data_directory(data)).delete(f"/hosts/{quote(name, safe='')}{query}")
+    removed = operated(data).delete(f"/hosts/{quote(name, safe='')}{query}")
     if json:
         show.document(removed)
     else:

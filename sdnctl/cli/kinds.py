@@ -37,6 +37,7 @@ class Kind:
     prefix: str
     name_filter: str
     columns: tuple[Column, ...]
+    help: str
     in_vpc: bool = True
 
     @property
@@ -98,6 +99,7 @@ VPC = Kind(
         Column("route tables", lambda shown: len(shown["routeTableIds"])),
         Column("created", key("createdTime")),
     ),
+    "Private networks.",
     in_vpc=False,
 )  # fmt: skip
 SUBNET = Kind(
@@ -108,6 +110,7 @@ SUBNET = Kind(
         Column("free", key("availableIpCount")),
         Column("route table", key("routeTableId")),
     ),
+    "Address blocks of a VPC.",
 )  # fmt: skip
 ENI = Kind(
     "eni", "network interface", "vpc", "networkInterfaces/", "networkInterfaces", "networkInterface", "port",
@@ -119,6 +122,7 @@ ENI = Kind(
         Column("instance", key("instanceId")),
         Column("role", key("role")),
     ),
+    "Network interfaces.",
 )  # fmt: skip
 EIP = Kind(
     "eip", "elastic IP", "vpc", "elasticIps/", "elasticIps", "elasticIp", "fip", "elasticIpNames",
@@ -129,6 +133,7 @@ EIP = Kind(
         Column("private", key("privateIpAddress")),
         Column("state", key("state")),
     ),
+    "Elastic IPs: public addresses.",
     in_vpc=False,
 )  # fmt: skip
 ROUTE_TABLE = Kind(
@@ -139,6 +144,7 @@ ROUTE_TABLE = Kind(
         Column("rules", lambda shown: [rule_text(rule) for rule in shown["routeTableRules"]]),
         Column("subnets", key("subnetIds")),
     ),
+    "Where a subnet's packets go.",
 )  # fmt: skip
 INSTANCE = Kind(
     "instance", "instance", "vm", "instances", "instances", "instance", "i", "name",
@@ -148,6 +154,7 @@ INSTANCE = Kind(
         Column("subnet", key("subnetId")),
         Column("addresses", _instance_addresses),
     ),
+    "Virtual machines, as far as the network knows them.",
 )  # fmt: skip
 ID = re.compile(r"\b(?:vpc|subnet|port|fip|rtb|i)-[a-z0-9]{10}\b", re.ASCII)
 KINDS: dict[str, Kind] = {kind.command: kind for kind in (VPC, SUBNET, ENI, EIP, ROUTE_TABLE, INSTANCE)}

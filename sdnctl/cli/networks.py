@@ -5,10 +5,11 @@ from typing import Annotated, Any
 import typer
 
 from sdnctl.base.problem import Problem, Usage
+from sdnctl.cli.command import tenants
+from sdnctl.cli.invocation import Invocation
 from sdnctl.cli.kinds import ENI, ENI_HOP, INSTANCE, ROUTE_TABLE, SUBNET, VPC, rule_text
 from sdnctl.cli.names import Ambiguous, Unknown, find, find_id, tagged
-from sdnctl.cli.resources import GROUPS, completion, made, one, option, remove
-from sdnctl.cli.session import Session, tenants
+from sdnctl.cli.resources import completion, made, one, option, remove
 from sdnctl.cli.signed import Tenant
 
 Json = dict[str, Any]
@@ -32,22 +33,22 @@ def given(**parameters: Any) -> Json:
     return {key: value for key, value in parameters.items() if value not in (None, [], ())}
 
 
-@tenants(GROUPS["vpc"], "create", waits=True)
+@tenants("vpc", "create", waits=True)
 def create_vpc(
-    session: Session,
+    call: Invocation,
     name: NewName,
     cidr: Annotated[str | None, typer.Option(metavar="CIDR", help="Its addresses; default: any private one.")] = None,
     description: Description = None,
 ) -> None:
     """Make a VPC, and its default route table with it."""
     body = given(vpcName=name, addressPrefix=cidr, description=description)
-    result = session.tenant.post("vpc", VPC.path, body)
-    made(session, VPC, [result["vpcId"]], result)
+    result = call.tenant.post("vpc", VPC.path, body)
+    made(call, VPC, [result["vpcId"]], result)
 
 
-@tenants(GROUPS["subnet"], "create", waits=True)
+@tenants("subnet", "create", waits=True)
 def create_subnet(
-    session: Session,
+    call: Invocation,
     name: NewName,
     vpc: InVpc,
     cidr: Annotated[str, typer.Option(metavar="CIDR", help="Its addresses, within the VPC's.")],
@@ -56,11 +57,11 @@ def create_subnet(
     description: Description = None,
 ) -> None:
     """Make a subnet in a VPC."""
-    owner = find_id(session.tenant, VPC, vpc)
-    table = None if route_table is None else table_id(session.tenant, owner, route_table)
+    owner = find_id(call.tenant, VPC, vpc)
+    table = None if route_table is None else table_id(call.tenant, owner, route_table)
     body = given(vpcId=owner, subnetName=name, addressPrefix=cidr, routeTableId=table, description=description)
-    result = session.tenant.post("vpc", SUBNET.path, {**body, **given(domainNameServers=dns)})
-    made(session, SUBNET, [result["subnetId"]], result)
+    result = call.tenant.post("vpc", SUBNET.path, {**body, **given(domainNameServers=dns)})
+    made(call, SUBNET, [result["subnetId"]], result)
 
 
 def table_id(tenant: Tenant, vpc: str, text: str) -> str:
@@ -69,13 +70,13 @@ def table_id(tenant: Tenant, vpc: str, text: str) -> str:
     return find_id(tenant, ROUTE_TABLE, f"{vpc}/{text}" if plain else text)
 
 
-@tenants(GROUPS["route-table"], "create", waits=True)
-def create_route_table(session: Session, name: NewName, vpc: InVpc, description: Description = None) -> None:
+@tenants("route-table", "create", waits=True)
+def create_route_table(call: Invocation, name: NewName, vpc: InVpc, description: Description = None) -> None:
     """Make a route table; at first it has the local rule only."""
-    owner = find_id(session.tenant, VPC, vpc)
+    owner = find_id(call.tenant, VPC, vpc)
     body = given(vpcId=owner, routeTableName=name, description=description)
-    result = session.tenant.post("vpc", ROUTE_TABLE.path, body)
-    made(session, ROUTE_TABLE, [result["routeTableId"]], result)
+    result = call.tenant.post("vpc", ROUTE_TABLE.path, body)
+    made(call, ROUTE_TABLE, [result["routeTableId"]], result)
 
 
 def hop(tenant: Tenant, via: str, vpc: str) -> Json:
@@ -98,9 +99,9 @@ def hop(tenant: Tenant, via: str, vpc: str) -> Json:
     return {"nextHopType": tag, "nextHopId": id}
 
 
-@tenants(GROUPS["route-table"], "add-rule", waits=True)
+@tenants("route-table", "add-rule", waits=True)
 def add_rule(
-    session: Session,
+    call: Invocation,
     table: Annotated[str, one(ROUTE_TABLE)],
     prefix: Annotated[str, typer.Argument(metavar="CIDR", help="Where the packets go to.", show_default=False)],
     via: Via,
@@ -108,20 +109,20 @@ def add_rule(
     description: Description = None,
 ) -> None:
     """Add a rule: packets to a prefix take a next hop."""
-    found = find(session.tenant, ROUTE_TABLE, table)
-    rule = {"addressPrefix": prefix, **hop(session.tenant, via, found["vpcId"])}
+    found = find(call.tenant, ROUTE_TABLE, table)
+    rule = {"addressPrefix": prefix, **hop(call.tenant, via, found["vpcId"])}
     rule |= given(priority=priority, description=description)
-    _change(session, found["routeTableId"], "addRouteTableRules", {"routeTableRuleSpecs": [rule]})
+    _change(call, found["routeTableId"], "addRouteTableRules", {"routeTableRuleSpecs": [rule]})
 
 
-@tenants(GROUPS["route-table"], "remove-rule", waits=True)
+@tenants("route-table", "remove-rule", waits=True)
 def remove_rule(
-    session: Session,
+    call: Invocation,
     table: Annotated[str, one(ROUTE_TABLE)],
     rule: Annotated[str, typer.Argument(metavar="RULE|CIDR", help="The rule's id, or its prefix.", show_default=False)],
 ) -> None:
     """Remove a rule, by its id or its prefix."""
-    found = find(session.tenant, ROUTE_TABLE, table)
+    found = find(call.tenant, ROUTE_TABLE, table)
     matching = [r for r in found["routeTableRules"] if rule in (r["ruleId"], r["addressPrefix"])]
     matching = [r for r in matching if r["nextHopType"] != "local"] or matching
     if not matching:
@@ -129,46 +130,46 @@ def remove_rule(
     if len(matching) > 1:
         rules = "; ".join(f"{r['ruleId']} {rule_text(r)}" for r in matching)
         raise Ambiguous(f"{table} has {len(matching)} rules for {rule} ({rules}): name one by its id")
-    _change(session, found["routeTableId"], "removeRouteTableRules", {"ruleIds": [matching[0]["ruleId"]]})
+    _change(call, found["routeTableId"], "removeRouteTableRules", {"ruleIds": [matching[0]["ruleId"]]})
 
 
-@tenants(GROUPS["route-table"], "associate", waits=True)
+@tenants("route-table", "associate", waits=True)
 def associate(
-    session: Session,
+    call: Invocation,
     table: Annotated[str, one(ROUTE_TABLE)],
     subnets: Annotated[
         list[str], typer.Argument(metavar="SUBNET...", help="Names or ids.", autocompletion=completion(SUBNET))
     ],
 ) -> None:
     """Let subnets use a route table instead of the one they use now."""
-    found = find(session.tenant, ROUTE_TABLE, table)
-    ids = [_in_vpc(session, found["vpcId"], subnet) for subnet in subnets]
-    _change(session, found["routeTableId"], "associateRouteTable", {"subnetIds": ids})
+    found = find(call.tenant, ROUTE_TABLE, table)
+    ids = [_in_vpc(call, found["vpcId"], subnet) for subnet in subnets]
+    _change(call, found["routeTableId"], "associateRouteTable", {"subnetIds": ids})
 
 
-@tenants(GROUPS["route-table"], "disassociate", waits=True)
+@tenants("route-table", "disassociate", waits=True)
 def disassociate(
-    session: Session, table: Annotated[str, one(ROUTE_TABLE)], subnet: Annotated[str, one(SUBNET)]
+    call: Invocation, table: Annotated[str, one(ROUTE_TABLE)], subnet: Annotated[str, one(SUBNET)]
 ) -> None:
     """Let a subnet use its VPC's default route table again."""
-    found = find(session.tenant, ROUTE_TABLE, table)
-    body = {"subnetId": _in_vpc(session, found["vpcId"], subnet)}
-    _change(session, found["routeTableId"], "disassociateRouteTable", body)
+    found = find(call.tenant, ROUTE_TABLE, table)
+    body = {"subnetId": _in_vpc(call, found["vpcId"], subnet)}
+    _change(call, found["routeTableId"], "disassociateRouteTable", body)
 
 
-def _in_vpc(session: Session, vpc: str, subnet: str) -> str:
+def _in_vpc(call: Invocation, vpc: str, subnet: str) -> str:
     plain = "/" not in subnet and not SUBNET.is_id(subnet)
-    return find_id(session.tenant, SUBNET, f"{vpc}/{subnet}" if plain else subnet)
+    return find_id(call.tenant, SUBNET, f"{vpc}/{subnet}" if plain else subnet)
 
 
-def _change(session: Session, table: str, action: str, body: Json) -> None:
-    result = session.tenant.post("vpc", ROUTE_TABLE.item(table, action), body)
-    made(session, ROUTE_TABLE, [table], result)
+def _change(call: Invocation, table: str, action: str, body: Json) -> None:
+    result = call.tenant.post("vpc", ROUTE_TABLE.item(table, action), body)
+    made(call, ROUTE_TABLE, [table], result)
 
 
-@tenants(GROUPS["eni"], "create", waits=True)
+@tenants("eni", "create", waits=True)
 def create_eni(
-    session: Session,
+    call: Invocation,
     subnet: InSubnet,
     name: MayName = None,
     address: Address = None,
@@ -178,10 +179,10 @@ def create_eni(
     description: Description = None,
 ) -> None:
     """Make a network interface; 'sdnctl eni attach' gives it to an instance."""
-    body = interface(find_id(session.tenant, SUBNET, subnet), address, secondary, not no_source_check, queues)
+    body = interface(find_id(call.tenant, SUBNET, subnet), address, secondary, not no_source_check, queues)
     body |= given(networkInterfaceName=name, description=description)
-    result = session.tenant.post("vpc", ENI.path, body)
-    made(session, ENI, [result["networkInterfaceId"]], result)
+    result = call.tenant.post("vpc", ENI.path, body)
+    made(call, ENI, [result["networkInterfaceId"]], result)
 
 
 def interface(subnet: str, address: str | None, secondary: list[str], checked: bool, queues: int | None) -> Json:
@@ -190,36 +191,36 @@ def interface(subnet: str, address: str | None, secondary: list[str], checked: b
     return {**body, "sanityCheck": int(checked)}
 
 
-@tenants(GROUPS["eni"], "attach", waits=True)
+@tenants("eni", "attach", waits=True)
 def attach(
-    session: Session,
+    call: Invocation,
     eni: Annotated[str, one(ENI)],
     instance: Annotated[str, one(INSTANCE)],
     auto_delete: Annotated[bool, typer.Option("--auto-delete", help="Delete it with the instance.")] = False,
 ) -> None:
     """Attach a network interface to an instance of the same VPC."""
-    port = find_id(session.tenant, ENI, eni)
-    owner = find_id(session.tenant, INSTANCE, instance)
+    port = find_id(call.tenant, ENI, eni)
+    owner = find_id(call.tenant, INSTANCE, instance)
     body = {"networkInterfaceId": port, "autoDelete": auto_delete}
-    result = session.tenant.post("vm", INSTANCE.item(owner, "attachNetworkInterface"), body)
-    made(session, ENI, [port], result)
+    result = call.tenant.post("vm", INSTANCE.item(owner, "attachNetworkInterface"), body)
+    made(call, ENI, [port], result)
 
 
-@tenants(GROUPS["eni"], "detach", waits=True)
-def detach(session: Session, eni: Annotated[str, one(ENI)]) -> None:
+@tenants("eni", "detach", waits=True)
+def detach(call: Invocation, eni: Annotated[str, one(ENI)]) -> None:
     """Take a network interface from its instance; it keeps its addresses and elastic IPs."""
-    shown = find(session.tenant, ENI, eni)
+    shown = find(call.tenant, ENI, eni)
     if not shown["instanceId"]:
         raise Problem(f"{eni} is attached to nothing")
     port = shown["networkInterfaceId"]
     path = INSTANCE.item(shown["instanceId"], "detachNetworkInterface")
-    result = session.tenant.post("vm", path, {"networkInterfaceId": port})
-    made(session, ENI, [port], result)
+    result = call.tenant.post("vm", path, {"networkInterfaceId": port})
+    made(call, ENI, [port], result)
 
 
-@tenants(GROUPS["instance"], "create", waits=True)
+@tenants("instance", "create", waits=True)
 def create_instance(
-    session: Session,
+    call: Invocation,
     name: NewName,
     subnet: InSubnet,
     type: Annotated[str, typer.Option(metavar="TYPE", help="Its size, such as g.n2.large.")] = DEFAULT_TYPE,
@@ -232,39 +233,39 @@ def create_instance(
     description: Description = None,
 ) -> None:
     """Make an instance with its primary network interface."""
-    first = interface(find_id(session.tenant, SUBNET, subnet), address, secondary, not no_source_check, queues)
+    first = interface(find_id(call.tenant, SUBNET, subnet), address, secondary, not no_source_check, queues)
     spec = {"name": name, "instanceType": type, "imageId": image, **given(description=description)}
     spec["primaryNetworkInterface"] = {"networkInterface": first}
     if eip_bandwidth is not None:
         spec["elasticIp"] = {"bandwidthMbps": eip_bandwidth, "provider": "bgp"}
-    result = session.tenant.post("vm", INSTANCE.path, {"instanceSpec": spec, "maxCount": 1})
-    made(session, INSTANCE, result["instanceIds"], result)
+    result = call.tenant.post("vm", INSTANCE.path, {"instanceSpec": spec, "maxCount": 1})
+    made(call, INSTANCE, result["instanceIds"], result)
 
 
-@tenants(GROUPS["instance"], "delete", waits=True)
+@tenants("instance", "delete", waits=True)
 def delete_instance(
-    session: Session,
+    call: Invocation,
     which: Annotated[str, one(INSTANCE)],
     with_eips: Annotated[bool, typer.Option("--with-eips", help="Delete its elastic IPs too; else they stay.")] = False,
 ) -> None:
     """Delete an instance and its primary network interface; others are only detached."""
     query = [("deletePrimaryNetworkInterfaceAllElasticIp", "True")] if with_eips else []
-    remove(session, INSTANCE, which, query)
+    remove(call, INSTANCE, which, query)
 
 
-@tenants(GROUPS["instance"], "start", waits=True)
-def start(session: Session, instance: Annotated[str, one(INSTANCE)]) -> None:
+@tenants("instance", "start", waits=True)
+def start(call: Invocation, instance: Annotated[str, one(INSTANCE)]) -> None:
     """Start a stopped instance."""
-    _power(session, instance, "startInstance")
+    _power(call, instance, "startInstance")
 
 
-@tenants(GROUPS["instance"], "stop", waits=True)
-def stop(session: Session, instance: Annotated[str, one(INSTANCE)]) -> None:
+@tenants("instance", "stop", waits=True)
+def stop(call: Invocation, instance: Annotated[str, one(INSTANCE)]) -> None:
     """Stop a running instance."""
-    _power(session, instance, "stopInstance")
+    _power(call, instance, "stopInstance")
 
 
-def _power(session: Session, instance: str, action: str) -> None:
-    id = find_id(session.tenant, INSTANCE, instance)
-    result = session.tenant.post("vm", INSTANCE.item(id, action), {})
-    made(session, INSTANCE, [id], result)
+def _power(call: Invocation, instance: str, action: str) -> None:
+    id = find_id(call.tenant, INSTANCE, instance)
+    result = call.tenant.post("vm", INSTANCE.item(id, action), {})
+    made(call, INSTANCE, [id], result)

@@ -16,18 +16,18 @@ from rich.table import Table
 from apps.multi_queue.model import Wish
 from sdnctl.base.paths import data_directory, default_ovs_db
 from sdnctl.base.problem import Usage
-from sdnctl.cli import nic_guest, show
+from sdnctl.cli import show
+from sdnctl.cli.command import Group, command, tenants
+from sdnctl.cli.invocation import Invocation
 from sdnctl.cli.kinds import ENI, INSTANCE
 from sdnctl.cli.names import find
-from sdnctl.cli.session import Session, tenants
 
 if TYPE_CHECKING:
     from apps.multi_queue.service.fragments import Plug
     from apps.multi_queue.service.measure import Report
     from apps.multi_queue.service.tuner import Changes, Proposal, Tuner
 
-nic = typer.Typer(no_args_is_help=True, help="Queues of this machine's interfaces, and the CPUs that work for them.")
-nic_guest.add_to(nic)
+NIC = Group("nic", "Queues of this machine's interfaces, and the CPUs that work for them.")
 BAR = 40
 PERIOD_S = 30.0
 COLOURS = {"even": "green", "uneven": "yellow", "one cpu": "red", "idle": "dim"}
@@ -58,7 +58,7 @@ def _tuner(data: str | None) -> "Tuner":
     return Tuner(Machine(), data_directory(data))
 
 
-@nic.command("show")
+@command("nic", "show")
 def show_(nics: Some = [], data: Data = None, json: Json = False) -> None:  # noqa: B006
     """Show queues, interrupts, CPUs and rings as they are; nothing is changed."""
     tuner = _tuner(data)
@@ -71,7 +71,7 @@ def show_(nics: Some = [], data: Data = None, json: Json = False) -> None:  # no
         show.line("")
 
 
-@nic.command("plan")
+@command("nic", "plan")
 def plan_(
     nics: Which,
     queues: Queues = 0,
@@ -85,7 +85,7 @@ def plan_(
     _proposals({name: tuner.plan(name, Wish(queues, rfs, threaded)) for name in nics}, json)
 
 
-@nic.command("apply")
+@command("nic", "apply")
 def apply_(
     nics: Which,
     queues: Queues = 0,
@@ -102,7 +102,7 @@ def apply_(
     _proposals({name: tuner.apply(name, Wish(queues, rfs, threaded), force) for name in nics}, json)
 
 
-@nic.command("rollback")
+@command("nic", "rollback")
 def rollback_(nics: Which, data: Data = None, json: Json = False) -> None:
     """Bring back everything as it was before the first apply."""
     tuner = _tuner(data)
@@ -114,7 +114,7 @@ def rollback_(nics: Which, data: Data = None, json: Json = False) -> None:
         show.line(f"{name}: {len(changes)} settings are as they were")
 
 
-@nic.command("verify")
+@command("nic", "verify")
 def verify_(
     name: One,
     seconds: Annotated[float, typer.Option(metavar="S", min=0.1, help="How long to count.")] = 5.0,
@@ -133,7 +133,7 @@ def verify_(
     raise typer.Exit(int(report.verdict == "one cpu"))
 
 
-@nic.command("watch")
+@command("nic", "watch")
 def watch_(
     nics: Some = [],  # noqa: B006
     bound: Annotated[
@@ -183,7 +183,7 @@ def _serve(tuner: "Tuner", listen: str) -> None:
     _event({"event": "metrics", "address": serve_nics(look, listen)})
 
 
-@nic.command("pmd")
+@command("nic", "pmd")
 def pmd_(
     name: One,
     apply: Annotated[bool, typer.Option("--apply", help="Set it; default: only say what would be set.")] = False,
@@ -216,18 +216,18 @@ def pmd_(
         show.line(f"{name}: {note}")
 
 
-@tenants(nic, "libvirt")
-def libvirt_(session: Session, instance: Instance = None, *, port: Port = None, vhost_user: Socket = "") -> None:
+@tenants("nic", "libvirt")
+def libvirt_(call: Invocation, instance: Instance = None, *, port: Port = None, vhost_user: Socket = "") -> None:
     """Print the <interface> elements of an instance's libvirt domain, and what to do on the host before."""
     from apps.multi_queue.service import fragments
 
-    plugs = _plugs(session, instance, port, vhost_user)
-    _fragments(session, plugs, {plug.port: fragments.libvirt(plug) for plug in plugs}, "<!-- ", " -->")
+    plugs = _plugs(call, instance, port, vhost_user)
+    _fragments(call, plugs, {plug.port: fragments.libvirt(plug) for plug in plugs}, "<!-- ", " -->")
 
 
-@tenants(nic, "qemu")
+@tenants("nic", "qemu")
 def qemu_(
-    session: Session,
+    call: Invocation,
     instance: Instance = None,
     *,
     port: Port = None,
@@ -237,9 +237,9 @@ def qemu_(
     """Print the arguments for qemu-system that give an instance its interfaces, and what to do on the host before."""
     from apps.multi_queue.service import fragments
 
-    plugs = _plugs(session, instance, port, vhost_user)
+    plugs = _plugs(call, instance, port, vhost_user)
     made = {plug.port: " \\\n".join(_lines(fragments.qemu(plug, vhost))) for plug in plugs}
-    _fragments(session, plugs, made, "# ", "")
+    _fragments(call, plugs, made, "# ", "")
 
 
 def _lines(arguments: list[str]) -> list[str]:
@@ -247,14 +247,14 @@ def _lines(arguments: list[str]) -> list[str]:
     return [" ".join(pair) for pair in zip(arguments[::2], arguments[1::2], strict=True)]
 
 
-def _plugs(session: Session, instance: str | None, port: str | None, socket: str) -> "list[Plug]":
+def _plugs(call: Invocation, instance: str | None, port: str | None, socket: str) -> "list[Plug]":
     """The interfaces that are meant, as the region knows them; raises Usage when none is named."""
     from apps.multi_queue.service.fragments import Plug
 
     if port is not None:
-        shown = [find(session.tenant, ENI, port)]
+        shown = [find(call.tenant, ENI, port)]
     elif instance is not None:
-        found = find(session.tenant, INSTANCE, instance)
+        found = find(call.tenant, INSTANCE, instance)
         attached = [found["primaryNetworkInterface"], *found["secondaryNetworkInterfaces"]]
         shown = [one["networkInterface"] for one in attached]
     else:
@@ -265,11 +265,11 @@ def _plugs(session: Session, instance: str | None, port: str | None, socket: str
     return [Plug(one["networkInterfaceId"], one["macAddress"], one["queueNum"] or 1, socket) for one in shown]
 
 
-def _fragments(session: Session, plugs: "list[Plug]", made: Mapping[str, str], begin: str, end: str) -> None:
+def _fragments(call: Invocation, plugs: "list[Plug]", made: Mapping[str, str], begin: str, end: str) -> None:
     """What goes into the guest's definition, and as comments the commands for the host."""
     from apps.multi_queue.service.fragments import preparation
 
-    if session.json:
+    if call.json:
         rows = [
             {"port": p.port, "queueNum": p.queues, "prepare": preparation(p), "fragment": made[p.port]} for p in plugs
         ]

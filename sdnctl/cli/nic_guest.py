@@ -9,6 +9,7 @@ import typer
 
 from apps.multi_queue import guest
 from sdnctl.base.problem import Usage
+from sdnctl.cli.command import command
 
 _LINE = 96
 _CLOUD_INIT = """#cloud-config
@@ -25,6 +26,7 @@ runcmd:
 """
 
 
+@command("nic", "tune")
 def tune(
     nics: Annotated[list[str] | None, typer.Argument(metavar="[NIC]...", help="Interfaces; default: all.")] = None,
     inside: Annotated[bool, typer.Option("--guest", help="This machine is an instance.")] = False,
@@ -43,6 +45,7 @@ def tune(
     raise typer.Exit(guest.main([*(nics or []), "--queues", str(queues), *chosen]))
 
 
+@command("nic", "cloud-init")
 def cloud_init() -> None:
     """Print a cloud-init file (user data of an instance) that puts the module there and has it run."""
     print(snippet(), end="")
@@ -54,9 +57,3 @@ def snippet() -> str:
     packed = base64.b64encode(gzip.compress(module, mtime=0)).decode()
     lines = [f"      {packed[at : at + _LINE]}" for at in range(0, len(packed), _LINE)]
     return _CLOUD_INIT.format(module="apps/multi_queue/guest.py", program=guest.PROGRAM, packed="\n".join(lines))
-
-
-def add_to(nic: typer.Typer) -> None:
-    """Give ``sdnctl nic`` both commands."""
-    nic.command("tune")(tune)
-    nic.command("cloud-init")(cloud_init)

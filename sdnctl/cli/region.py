@@ -13,8 +13,9 @@ import typer
 from sdnctl.base.paths import DEFAULT_LISTEN, DEFAULT_REGION, data_directory, default_ovs_db, remember_switch
 from sdnctl.base.problem import Usage
 from sdnctl.cli import show
+from sdnctl.cli.command import Group, command
 
-pki = typer.Typer(no_args_is_help=True, help="Certificates for the parts of a region.")
+PKI = Group("pki", "Certificates for the parts of a region.")
 
 Data = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Data directory (SDNCTL_DATA).")]
 Pki = Annotated[
@@ -29,14 +30,7 @@ MetricsFile = Annotated[Path | None, typer.Option(metavar="FILE", help="JSON fil
 Directory = Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where the CA is; keep it safe and offline.")]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Give the program these commands."""
-    app.command("store")(store)
-    app.command("api")(api)
-    app.command("agent")(agent)
-    app.add_typer(pki, name="pki")
-
-
+@command("", "store")
 def store(
     listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where API servers and agents reach this member.")],
     raft: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the other members reach it.")],
@@ -58,6 +52,7 @@ def store(
     serve(Member(data_directory(data), listen, raft, _several(join), pki))
 
 
+@command("", "api")
 def api(
     store: Store,
     data: Data = None,
@@ -75,6 +70,7 @@ def api(
     _become("sdnctl.api", "--store", store, *where, *_pki(pki))
 
 
+@command("", "agent")
 def agent(
     store: Store,
     ovs_db: Annotated[
@@ -99,7 +95,7 @@ def agent(
     _become("sdnctl.agent.app", "--store", store, "--ovs-db", switch, *more, *_pki(pki))
 
 
-@pki.command("init")
+@command("pki", "init")
 def pki_init(dir: Directory) -> None:
     """Make the region's CA."""
     from sdnctl.region.pki import init
@@ -108,7 +104,7 @@ def pki_init(dir: Directory) -> None:
     show.record({"ca": str(dir)}, False)
 
 
-@pki.command("issue")
+@command("pki", "issue")
 def pki_issue(
     name: Annotated[str, typer.Argument(help="The host's name for an agent, else the role.")],
     role: Annotated[str, typer.Option(help="store, api or agent.")],

@@ -10,27 +10,13 @@ import typer
 
 from sdnctl.base.problem import Problem, Usage
 from sdnctl.cli import show
-from sdnctl.cli.kinds import INSTANCE, KINDS, VPC, Kind, columns_of, rule_text
+from sdnctl.cli.command import Command, tenants
+from sdnctl.cli.invocation import Invocation, quiet
+from sdnctl.cli.kinds import VPC, Kind, columns_of, rule_text
 from sdnctl.cli.names import Names, find, find_id, listed
-from sdnctl.cli.session import Session, quiet, tenants
 
 Json = dict[str, Any]
 Names_ = Callable[[typer.Context, str], Iterable[tuple[str, str]]]
-GROUPS: dict[str, typer.Typer] = {
-    kind.command: typer.Typer(no_args_is_help=True, help=help)
-    for kind, help in zip(
-        KINDS.values(),
-        (
-            "Private networks.",
-            "Address blocks of a VPC.",
-            "Network interfaces.",
-            "Elastic IPs: public addresses.",
-            "Where a subnet's packets go.",
-            "Virtual machines, as far as the network knows them.",
-        ),
-        strict=True,
-    )
-}
 
 
 def completion(*kinds: Kind) -> Names_:
@@ -64,21 +50,21 @@ def option(kind: Kind, flag: str, help: str) -> Any:
     return typer.Option(flag, metavar=metavar, help=help, autocompletion=completion(kind), show_default=False)
 
 
-def table(session: Session, kind: Kind, rows: Sequence[Json]) -> None:
+def table(call: Invocation, kind: Kind, rows: Sequence[Json]) -> None:
     """Resources as a table, ids of others by their names."""
-    names, columns = Names(session.tenant), columns_of(kind)
+    names, columns = Names(call.tenant), columns_of(kind)
     cells = [{column.heading: names.cell(column, shown) for column in columns} for shown in rows]
     headings = {column.heading: column.heading for column in columns}
     show.table(cells, headings, f"no {kind.noun}s yet: sdnctl {kind.command} create --help", False, kind.plural)
 
 
-def made(session: Session, kind: Kind, ids: list[str], result: Json) -> None:
+def made(call: Invocation, kind: Kind, ids: list[str], result: Json) -> None:
     """What a command made or changed: the API's result, or a table of the resources as they are now."""
-    rows = session.settle(kind, ids) if session.wait or not session.json else []
-    if session.json:
+    rows = call.settle(kind, ids) if call.wait or not call.json else []
+    if call.json:
         show.document(result)
     else:
-        table(session, kind, rows)
+        table(call, kind, rows)
 
 
 def conditions_of(given: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -90,66 +76,65 @@ def conditions_of(given: Sequence[str]) -> list[tuple[str, list[str]]]:
     return [(name, value.split(",")) for name, _, value in pairs]
 
 
-def _declare(kind: Kind, group: typer.Typer) -> None:
-    """Give a kind the commands that all kinds have."""
+def common(kind: Kind) -> Iterator[Command]:
+    """The commands that all kinds have."""
     Which = Annotated[str, one(kind)]
     Filters = Annotated[
         list[str], typer.Option("--filter", metavar="NAME=VALUE", help="Only what the API's filter lets pass.")
     ]
     InVpc = Annotated[str | None, option(VPC, "--vpc", "Only those of this VPC.")]
 
-    def list_(session: Session, *, filter: Filters = [], vpc: InVpc = None) -> None:  # noqa: B006
+    def list_(call: Invocation, *, filter: Filters = [], vpc: InVpc = None) -> None:  # noqa: B006
         filters = conditions_of(filter)
         if vpc is not None:
-            filters.append(("vpcId", [find_id(session.tenant, VPC, vpc)]))
-        rows = list(listed(session.tenant, kind, filters))
-        if session.json:
+            filters.append(("vpcId", [find_id(call.tenant, VPC, vpc)]))
+        rows = list(listed(call.tenant, kind, filters))
+        if call.json:
             show.document({kind.plural: rows, "totalCount": len(rows)})
         else:
-            table(session, kind, rows)
+            table(call, kind, rows)
 
-    def list_all(session: Session, *, filter: Filters = []) -> None:  # noqa: B006
-        list_(session, filter=filter)
+    def list_all(call: Invocation, *, filter: Filters = []) -> None:  # noqa: B006
+        list_(call, filter=filter)
 
-    def get(session: Session, which: Which) -> None:
-        shown = find(session.tenant, kind, which)
-        if session.json:
+    def get(call: Invocation, which: Which) -> None:
+        shown = find(call.tenant, kind, which)
+        if call.json:
             show.document({kind.singular: shown})
         else:
-            show.record(flat(session, kind, shown), False)
+            show.record(flat(call, kind, shown), False)
 
     listing = list_ if kind.in_vpc else list_all
     listing.__doc__, get.__doc__ = f"Show the {kind.noun}s.", f"Show one {kind.noun} whole."
-    tenants(group, "list")(listing)
-    tenants(group, "get")(get)
-    if kind is not INSTANCE:
-        _declare_delete(kind, group)
+    yield tenants(kind.command, "list")(listing)
+    yield tenants(kind.command, "get")(get)
+    yield _delete(kind)
 
 
-def _declare_delete(kind: Kind, group: typer.Typer) -> None:
+def _delete(kind: Kind) -> Command:
     Which = Annotated[str, one(kind)]
 
-    def delete(session: Session, which: Which) -> None:
-        remove(session, kind, which)
+    def delete(call: Invocation, which: Which) -> None:
+        remove(call, kind, which)
 
     delete.__doc__ = f"Delete one {kind.noun}; refused while something still uses it."
-    tenants(group, "delete", waits=True)(delete)
+    return tenants(kind.command, "delete", waits=True)(delete)
 
 
-def remove(session: Session, kind: Kind, which: str, query: Sequence[tuple[str, str]] = ()) -> None:
+def remove(call: Invocation, kind: Kind, which: str, query: Sequence[tuple[str, str]] = ()) -> None:
     """Delete one resource and say so."""
-    id = find_id(session.tenant, kind, which)
-    result = session.tenant.call(kind.service, "DELETE", kind.item(id), query=query)
-    session.gone(kind, id)
-    if session.json:
+    id = find_id(call.tenant, kind, which)
+    result = call.tenant.call(kind.service, "DELETE", kind.item(id), query=query)
+    call.gone(kind, id)
+    if call.json:
         show.document(result)
     else:
         show.line(f"deleted {kind.noun} {which}" + (f" ({id})" if id != which else ""))
 
 
-def flat(session: Session, kind: Kind, shown: Json) -> Json:
+def flat(call: Invocation, kind: Kind, shown: Json) -> Json:
     """A resource as lines: what is nested becomes short text, what is empty stays out, ids of others get a name."""
-    names = Names(session.tenant)
+    names = Names(call.tenant)
     whole = {}
     for key, value in shown.items():
         if value not in (None, "", [], {}):
@@ -167,7 +152,3 @@ def _short(value: Any) -> Any:
     if "addressPrefix" in value and "nextHopType" in value:
         return f"{value['ruleId']}: {rule_text(value)}"
     return ", ".join(f"{key} {_short(item)}" for key, item in value.items() if item not in (None, "", [], {}))
-
-
-for _kind in KINDS.values():
-    _declare(_kind, GROUPS[_kind.command])

@@ -7,13 +7,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sdnctl.base.paths import data_directory
 from sdnctl.cli import show
-from sdnctl.cli.client import Client
+from sdnctl.cli.command import Data, Json, command, operated
 
 GOOD = {"delivered": "green", "answered": "green", "asked": "yellow", "dropped": "red"}
 
 
+@command("", "trace")
 def trace(
     sender: Annotated[
         str, typer.Option("--from", metavar="PORT|INSTANCE|internet", help="Who sends: an id, or 'internet'.")
@@ -23,10 +23,8 @@ def trace(
     dport: Annotated[int | None, typer.Option(metavar="N", help="Destination port of TCP or UDP.")] = None,
     ttl: Annotated[int | None, typer.Option(metavar="N", help="Hop limit; default 64.")] = None,
     source: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Another source address than its own.")] = None,
-    data: Annotated[
-        str | None, typer.Option("--data", metavar="DIR", help="Data directory of the region (SDNCTL_DATA).")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    data: Data = None,
+    json: Json = False,
 ) -> None:
     """Say what would become of a packet: each step, and by which rule of which resource it is dropped.
 
@@ -34,7 +32,7 @@ def trace(
     """
     asked = {"from": sender, "to": to, "protocol": proto, "destinationPort": dport, "ttl": ttl, "sourceAddress": source}
     given = {key: value for key, value in asked.items() if value is not None}
-    told = Client.at(data_directory(data)).post("/flowTraces", given)
+    told = operated(data).post("/flowTraces", given)
     if json:
         show.document(told)
     else:

@@ -22,9 +22,10 @@ from rich.text import Text
 
 from sdnctl.cli import hosts, show
 from sdnctl.cli.client import NotRunning
+from sdnctl.cli.command import tenants
+from sdnctl.cli.invocation import Invocation
 from sdnctl.cli.kinds import EIP
 from sdnctl.cli.names import Names, listed
-from sdnctl.cli.session import Session, tenants
 
 Json = dict[str, Any]
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -50,11 +51,6 @@ ADDRESS = {
     "inDropped": "dropped in",
     "state": "state",
 }
-
-
-def add_to(app: typer.Typer) -> None:
-    """Give the program this command."""
-    tenants(app, "watch")(watch)
 
 
 class Rates:
@@ -104,14 +100,14 @@ def figures(file: Path) -> Samples | None:
 class Watcher:
     """Looks at a region again and again."""
 
-    def __init__(self, session: Session, metrics: Path) -> None:
-        self._session = session
+    def __init__(self, call: Invocation, metrics: Path) -> None:
+        self._call = call
         self._metrics = metrics
         self._rates = Rates()
 
     def look(self) -> Json:
         """Everything at this moment; raises NotRunning when the region does not answer."""
-        operator, tenant = self._session.operator, self._session.tenant
+        operator, tenant = self._call.operator, self._call.tenant
         status = operator.get("/status") if operator is not None else {}
         names, found = Names(tenant), figures(self._metrics) if operator is not None else None
         meters = metered(found or {})
@@ -161,19 +157,20 @@ def metered(found: Samples) -> dict[tuple[str, str, str], float]:
     return meters
 
 
-def watch(session: Session, interval: Interval = 1.0, once: Once = False) -> None:
+@tenants("", "watch")
+def watch(call: Invocation, interval: Interval = 1.0, once: Once = False) -> None:
     """Show, live, what each elastic IP carries and loses, and how far each host has got.  Ctrl-C ends it.
 
     With --json: one document for each look.
     """
-    watcher = Watcher(session, session.directory / METRICS)
+    watcher = Watcher(call, call.directory / METRICS)
     console = show.console()
     with contextlib.suppress(KeyboardInterrupt):
         if once:
-            _print(console, watcher.look(), session.json)
-        elif session.json or not console.is_terminal:
+            _print(console, watcher.look(), call.json)
+        elif call.json or not console.is_terminal:
             for seen in _looks(watcher, interval):
-                _print(console, seen, session.json)
+                _print(console, seen, call.json)
         else:
             with Live(console=console, auto_refresh=False) as live:
                 for seen in _looks(watcher, interval):

@@ -11,13 +11,12 @@ tells in words what a flow does to a packet, ``@counts`` what a meter counts.
 """
 
 import importlib
-import pkgutil
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Hashable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cache
-from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
+from sdnctl.base.discovery import modules
 from sdnctl.model.resource import Index, meta
 from sdnctl.of.flow import Flow
 from sdnctl.of.group import Group
@@ -209,22 +208,11 @@ def _folder(run: Callable[..., Any]) -> str:
     return parts[-2] if len(parts) > 1 else parts[-1]
 
 
-def modules(package: ModuleType, leaf: str) -> Iterator[ModuleType]:
-    """The modules ``package.<feature>.<leaf>`` that exist, imported, in order of name."""
-    for found in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
-        if not found.ispkg:
-            continue
-        folder = importlib.import_module(f"{package.__name__}.{found.name}")
-        if any(m.name == leaf for m in pkgutil.iter_modules(folder.__path__)):
-            yield importlib.import_module(f"{package.__name__}.{found.name}.{leaf}")
-
-
 def discover(package: str = "apps") -> Program:
     """Import every feature of a package and collect what it declares; nothing needs to be listed anywhere."""
-    root = importlib.import_module(package)
-    list(modules(root, "model"))
+    list(modules(package, "model"))
     shape = importlib.import_module(f"{package}.pipeline")
-    declared = [value for module in (shape, *modules(root, "flows")) for value in vars(module).values()]
+    declared = [value for module in (shape, *modules(package, "flows")) for value in vars(module).values()]
     program = assemble(declared, shape.PIPELINE)
     for item in program.features:
         if not meta(item.each).reach and not meta(item.each).local:

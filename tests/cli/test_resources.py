@@ -194,9 +194,9 @@ def test_lists_are_whole_whatever_a_page_holds(user: User, monkeypatch: pytest.M
 
 def test_what_is_not_confirmed_in_time_is_said(user: User) -> None:
     from sdnctl.base.problem import Problem
-    from sdnctl.cli.session import session
+    from sdnctl.cli.invocation import invocation
 
-    waiting = session(data=str(user.data), wait=True, timeout=0.1)
+    waiting = invocation(data=str(user.data), wait=True, timeout=0.1)
     with pytest.raises(Problem, match=r"host a is behind after 0\.1 s: it was accepted"):
         waiting.until(lambda: False, lambda: "host a is behind")
 

@@ -1,12 +1,10 @@
-"""Whose resources a command is about, and where: the options that every command of a tenant has in common.
+"""The options that every command of a tenant has in common (which region, whose resources), and what they become.
 
-A command is declared with ``@tenants(app, "list")``; its function gets a ``Session`` first, and its command line gets
-the options that make one.  Keys come from the options, else from the environment, else (for the default account) from
+Keys come from the options, else from the environment, else (for the default account) from
 the region's data directory.
 """
 
 import contextlib
-import inspect
 import json
 import os
 import time
@@ -19,17 +17,15 @@ import typer
 
 from sdnctl.base.paths import DEFAULT_REGION, data_directory
 from sdnctl.base.problem import Problem, Usage
-from sdnctl.cli.client import Client, NotRunning
+from sdnctl.cli.client import WAIT_S, Client, NotRunning
 from sdnctl.cli.kinds import Kind
 from sdnctl.cli.names import described
 from sdnctl.cli.signed import Denied, Tenant
-from sdnctl.cli.waiting import WAIT_S, until_applied
 
 PANEL = "Which region, whose resources"
 DEFAULT = "default"
 ACCOUNT = "account.json"
 POLL_S = 0.1
-REQUIRED = inspect.Parameter.empty
 
 Data = Annotated[
     str | None,
@@ -84,7 +80,7 @@ PATIENCE: dict[str, tuple[Any, Any]] = {"wait": (Wait, False), "timeout": (Timeo
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class Invocation:
     """What a tenant's command works with; ``operator`` is there when the region's data directory is."""
 
     tenant: Tenant
@@ -131,7 +127,7 @@ class Session:
         """Wait until every host's switch has confirmed what the region knows now; only its operator can tell."""
         if self.operator is None:
             return
-        found = until_applied(self.operator, None, self.timeout)
+        found = self.operator.until_applied(None, self.timeout)
         if not found["applied"]:
             late = [f"host {host['host']} is behind" for host in found["behind"]]
             raise self._late("; ".join(late) or "no host has reported yet")
@@ -151,32 +147,7 @@ class Session:
         )
 
 
-def tenants(app: typer.Typer, name: str, waits: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Declare a command of a tenant: the function's own parameters, then the common ones."""
-    common = {**SHAPE, **(PATIENCE if waits else {}), **WHERE}
-
-    def declare(run: Callable[..., None]) -> Callable[..., None]:
-        def command(**given: Any) -> None:
-            where = {key: given.pop(key) for key in WHERE}
-            shape = {key: given.pop(key) for key in common if key in given}
-            run(session(**where, **shape), **given)
-
-        own = list(inspect.signature(run).parameters.values())[1:]
-        added = [
-            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-            for key, (kind, default) in common.items()
-        ]
-        parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own] + added
-        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        command.__annotations__ = {one.name: one.annotation for one in parameters}
-        command.__doc__ = run.__doc__
-        app.command(name)(command)
-        return run
-
-    return declare
-
-
-def session(
+def invocation(
     data: str | None = None,
     account: str | None = None,
     access_key: str | None = None,
@@ -184,8 +155,8 @@ def session(
     endpoint: str | None = None,
     region: str | None = None,
     **shape: Any,
-) -> Session:
-    """The session that these options ask for; raises Usage when something is missing."""
+) -> Invocation:
+    """The invocation that these options ask for; raises Usage when something is missing."""
     directory = data_directory(data)
     if bool(access_key) != bool(secret_key):
         raise Usage("an access key needs its secret key: give both --access-key and --secret-key")
@@ -199,7 +170,7 @@ def session(
         keys = (access_key, secret_key)
     else:
         keys = _kept(directory, account)
-    return Session(Tenant(*place, *keys), operator, directory, **shape)
+    return Invocation(Tenant(*place, *keys), operator, directory, **shape)
 
 
 def _kept(directory: Path, account: str | None) -> tuple[str, str]:
@@ -232,7 +203,7 @@ def _check_owner(operator: Client | None, account: str | None, access_key: str) 
         raise Problem(f"{access_key} is not an access key of account {account!r}: 'sdnctl account list' shows them")
 
 
-def quiet(given: dict[str, Any]) -> Session:
-    """The session of a command line that is not finished yet, for completion; raises Problem as ``session`` does."""
+def quiet(given: dict[str, Any]) -> Invocation:
+    """The invocation of a command line that is not finished yet, for completion; raises Problem like ``invocation``."""
     named = {key: given.get(key) or os.environ.get(f"SDNCTL_{key.upper()}") for key in WHERE if key != "account"}
-    return session(**named, account=given.get("account"))
+    return invocation(**named, account=given.get("account"))
