@@ -14,7 +14,7 @@ from apps.eip.model import ElasticIp
 from apps.eip.writes import new_elastic_ip
 from apps.eni.model import NetworkInterface
 from apps.gateway.facts import server_in
-from apps.gateway.model import EipHolder
+from apps.holder.facts import holder_of
 from apps.routing.model import INTERNET, Route
 from apps.uplink.facts import usable
 from apps.uplink.model import ElasticIpPool, Pool
@@ -293,8 +293,7 @@ def confirmed(view: View, eip: ElasticIp) -> bool:
     Concerned are the host of its port and the one that presents it; all hosts that are alive as long as nobody knows
     where the port is.  No other host may still answer for it, and with no host at all nothing is in force.
     """
-    holder = view.region.get(EipHolder, str(eip.address))
-    held = holder.host if holder is not None else ""
+    held = holder_of(str(eip.address), view.region)
     binding = view.region.get(Binding, eip.port) if eip.port else None
     if binding is None:
         return not held and standing(view.region.all(HostStatus).values(), eip.sequence, view.now).applied

@@ -14,16 +14,15 @@ from apps.eni.facts import called, known_by_key
 from apps.eni.model import NetworkInterface
 from apps.gateway.facts import (
     behind_gateway,
-    claimed,
     cut_off,
     gateways,
     home_of,
     leaves_elsewhere,
-    may_answer,
     served_here,
     server_of,
 )
-from apps.gateway.model import EipClaim, EipHolder
+from apps.holder.facts import held_here, holding
+from apps.holder.model import Claim, Holder
 from apps.neighbour.facts import resolved
 from apps.overlay.facts import endpoint, through, to_host, watched
 from apps.pipeline import (
@@ -99,14 +98,15 @@ def translated() -> Iterator[Item]:
     yield DNAT.flow(Priority.MISS, {}, [goto(UPLINK)])
 
 
-@feature(each=ElasticIp, within=placed("port", test=served_here), reports=(EipHolder, EipClaim, Peer))
+@feature(each=ElasticIp, within=placed("port", test=served_here), reports=(Holder, Claim, Peer))
 def eip(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
     """One elastic IP that this host presents, translated one to one."""
     pool, vpc = view.get(Pool, eip.pool), _vpc(eip, here, view)
     if pool is None or vpc is None:
         return
-    yield from claimed(eip.address, vpc.id, here, view)
-    if view.derived(may_answer, eip.address):
+    key = str(eip.address)
+    yield from holding(key, vpc.id, here, view)
+    if view.derived(held_here, key):
         yield from _translate(eip, pool, vpc)
         yield from _present(eip, view)
 
@@ -124,7 +124,7 @@ def _vpc(eip: ElasticIp, here: str, view: View) -> Vpc | None:
 def _works(eip: ElasticIp, here: str, view: View) -> bool:
     """Whether this host presents it."""
     served = view.derived(served_here, eip.port) and _vpc(eip, here, view) is not None
-    return served and view.derived(may_answer, eip.address)
+    return served and view.derived(held_here, str(eip.address))
 
 
 def _translate(eip: ElasticIp, pool: Pool, vpc: Vpc) -> Iterator[Item]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from apps.eip.model import ElasticIp
 from apps.eni.model import NetworkInterface
-from apps.gateway.writes import intend
+from apps.gateway.writes import lead_to
 from apps.uplink.facts import reserved, usable
 from apps.uplink.model import ElasticIpPool, Pool
 from sdnctl.base.addresses import Ip4
@@ -82,7 +82,7 @@ def bind(txn: Txn, eip: ElasticIp, port: NetworkInterface, private: Ip4) -> Elas
         raise IntentError.precondition("privateIpAddress", f"{private} of {port.id} has {other} already")
     bound = replace(eip, port=port.id, private=private, vpc=port.vpc, sequence=txn.sequence)
     txn.put(bound)
-    intend(txn, bound.address, port)
+    lead_to(txn, bound.address, port)
     return bound
 
 

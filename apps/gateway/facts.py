@@ -1,27 +1,13 @@
 """The host that presents a public address: the port's own where it has an uplink, else the active gateway."""
 
-from collections.abc import Iterator
-from typing import Protocol, TypeVar
-
 from apps.eni.facts import plugged_in
 from apps.eni.model import NetworkInterface
-from apps.gateway.model import CONTACT, GATEWAY, ActiveGateway, Contact, EipClaim, EipHolder, EipWait
-from apps.overlay.facts import endpoint, watched
-from sdnctl.base.addresses import Ip4
-from sdnctl.model.host import TUNNEL, UPLINK, Binding, Host, LocalPeer, LocalTunnel, LocalUplink
-from sdnctl.program.feature import Item, Reported, View
-
-R = TypeVar("R")
-
-PATIENCE, STRANGERS_PATIENCE, FOR_EVER = 3, 12, 1 << 30
-"""After how many looks (four a second) at a holder that does not let go it counts as dead: see ``patience``."""
-
-
-class Records(Protocol):
-    """The whole region's, in a transaction or not."""
-
-    def get(self, cls: type[R], id: str) -> R | None:
-        """The record, or None."""
+from apps.gateway.model import CONTACT, GATEWAY, Contact
+from apps.holder.facts import Records, holder_of
+from apps.holder.model import Holder
+from apps.overlay.facts import endpoint
+from sdnctl.model.host import UPLINK, Binding, Host, LocalPeer, LocalUplink
+from sdnctl.program.feature import View
 
 
 def home_of(port: str, here: str, view: View) -> str:
@@ -56,7 +42,7 @@ def server_of(port: str, here: str, view: View) -> str:
     home = view.derived(home_of, port)
     if not home or view.derived(has_uplink, home) or not view.derived(endpoint, home):
         return home
-    active = view.get(ActiveGateway, GATEWAY)
+    active = view.get(Holder, GATEWAY)
     return active.host if active is not None else home
 
 
@@ -106,54 +92,10 @@ def in_touch(_: None, here: str, view: View) -> bool:
     return any(peer is not None and peer.up for peer in peers)
 
 
-def may_answer(address: Ip4, here: str, view: View) -> bool:
-    """Whether nobody else answers for a public address: it is free, this host's own, or its holder's time is over.
-
-    One that has become free while this host waited for it is its own only when the region has taken note: it may have
-    been given to a third host meanwhile.
-    """
-    holder = view.get(EipHolder, str(address))
-    if holder is None:
-        return view.get(EipClaim, str(address)) is None
-    if holder.host == here:
-        return True
-    wait = view.get(EipWait, str(address))
-    same = wait is not None and (wait.holder, wait.turn) == (holder.host, holder.turn)
-    return wait is not None and same and wait.looks >= view.derived(patience, holder.host)
-
-
-def patience(holder: str, here: str, view: View) -> int:
-    """How many looks to wait for a holder: for ever while BFD reaches it, since then its switch answers still.
-
-    A way that is watched for this only takes a while to come up, so silence on it means little at first.
-    """
-    peer = view.get(LocalPeer, holder)
-    if peer is not None and peer.up:
-        return FOR_EVER
-    watchable = view.get(LocalTunnel, TUNNEL) is not None and view.derived(endpoint, holder)
-    return STRANGERS_PATIENCE if watchable and (peer is None or not peer.met) else PATIENCE
-
-
-def claimed(address: Ip4, vpc: str, here: str, view: View) -> Iterator[Item]:
-    """What this host tells of a public address that it is to answer for."""
-    id = str(address)
-    holder, claim = view.get(EipHolder, id), view.get(EipClaim, id)
-    if holder is not None and holder.host != here:
-        # Somebody else answers still: for how long is counted.
-        yield Reported(EipClaim(id=id, host=here, holder=holder.host, turn=holder.turn))
-        # Whether it is alive decides how long to wait.
-        yield from watched(holder.host, here, view)
-    elif holder is None and claim is not None:
-        yield Reported(claim)
-    if holder is None or view.derived(may_answer, address):
-        # The region learns that this host answers now.
-        yield Reported(EipHolder(id=id, vpc=vpc, host=here, turn=holder.turn if holder is not None else 0))
-
-
 def server_in(region: Records, port: str) -> str:
     """The host that is to present a port's elastic IPs, as far as is reported; "" when nobody has the port."""
-    binding, active = region.get(Binding, port), region.get(ActiveGateway, GATEWAY)
+    binding = region.get(Binding, port)
     home = region.get(Host, binding.host) if binding is not None else None
     if home is None:
         return ""
-    return home.id if home.uplink or not home.encap_ip or active is None else active.host
+    return home.id if home.uplink or not home.encap_ip else holder_of(GATEWAY, region) or home.id

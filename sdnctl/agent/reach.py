@@ -51,6 +51,8 @@ def _clauses(of: Meta, here: str, vpcs: Sequence[str], unknown: Sequence[str]) -
         return None
     values: Mapping[str, Sequence[Any]] = {"host": (here,), "vpc": vpcs}
     clauses = [(of.reach_field, value) for value in values[of.reach]]
+    if of.reach == "vpc" and of.contested:
+        clauses.append((of.reach_field, ""))  # what hosts take over from each other for everybody
     if of.reach != "host" and "host" in of.fields:
         clauses.append(("host", here))  # what this host reported itself, to withdraw it when it is true no more
     return (*clauses, *(("id", id) for id in unknown)) if of.plugged else tuple(clauses)

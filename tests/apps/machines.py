@@ -7,7 +7,8 @@ from typing import Any
 from apps.eip.model import ElasticIp
 from apps.eip.writes import bind, unbind
 from apps.eni.model import NetworkInterface
-from apps.gateway.model import GATEWAY, ActiveGateway, EipHolder
+from apps.gateway.model import GATEWAY
+from apps.holder.model import Holder
 from apps.pipeline import ARRIVAL, DNAT
 from apps.uplink.model import Pool
 from apps.vpc.model import Subnet
@@ -28,7 +29,7 @@ from sdnctl.store.ovsdb.interest import Wanted
 from tests.build import Network
 
 ADDRESS = "203.0.113.10"
-TICKERS = ("gateway.watch_active", "gateway.wait_for_holders", "gateway.keep_contact")
+TICKERS = ("holder.wait_for_holders", "gateway.keep_contact")
 
 
 class Machine:
@@ -306,12 +307,12 @@ class Machines:
     @property
     def active(self) -> str:
         """The gateway that serves."""
-        found = self.store.state.get(ActiveGateway, GATEWAY)
+        found = self.store.state.get(Holder, GATEWAY)
         return found.host if found is not None else ""
 
     def holder(self, address: str) -> str:
         """The host that has told the region that it presents an address."""
-        found = self.store.state.get(EipHolder, address)
+        found = self.store.state.get(Holder, address)
         return found.host if found is not None else ""
 
 

@@ -10,7 +10,8 @@ from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 
-from apps.gateway.model import GATEWAY, ActiveGateway, EipHolder
+from apps.gateway.model import GATEWAY
+from apps.holder.model import Holder
 from apps.pipeline import ORIGIN
 from apps.vpc.model import Vpc
 from sdnctl.base.addresses import Ip4
@@ -47,7 +48,7 @@ def network(gateway: str) -> Network:
             gateway=10 if serves else 0,
         )
         net.store.report(lambda txn, host=host: txn.put(host))
-    net.store.report(lambda txn: txn.put(ActiveGateway(id=GATEWAY, host=gateway)))
+    net.store.report(lambda txn: txn.put(Holder(id=GATEWAY, host=gateway)))
     home = ELSEWHERE if gateway == HERE else HERE
     for number, name in enumerate("ab"):
         subnet = net.subnet(net.vpc(name, "10.0.0.0/16"), name, "10.0.1.0/24")
@@ -170,14 +171,14 @@ def test_hop_limit_reached_at_the_gateway(gateway: Live) -> None:
 def test_who_does_not_present_it_answers_nothing() -> None:
     """While another host holds the address neither packets, nor ARP, nor errors are answered here."""
     net = network(HERE)
-    held = EipHolder(id="203.0.113.10", vpc="vpc-a", host=ELSEWHERE)
+    held = Holder(id="203.0.113.10", vpc="vpc-a", host=ELSEWHERE)
     with running(net) as lab:
-        lab.take(Change(EipHolder, held.id, None, held))
+        lab.take(Change(Holder, held.id, None, held))
         came = Ether(src=ROUTER_OUTSIDE, dst=HOST) / IP(src=SOMEBODY, dst="203.0.113.10", ttl=1, id=5) / DATA
         assert lab.send("internet", came) == {}
         told(lab, ("internet", ip("203.0.113.10"), NOT_OURS))
         assert arrives(lab, "a", from_home(lab) / DATA) == {}
-        lab.take(Change(EipHolder, held.id, held, replace(held, host=HERE)))
+        lab.take(Change(Holder, held.id, held, replace(held, host=HERE)))
         told(lab, ("internet", ip("203.0.113.10"), "to tunnel"))
 
 

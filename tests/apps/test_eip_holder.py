@@ -7,7 +7,7 @@ import pytest
 
 from apps.eip.api import confirmed
 from apps.eip.model import ElasticIp
-from apps.gateway.model import EipHolder
+from apps.holder.model import Holder
 from apps.routing.model import Route
 from sdnctl.api.view import Caller, View
 from sdnctl.model.host import Host, HostStatus
@@ -83,7 +83,7 @@ def test_never_two_across_vpcs(seed: int) -> None:
     region.settle()
     steps = (lambda: region.unbind("fip-one"), lambda: region.bind("fip-one", other))
     assert moves(region, *steps, rng=rng) == ["h1", "h3"]
-    assert region.store.state.get(EipHolder, ADDRESS) == EipHolder(id=ADDRESS, vpc="vpc-b", host="h3")
+    assert region.store.state.get(Holder, ADDRESS) == Holder(id=ADDRESS, vpc="vpc-b", host="h3")
 
 
 def test_never_two_when_the_address_is_given_to_somebody_else() -> None:

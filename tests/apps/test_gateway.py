@@ -1,6 +1,7 @@
 """Which host presents an elastic IP: its instance's own, or a gateway, whichever gateway dies."""
 
-from apps.gateway.model import GATEWAY, ActiveGateway
+from apps.gateway.model import GATEWAY
+from apps.holder.model import Holder
 from apps.pipeline import ORIGIN, REMOTE, RESOLVE, SNAT
 from apps.routing.model import Route
 from sdnctl.model.host import UPLINK, Host, LocalPeer, LocalUplink
@@ -244,7 +245,7 @@ def test_the_preferred_one_comes_first_and_the_next_when_it_does_not_come() -> N
     assert region.active == "g1"
     region.kill("g1")
     region.kill("g2")
-    region.store.report(lambda txn: txn.delete(ActiveGateway, GATEWAY))
+    region.store.report(lambda txn: txn.delete(Holder, GATEWAY))
     region.settle()
     assert region.active == ""
     region.wait(4)

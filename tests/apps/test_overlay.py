@@ -167,7 +167,7 @@ def test_a_host_follows_what_its_ports_can_reach() -> None:
     state.apply(everything(net.store.state))
     followed = reach(state, HERE, [one.id])
     assert followed[NetworkInterface] == (("vpc", "vpc-a"),)
-    assert followed[Binding] == (("vpc", "vpc-a"), ("host", HERE)), "also what it said itself"
+    assert followed[Binding] == (("vpc", "vpc-a"), ("vpc", ""), ("host", HERE)), "also what it said itself"
     assert followed[Host] is None
     assert reach(state, HERE, [], gateway=True)[Binding] is None, "a gateway serves VPCs that it has no port of"
 

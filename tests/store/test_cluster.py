@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from apps.account.model import Account, OperatorToken
-from apps.gateway.model import GATEWAY, ActiveGateway
+from apps.gateway.model import GATEWAY
+from apps.holder.model import Holder
 from sdnctl.base.errors import StoreError
 from sdnctl.model.host import Host, HostStatus
 from sdnctl.region import pki
@@ -162,10 +163,10 @@ def test_an_agent_takes_over_what_another_host_had(running: Running) -> None:
     api, agent = running.client("api"), running.client("hv1")
     for host in ("hv1", "hv2"):
         api.report(put(Host(id=host)))
-    api.report(put(ActiveGateway(id=GATEWAY, host="hv2")))
-    eventually(lambda: agent.state.get(ActiveGateway, GATEWAY) is not None)
-    agent.report(put(ActiveGateway(id=GATEWAY, host="hv1")))
-    agent.report(lambda txn: txn.delete(ActiveGateway, GATEWAY))
+    api.report(put(Holder(id=GATEWAY, host="hv2")))
+    eventually(lambda: agent.state.get(Holder, GATEWAY) is not None)
+    agent.report(put(Holder(id=GATEWAY, host="hv1")))
+    agent.report(lambda txn: txn.delete(Holder, GATEWAY))
     for host in ("hv1", "hv2"):
         api.report(lambda txn, host=host: txn.delete(Host, host))  # type: ignore[misc]
 

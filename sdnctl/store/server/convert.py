@@ -15,7 +15,7 @@ from typing import Any
 
 from sdnctl.base.errors import StoreError
 from sdnctl.store.ovsdb.schema import DATABASE, canonical
-from sdnctl.store.server.upgrades import status_apart
+from sdnctl.store.server.upgrades import one_holder, status_apart
 
 Rows = dict[str, list[dict[str, Any]]]
 Schema = dict[str, Any]
@@ -29,7 +29,7 @@ class Step:
     work: Callable[[Rows], Rows]
 
 
-STEPS: tuple[Step, ...] = (Step("1.1.0", status_apart),)
+STEPS: tuple[Step, ...] = (Step("1.1.0", status_apart), Step("1.2.0", one_holder))
 
 
 def numbers(version: str) -> tuple[int, ...]:

@@ -21,3 +21,10 @@ def status_apart(rows: Rows) -> Rows:
         for row in there:
             row[WRITER] = API
     return made
+
+
+def one_holder(rows: Rows) -> Rows:
+    """1.2.0: whatever one host presents at a time has a holder; elastic IPs and the active gateway had their own."""
+    made = {name: there for name, there in rows.items() if name not in ("EipHolder", "ActiveGateway")}
+    gateways = [{**row, "vpc": "", "turn": 0} for row in rows.get("ActiveGateway", [])]
+    return made | {"Holder": [*rows.get("EipHolder", []), *gateways]}

@@ -1,0 +1,16 @@
+"""The note of a transaction that something is to lead elsewhere, for the hosts that hand it over."""
+
+from apps.holder.model import Holder
+from sdnctl.store import Txn
+
+
+def intend(txn: Txn, key: str, vpc: str, host: str) -> None:
+    """A key is to lead to a VPC: its present holder is made known to the hosts of that VPC.
+
+    Where nobody holds it, ``host`` ("": none is known), which will, is noted already, so that the next change finds who
+    must let go.
+    """
+    known = txn.get(Holder, key)
+    holder = known.host if known is not None else host
+    if holder:
+        txn.put(Holder(id=key, vpc=vpc, host=holder, turn=txn.sequence))
