@@ -18,11 +18,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from apps.account.model import AccessKey, Account
 from bench.region import Region, put
 from bench.rig import cpu, resident
 from bench.table import milliseconds, show
 from sdnctl.base.addresses import Cidr
+from sdnctl.model.account import AccessKey, Account
 from sdnctl.program import feature
 from sdnctl.store.ovsdb.client import OvsdbStore
 from sdnctl.store.server.single import Server

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from apps.account.model import AccessKey, Account
 from apps.eip.model import ElasticIp
 from apps.eni.facts import mac_of
 from apps.eni.model import NetworkInterface
@@ -15,6 +14,7 @@ from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
 from apps.uplink.model import Pool
 from apps.vpc.model import ANYTHING, Subnet, Vpc
 from sdnctl.base.addresses import Cidr, Ip4
+from sdnctl.model.account import AccessKey, Account
 
 ACCOUNT, KEY, SECRET = "acct-bench", "JDC_BENCH", "BENCHSECRET"
 PUBLIC = Cidr.parse("172.16.0.0/16")

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from apps.account.model import Account
 from apps.eip.model import ElasticIp
 from apps.eni.facts import mac_of
 from apps.eni.model import NetworkInterface
@@ -16,6 +15,7 @@ from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
 from apps.uplink.model import Pool
 from apps.vpc.model import ANYTHING, Subnet, Vpc
 from sdnctl.base.addresses import Cidr, Ip4, Mac
+from sdnctl.model.account import Account
 from sdnctl.model.host import UPLINK, LocalPort, LocalUplink
 from sdnctl.store import Txn
 

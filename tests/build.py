@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-from apps.account.model import Account
 from apps.eip.model import ElasticIp
 from apps.eni.facts import mac_of
 from apps.eni.model import NetworkInterface
@@ -13,6 +12,7 @@ from apps.vpc.model import ANYTHING, Subnet, Vpc
 from sdnctl.base.addresses import Cidr, Ip4, Mac
 from sdnctl.engine.desired import Touched
 from sdnctl.engine.engine import Engine
+from sdnctl.model.account import Account
 from sdnctl.model.host import UPLINK, Binding, Host, LocalPort, LocalUplink
 from sdnctl.program.feature import discover
 from sdnctl.store import Change, Txn

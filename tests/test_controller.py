@@ -9,12 +9,12 @@ from typing import Any, Self
 
 import pytest
 
-from apps.account.model import Account
 from apps.vpc.model import Vpc
 from sdnctl.agent.agent import Agent
 from sdnctl.agent.app import Controller
 from sdnctl.base.addresses import Cidr
 from sdnctl.base.errors import FeatureError
+from sdnctl.model.account import Account
 from sdnctl.model.host import Binding, Host, HostStatus, LocalPort
 from sdnctl.of import message
 from sdnctl.of.actions import CONTROLLER, load, meter, output

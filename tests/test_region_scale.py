@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from apps.account.model import Account
 from apps.eip.model import ElasticIp
 from apps.eip.writes import bind, unbind
 from apps.eni.facts import mac_of
@@ -16,6 +15,7 @@ from apps.uplink.model import Pool
 from apps.vpc.model import ANYTHING, Subnet, Vpc
 from bench.fleet import Fleet, Node, host_id, settings_of
 from sdnctl.base.addresses import Cidr, Ip4
+from sdnctl.model.account import Account
 from sdnctl.model.host import Binding, Host
 from sdnctl.program.feature import discover
 from sdnctl.store import Txn

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from apps.account.model import Account
 from apps.eip.model import ElasticIp
 from apps.eni.facts import mac_of
 from apps.eni.model import NetworkInterface
@@ -16,6 +15,7 @@ from sdnctl.base.addresses import Ip4
 from sdnctl.engine.desired import Touched
 from sdnctl.engine.engine import Engine
 from sdnctl.engine.graph import Unit
+from sdnctl.model.account import Account
 from sdnctl.model.host import Binding, LocalPort
 from sdnctl.model.resource import meta
 from sdnctl.store import Change

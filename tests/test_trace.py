@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from apps.trace.api import TraceFlow, trace_flow
-from sdnctl.api.view import Caller, View
+from sdnctl.api.access import Caller, Reader
 from sdnctl.base.errors import IntentError
 from sdnctl.model.host import UPLINK, Host, LocalUplink
 from sdnctl.of.fields import IN_PORT
@@ -71,7 +71,7 @@ def ask(lab: Lab, sender: str, to: str, **more: Any) -> tuple[Story, dict[str, A
         return stories[0]
 
     request = TraceFlow.model_validate({"from": sender, "to": to, **more})
-    later = trace_flow(request, View(lab.network.store.state, CALLER, 0.0))
+    later = trace_flow(request, Reader(lab.network.store.state, CALLER, 0.0))
     shown = later.show(tracing(later.question))
     return stories[0], shown
 

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from apps.account.model import AccessKey, Account
 from sdnctl.api import quota
-from sdnctl.api.registry import operator
+from sdnctl.api.access import Reader, Writer, new_access_key, new_secret
+from sdnctl.api.operations import operator
 from sdnctl.api.schema import Json, Name, Request, Whole, iso
-from sdnctl.api.view import View, Writer, new_access_key, new_secret
 from sdnctl.base.errors import IntentError
+from sdnctl.model.account import AccessKey, Account
 
 MAX_KEYS = 5
 Limits = dict[Annotated[str, Field(max_length=64)], Annotated[Whole, Field(ge=0, le=1_000_000)]]
@@ -51,14 +51,14 @@ def create_account(request: NewAccount, txn: Writer) -> Json:
 
 
 @operator("listAccounts", "GET", "/accounts", Request)
-def list_accounts(request: Request, view: View) -> Json:
+def list_accounts(request: Request, view: Reader) -> Json:
     """All accounts, oldest first, without secrets."""
     accounts = sorted(view.region.all(Account).values(), key=lambda account: (account.created, account.id))
     return {"accounts": [show(view, account) for account in accounts]}
 
 
 @operator("describeAccount", "GET", "/accounts/{account}", OneAccount)
-def describe_account(request: OneAccount, view: View) -> Json:
+def describe_account(request: OneAccount, view: Reader) -> Json:
     """One account and all its quotas."""
     account = _find(view, request.account)
     limits = {name: known.of(account) for name, known in sorted(quota.declared().items())}
@@ -94,7 +94,7 @@ def delete_access_key(request: OneKey, txn: Writer) -> Json:
     return {}
 
 
-def show(view: View, account: Account) -> Json:
+def show(view: Reader, account: Account) -> Json:
     """An account as the operator sees it."""
     return {
         "account": account.id,
@@ -105,7 +105,7 @@ def show(view: View, account: Account) -> Json:
     }
 
 
-def _find(view: View, wanted: str) -> Account:
+def _find(view: Reader, wanted: str) -> Account:
     account = view.region.get(Account, wanted)
     named = (known for known in view.region.all(Account).values() if known.name == wanted)
     account = account or next(named, None)
@@ -114,7 +114,7 @@ def _find(view: View, wanted: str) -> Account:
     return account
 
 
-def _keys(view: View, account: Account) -> list[str]:
+def _keys(view: Reader, account: Account) -> list[str]:
     return sorted(view.region.by(AccessKey, ("account",), account.id))
 
 

@@ -3,21 +3,23 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from pydantic import Field
 
 from apps.eip.model import ElasticIp
 from apps.eip.writes import unbind
+from apps.eni.facts import PrivateAddress
 from apps.eni.model import NetworkInterface
 from apps.eni.writes import claimed, free
 from apps.vpc.model import Subnet
 from sdnctl.api import quota
+from sdnctl.api.access import Reader, Writer
 from sdnctl.api.charge import PREPAID
+from sdnctl.api.extend import shown
 from sdnctl.api.listing import Filter, Key, Listing, choose, constant, paged
-from sdnctl.api.registry import operation
+from sdnctl.api.operations import operation
 from sdnctl.api.schema import Address, Addresses, Block, Id, Json, Request, Whole
-from sdnctl.api.view import View, Writer
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import IntentError
 
@@ -60,13 +62,6 @@ class InterfaceAddresses(Listing):
     """The addresses of an interface."""
 
     networkInterfaceId: Id
-
-
-class Used(NamedTuple):
-    """An address and the interface that has it."""
-
-    address: Ip4
-    port: NetworkInterface
 
 
 ADDRESS_KEYS = {
@@ -145,29 +140,31 @@ def unassign_secondary_ips(request: Unassign, txn: Writer) -> Json:
 
 
 @operation("vpc", "describeSubnetCidrIps", "GET", "/regions/{regionId}/subnets/{subnetId}/cidrIps", SubnetAddresses)
-def describe_subnet_cidr_ips(request: SubnetAddresses, view: View) -> Json:
+def describe_subnet_cidr_ips(request: SubnetAddresses, view: Reader) -> Json:
     """The private addresses that interfaces have in a subnet, in order."""
     subnet = view.own(Subnet, request.subnetId, "subnetId")
     ports = view.of(NetworkInterface, ("subnet",), subnet.id)
-    used = sorted((Used(address, port) for port in ports for address in port.addresses), key=attrgetter("address"))
+    used = sorted(
+        (PrivateAddress(port, address) for port in ports for address in port.addresses), key=attrgetter("address")
+    )
     return _page(request, view, used, "subnetCidrIps", ADDRESS_KEYS, _show_in_subnet)
 
 
 @operation("vpc", "describeNetworkInterfaceCidrIps", "GET", f"{ITEM}/cidrIps", InterfaceAddresses)
-def describe_network_interface_cidr_ips(request: InterfaceAddresses, view: View) -> Json:
+def describe_network_interface_cidr_ips(request: InterfaceAddresses, view: Reader) -> Json:
     """The private addresses of a network interface and their elastic IPs, the primary one first."""
     port = view.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
-    used = [Used(address, port) for address in port.addresses]
+    used = [PrivateAddress(port, address) for address in port.addresses]
     return _page(request, view, used, "networkInterfaceCidrIps", INTERFACE_KEYS, _show_of_interface)
 
 
 def _page(
     request: Listing,
-    view: View,
-    used: Sequence[Used],
+    view: Reader,
+    used: Sequence[PrivateAddress],
     plural: str,
     keys: Mapping[str, Key],
-    show: Callable[[View, Used], Json],
+    show: Callable[[Reader, PrivateAddress], Json],
 ) -> Json:
     for wanted in request.filters:
         _check_kind(wanted)
@@ -180,7 +177,7 @@ def _check_kind(wanted: Filter) -> None:
         raise IntentError("filters", f"{wanted.name} is one of {', '.join(sorted(known))}")
 
 
-def _show_in_subnet(view: View, used: Used) -> Json:
+def _show_in_subnet(view: Reader, used: PrivateAddress) -> Json:
     return {
         "privateIpAddress": str(used.address),
         "instanceType": "compute" if used.port.instance else "",
@@ -190,14 +187,14 @@ def _show_in_subnet(view: View, used: Used) -> Json:
     }
 
 
-def _show_of_interface(view: View, used: Used) -> Json:
-    bound = view.of(ElasticIp, ("port", "private"), (used.port.id, used.address))
-    return {
+def _show_of_interface(view: Reader, used: PrivateAddress) -> Json:
+    own = {
         "privateIpType": "primary" if used.address == used.port.addresses[0] else "secondary",
         "privateIpAddress": str(used.address),
-        "elasticIpAddress": str(bound[0].address) if bound else "",
-        "elasticIpId": bound[0].id if bound else "",
+        "elasticIpAddress": "",
+        "elasticIpId": "",
         "cidr": "",
         "bindMode": "STANDARD",
         "subnetId": used.port.subnet,
     }
+    return shown(view, used, own)

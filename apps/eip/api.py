@@ -1,36 +1,46 @@
-"""Tenants get elastic IPs, set their bandwidth and give them back; the operator says which public addresses there
-are.
-"""
+"""Tenants get elastic IPs, set their bandwidth, bind them to addresses of interfaces and give them back."""
 
 import csv
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from apps.eip.model import ElasticIp
-from apps.eip.writes import new_elastic_ip
+from apps.eip.writes import bind, new_elastic_ip, unbind
+from apps.eni.facts import PrivateAddress
 from apps.eni.model import NetworkInterface
 from apps.gateway.facts import server_in
 from apps.holder.facts import holder_of
 from apps.routing.model import INTERNET, Route
-from apps.uplink.facts import usable
 from apps.uplink.model import ElasticIpPool, Pool
 from apps.vpc.model import Subnet
 from sdnctl.api import quota
-from sdnctl.api.charge import MOST_MBPS_BY_USAGE, PREPAID, USAGE, ElasticIpSpec, Mbps, ordered, show_charge
+from sdnctl.api.access import Reader, Writer
+from sdnctl.api.charge import PREPAID, USAGE, ChargeSpec, expiry, show_charge
+from sdnctl.api.extend import shows
 from sdnctl.api.listing import Filtered, Key, Listing, answer, attribute, choose, constant, oldest_first, reference
-from sdnctl.api.registry import operation, operator
-from sdnctl.api.schema import Address, Block, Id, Json, Name, Request, Tags, Whole, iso, show_tags, tag_dict
-from sdnctl.api.standing import standing
-from sdnctl.api.view import View, Writer
-from sdnctl.base.addresses import Cidr
+from sdnctl.api.operations import operation
+from sdnctl.api.progress import progress
+from sdnctl.api.schema import (
+    Address,
+    Id,
+    Json,
+    Model,
+    Name,
+    Request,
+    Tags,
+    Whole,
+    iso,
+    show_tags,
+    tag_dict,
+)
+from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import IntentError
 from sdnctl.model.host import Binding, HostStatus
 
-NEVER_PUBLIC = tuple(Cidr.parse(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3"))
 Cells = Callable[[Json], tuple[str, ...]]
 Column = Literal[
     "az",
@@ -43,9 +53,26 @@ Column = Literal[
     "charge",
     "elasticIpPoolId",
 ]
+MOST_MBPS, MOST_MBPS_BY_USAGE = 1000, 200
+Mbps = Annotated[Whole, Field(ge=1, le=MOST_MBPS)]
 DONE = 3
 PATH, ITEM = "/regions/{regionId}/elasticIps/", "/regions/{regionId}/elasticIps/{elasticIpId}"
+PORT = "/regions/{regionId}/networkInterfaces/{networkInterfaceId}"
 quota.declare("elastic_ip", 10, lambda view, _: view.count(ElasticIp, ("account",), view.caller.account))
+
+
+class ElasticIpSpec(Model):
+    """Bandwidth, line and way of paying of an elastic IP that is ordered, by itself or along with something else."""
+
+    bandwidthMbps: Mbps
+    provider: Literal["bgp", "no_bgp"] = "bgp"
+    chargeSpec: ChargeSpec = ChargeSpec()
+
+    @model_validator(mode="after")
+    def _limit(self) -> "ElasticIpSpec":
+        if self.chargeSpec.chargeMode == USAGE and self.bandwidthMbps > MOST_MBPS_BY_USAGE:
+            raise ValueError(f"bandwidthMbps must be 1 to {MOST_MBPS_BY_USAGE} when paid by usage")
+        return self
 
 
 class CreateElasticIps(Request):
@@ -85,20 +112,16 @@ class ModifyElasticIp(OneElasticIp):
     tempUpgradeEndTime: str | None = None
 
 
-class NewPool(Request):
-    """Public addresses to be given out, and the router on the uplink that leads from them."""
+class Association(Request):
+    """An elastic IP, by id or address, and the private address it is meant for (default: the primary one)."""
 
-    cidr: Block
-    gateway: Address
-
-
-class OnePool(Request):
-    """A pool."""
-
-    pool: Id
+    networkInterfaceId: Id
+    elasticIpId: Id | None = None
+    elasticIpAddress: Address | None = None
+    privateIpAddress: Address | None = None
 
 
-def _status(view: View, eip: ElasticIp) -> Iterable[str]:
+def _status(view: Reader, eip: ElasticIp) -> Iterable[str]:
     return "ALL", "ASSOCIATED" if eip.port else "NOT_ASSOCIATED"
 
 
@@ -118,7 +141,7 @@ KEYS = {
 
 
 @operation("vpc", "describeElasticIps", "GET", PATH, Listing)
-def describe_elastic_ips(request: Listing, view: View) -> Json:
+def describe_elastic_ips(request: Listing, view: Reader) -> Json:
     """The caller's elastic IPs."""
     return answer(request, view, ElasticIp, KEYS, "elasticIps", show)
 
@@ -134,6 +157,12 @@ def create_elastic_ips(request: CreateElasticIps, txn: Writer) -> Json:
     quota.admit(txn, "elastic_ip", request.maxCount, field="maxCount")
     made = [_create(request, txn) for _ in range(request.maxCount)]
     return {"elasticIpIds": [eip.id for eip in made], "requestId": txn.caller.request_id}
+
+
+def ordered(spec: ElasticIpSpec, now: float) -> dict[str, Any]:
+    """The fields of an elastic IP's record that an order made now decides."""
+    charge = spec.chargeSpec
+    return {"provider": spec.provider, "charge_mode": charge.chargeMode, "charge_expiry": expiry(charge, now)}
 
 
 def _create(request: CreateElasticIps, txn: Writer) -> ElasticIp:
@@ -152,7 +181,7 @@ def _create(request: CreateElasticIps, txn: Writer) -> ElasticIp:
 
 
 @operation("vpc", "describeElasticIp", "GET", ITEM, OneElasticIp)
-def describe_elastic_ip(request: OneElasticIp, view: View) -> Json:
+def describe_elastic_ip(request: OneElasticIp, view: Reader) -> Json:
     """One elastic IP."""
     return {"elasticIp": show(view, view.own(ElasticIp, request.elasticIpId, "elasticIpId"))}
 
@@ -190,7 +219,41 @@ def delete_elastic_ip(request: OneElasticIp, txn: Writer) -> Json:
     return {}
 
 
-def show(view: View, eip: ElasticIp) -> Json:
+@operation("vpc", "associateElasticIp", "POST", f"{PORT}:associateElasticIp", Association)
+def associate_elastic_ip(request: Association, txn: Writer) -> Json:
+    """Bind an elastic IP to a private address of a network interface."""
+    port = txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
+    private = port.addresses[0] if request.privateIpAddress is None else request.privateIpAddress
+    bind(txn.txn, _elastic_ip(request, txn), port, Ip4(private))
+    return {}
+
+
+@operation("vpc", "disassociateElasticIp", "POST", f"{PORT}:disassociateElasticIp", Association)
+def disassociate_elastic_ip(request: Association, txn: Writer) -> Json:
+    """Take an elastic IP from a network interface."""
+    port = txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
+    eip = _elastic_ip(request, txn)
+    if eip.port != port.id:
+        raise IntentError.precondition("elasticIpId", f"{eip.id} is not bound to {port.id}")
+    unbind(txn.txn, eip)
+    return {}
+
+
+def _elastic_ip(request: Association, txn: Writer) -> ElasticIp:
+    """The caller's elastic IP that is named by id, by address, or by both alike."""
+    if request.elasticIpId is None and request.elasticIpAddress is None:
+        raise IntentError("elasticIpId", "elasticIpId or elasticIpAddress is required")
+    if request.elasticIpId is not None:
+        eip = txn.own(ElasticIp, request.elasticIpId, "elasticIpId")
+        if request.elasticIpAddress not in (None, eip.address):
+            raise IntentError("elasticIpAddress", f"{eip.id} has another address")
+        return eip
+    for eip in txn.of(ElasticIp, ("address",), request.elasticIpAddress):
+        return eip
+    raise IntentError.missing("elasticIpAddress", f"elastic IP {request.elasticIpAddress}")
+
+
+def show(view: Reader, eip: ElasticIp) -> Json:
     """An elastic IP as the API shows it; UP once every switch has confirmed its last change."""
     port = view.get(NetworkInterface, eip.port)
     return {
@@ -216,7 +279,7 @@ def show(view: View, eip: ElasticIp) -> Json:
 
 
 @operation("vpc", "exportElasticIps", "POST", "/regions/{regionId}/elasticips:export", ExportElasticIps, reads=True)
-def export_elastic_ips(request: ExportElasticIps, view: View) -> Json:
+def export_elastic_ips(request: ExportElasticIps, view: Reader) -> Json:
     """The caller's elastic IPs as a file; it is in the answer itself, as a `data:` URL (RFC 2397)."""
     if request.fileType != "csv":
         raise IntentError("fileType", "excel is not served, only csv", 501, "NOT_IMPLEMENTED")
@@ -282,12 +345,12 @@ COLUMNS: dict[Column, tuple[tuple[str, ...], Cells]] = {
 }
 
 
-def charge_of(view: View, eip: ElasticIp) -> Json:
+def charge_of(view: Reader, eip: ElasticIp) -> Json:
     """How the EIP is paid for, as the API shows it."""
     return show_charge(eip.charge_mode, eip.charge_start, eip.charge_expiry, view.now)
 
 
-def confirmed(view: View, eip: ElasticIp) -> bool:
+def confirmed(view: Reader, eip: ElasticIp) -> bool:
     """Whether the last change of an EIP is in force, as the switches concerned have confirmed.
 
     Concerned are the host of its port and the one that presents it; all hosts that are alive as long as nobody knows
@@ -296,14 +359,14 @@ def confirmed(view: View, eip: ElasticIp) -> bool:
     held = holder_of(str(eip.address), view.region)
     binding = view.region.get(Binding, eip.port) if eip.port else None
     if binding is None:
-        return not held and standing(view.region.all(HostStatus).values(), eip.sequence, view.now).applied
+        return not held and progress(view.region.all(HostStatus).values(), eip.sequence, view.now).applied
     server = server_in(view.region, eip.port)
     statuses = (view.region.get(HostStatus, host) for host in {binding.host, server})
     in_force = all(status is not None and status.applied >= eip.sequence for status in statuses)
     return in_force and held == (server if _works(view, eip) else "")
 
 
-def _works(view: View, eip: ElasticIp) -> bool:
+def _works(view: Reader, eip: ElasticIp) -> bool:
     """Whether its route table leads to the internet."""
     port = view.get(NetworkInterface, eip.port)
     subnet = view.region.get(Subnet, port.subnet) if port is not None else None
@@ -312,58 +375,8 @@ def _works(view: View, eip: ElasticIp) -> bool:
     )
 
 
-@operator("createPool", "POST", "/pools", NewPool)
-def create_pool(request: NewPool, txn: Writer) -> Json:
-    """Give a block of public addresses to the region."""
-    block = request.cidr
-    if block.length < 8 or any(block.overlaps(other) for other in NEVER_PUBLIC):
-        raise IntentError("cidr", f"{block} cannot be given out")
-    for known in txn.region.all(Pool).values():
-        if known.cidr.overlaps(block):
-            raise IntentError("cidr", f"{block} overlaps {known.cidr} of {known.id}", 409, "ALREADY_EXISTS")
-    low, high = usable(block)
-    if block.contains(request.gateway) and not low <= request.gateway <= high:
-        raise IntentError("gateway", f"{request.gateway} is an end of {block}")
-    if low == high == request.gateway:
-        raise IntentError("cidr", "leaves no address beside the gateway")
-    for eip in txn.region.by(ElasticIp, ("address",), request.gateway):
-        raise IntentError("gateway", f"{request.gateway} is the address of {eip}", 409, "ALREADY_EXISTS")
-    key = txn.allocate(Pool, "key")
-    pool = Pool(id=txn.new_id(Pool), cidr=block, gateway=request.gateway, key=key, created=txn.now)
-    txn.put(pool)
-    return show_pool(txn, pool)
-
-
-@operator("listPools", "GET", "/pools", Request)
-def list_pools(request: Request, view: View) -> Json:
-    """The region's public addresses, oldest block first."""
-    pools = sorted(view.region.all(Pool).values(), key=lambda pool: (pool.created, pool.id))
-    return {"pools": [show_pool(view, pool) for pool in pools]}
-
-
-@operator("deletePool", "DELETE", "/pools/{pool}", OnePool)
-def delete_pool(request: OnePool, txn: Writer) -> Json:
-    """Take a block back that no elastic IP uses."""
-    if txn.region.get(Pool, request.pool) is None:
-        raise IntentError.missing("pool", f"pool {request.pool!r}")
-    for block in sorted(txn.region.by(ElasticIpPool, ("pool",), request.pool)):
-        raise IntentError.precondition("pool", f"a tenant keeps a block of {request.pool}: {block}")
-    used = len(txn.region.by(ElasticIp, ("pool",), request.pool))
-    if used:
-        raise IntentError.precondition("pool", f"{used} elastic IPs are from {request.pool}")
-    txn.delete(Pool, request.pool)
-    return {}
-
-
-def show_pool(view: View, pool: Pool) -> Json:
-    """A block as the operator sees it."""
-    low, high = usable(pool.cidr)
-    used = len(view.region.by(ElasticIp, ("pool",), pool.id))
-    return {
-        "pool": pool.id,
-        "cidr": str(pool.cidr),
-        "gateway": str(pool.gateway),
-        "total": high - low + 1 - (low <= pool.gateway <= high),
-        "used": used,
-        "created": iso(pool.created),
-    }
+@shows(PrivateAddress)
+def public_address(view: Reader, private: PrivateAddress) -> Json:
+    """The elastic IP that is bound to a private address."""
+    bound = view.of(ElasticIp, ("port", "private"), (private.port.id, private.address))
+    return {"elasticIpId": bound[0].id, "elasticIpAddress": str(bound[0].address)} if bound else {}

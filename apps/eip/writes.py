@@ -10,6 +10,7 @@ from apps.uplink.facts import reserved, usable
 from apps.uplink.model import ElasticIpPool, Pool
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import IntentError
+from sdnctl.program.lifecycle import blocks
 from sdnctl.store import Txn
 
 
@@ -80,10 +81,10 @@ def bind(txn: Txn, eip: ElasticIp, port: NetworkInterface, private: Ip4) -> Elas
         raise IntentError("privateIpAddress", f"{private} is not an address of {port.id}")
     for other in txn.by(ElasticIp, ("port", "private"), (port.id, private)):
         raise IntentError.precondition("privateIpAddress", f"{private} of {port.id} has {other} already")
-    bound = replace(eip, port=port.id, private=private, vpc=port.vpc, sequence=txn.sequence)
-    txn.put(bound)
-    lead_to(txn, bound.address, port)
-    return bound
+    made = replace(eip, port=port.id, private=private, vpc=port.vpc, sequence=txn.sequence)
+    txn.put(made)
+    lead_to(txn, made.address, port)
+    return made
 
 
 def unbind(txn: Txn, eip: ElasticIp) -> ElasticIp:
@@ -91,3 +92,10 @@ def unbind(txn: Txn, eip: ElasticIp) -> ElasticIp:
     free = replace(eip, port="", private=Ip4(0), vpc="", sequence=txn.sequence)
     txn.put(free)
     return free
+
+
+@blocks(NetworkInterface)
+def bound(port: NetworkInterface, txn: Txn) -> str:
+    """An elastic IP that is bound to the interface."""
+    eips = sorted(txn.by(ElasticIp, ("port",), port.id))
+    return f"{port.id} has elastic IP {eips[0]}" if eips else ""

@@ -1,22 +1,19 @@
-"""Tenants make network interfaces, change them, and bind elastic IPs to their addresses."""
+"""Tenants make network interfaces, change and delete them."""
 
 from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
 
-from apps.eip.model import ElasticIp
-from apps.eip.writes import bind, unbind
-from apps.eni.facts import OUI, mac_of
+from apps.eni.facts import OUI, PrivateAddress, mac_of
 from apps.eni.model import NetworkInterface
 from apps.eni.writes import new_interface
-from apps.instance.facts import check_queues, queues_of
-from apps.instance.model import MOST_QUEUES, Instance
-from apps.routing.writes import check_unrouted
-from apps.vpc.model import Subnet
+from apps.vpc.model import RESERVED, Subnet
 from sdnctl.api import quota
+from sdnctl.api.access import Reader, Writer
+from sdnctl.api.extend import shown, shows
 from sdnctl.api.listing import Key, Listing, answer, attribute, constant, reference
-from sdnctl.api.registry import operation
+from sdnctl.api.operations import operation
 from sdnctl.api.schema import (
     Address,
     Addresses,
@@ -33,7 +30,6 @@ from sdnctl.api.schema import (
     show_tags,
     tag_dict,
 )
-from sdnctl.api.view import View, Writer
 from sdnctl.base.addresses import Ip4, Mac
 from sdnctl.base.errors import IntentError
 
@@ -42,7 +38,6 @@ OUI_BITS = 24
 PATH, ITEM = "/regions/{regionId}/networkInterfaces/", "/regions/{regionId}/networkInterfaces/{networkInterfaceId}"
 Groups = Annotated[Ids, Field(max_length=MOST_GROUPS)]
 ZeroOrOne = Annotated[Whole, Field(ge=0, le=1)]
-Queues = Annotated[Whole, Field(ge=0, le=MOST_QUEUES)]
 
 quota.declare(
     "network_interface",
@@ -51,7 +46,7 @@ quota.declare(
 )
 
 
-def _secondary(view: View, port_id: str) -> int:
+def _secondary(view: Reader, port_id: str) -> int:
     port = view.get(NetworkInterface, port_id)
     return len(port.addresses) - 1 if port is not None else 0
 
@@ -70,7 +65,6 @@ class CreateNetworkInterface(Request):
     secondaryIpSubnetId: Id | None = None
     securityGroups: Groups = ()
     sanityCheck: ZeroOrOne = 1
-    queueNum: Queues = 0
     description: Text = ""
     userTags: Tags = ()
 
@@ -89,18 +83,9 @@ class ModifyInterface(OneInterface):
     securityGroups: Groups | None = None
     macAddress: MacAddress | None = None
     sanityCheck: ZeroOrOne | None = None
-    queueNum: Queues | None = None
 
 
-class Association(OneInterface):
-    """An elastic IP, by id or address, and the private address it is meant for (default: the primary one)."""
-
-    elasticIpId: Id | None = None
-    elasticIpAddress: Address | None = None
-    privateIpAddress: Address | None = None
-
-
-def _role(view: View, port: NetworkInterface) -> tuple[str]:
+def _role(view: Reader, port: NetworkInterface) -> tuple[str]:
     return ("Primary" if port.primary else "Secondary",)
 
 
@@ -119,12 +104,12 @@ KEYS = {
 
 
 @operation("vpc", "describeNetworkInterfaces", "GET", PATH, Listing)
-def describe_network_interfaces(request: Listing, view: View) -> Json:
+def describe_network_interfaces(request: Listing, view: Reader) -> Json:
     """The caller's network interfaces."""
     return answer(request, view, NetworkInterface, KEYS, "networkInterfaces", show)
 
 
-@operation("vpc", "createNetworkInterface", "POST", PATH, CreateNetworkInterface)
+@operation("vpc", "createNetworkInterface", "POST", PATH, CreateNetworkInterface, orders=NetworkInterface)
 def create_network_interface(request: CreateNetworkInterface, txn: Writer) -> Json:
     """Make a secondary network interface, attached to nothing yet."""
     subnet = txn.own(Subnet, request.subnetId, "subnetId")
@@ -140,24 +125,23 @@ def create_network_interface(request: CreateNetworkInterface, txn: Writer) -> Js
     port = replace(
         made,
         sanity_check=bool(request.sanityCheck),
-        queue_num=request.queueNum,
         security_groups=request.securityGroups,
         name=request.networkInterfaceName or "",
         description=request.description,
         tags=tag_dict(request.userTags),
     )
-    txn.put(port)
+    txn.change(made, port, request)
     return {"networkInterfaceId": port.id}
 
 
 @operation("vpc", "describeNetworkInterface", "GET", ITEM, OneInterface)
-def describe_network_interface(request: OneInterface, view: View) -> Json:
+def describe_network_interface(request: OneInterface, view: Reader) -> Json:
     """One network interface."""
     port = view.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
     return {"networkInterface": show(view, port)}
 
 
-@operation("vpc", "modifyNetworkInterface", "PATCH", ITEM, ModifyInterface)
+@operation("vpc", "modifyNetworkInterface", "PATCH", ITEM, ModifyInterface, orders=NetworkInterface)
 def modify_network_interface(request: ModifyInterface, txn: Writer) -> Json:
     """Rename a network interface, change its security groups, MAC address, source check or number of queues."""
     port = txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
@@ -168,16 +152,9 @@ def modify_network_interface(request: ModifyInterface, txn: Writer) -> Json:
         security_groups=port.security_groups if request.securityGroups is None else request.securityGroups,
         mac=_mac(txn, port, request.macAddress),
         sanity_check=port.sanity_check if request.sanityCheck is None else bool(request.sanityCheck),
-        queue_num=port.queue_num if request.queueNum is None else _queues(txn, port, request.queueNum),
     )
-    txn.put(changed)
+    txn.change(port, changed, request)
     return {}
-
-
-def _queues(txn: Writer, port: NetworkInterface, wanted: int) -> int:
-    """The number of queues asked for, if the instance that has the interface allows it."""
-    instance = txn.get(Instance, port.instance)
-    return wanted if instance is None else check_queues(wanted, instance.instance_type, "queueNum")
 
 
 def _mac(txn: Writer, port: NetworkInterface, wanted: Mac | None) -> Mac:
@@ -197,51 +174,14 @@ def delete_network_interface(request: OneInterface, txn: Writer) -> Json:
     port = txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
     if port.instance:
         raise IntentError.precondition("networkInterfaceId", f"{port.id} is attached to {port.instance}")
-    for eip in sorted(txn.region.by(ElasticIp, ("port",), port.id)):
-        raise IntentError.precondition("networkInterfaceId", f"{port.id} has elastic IP {eip}")
-    check_unrouted(txn.txn, port.id, "networkInterfaceId")
-    txn.delete(NetworkInterface, port.id)
+    txn.remove(port, "networkInterfaceId")
     return {}
 
 
-@operation("vpc", "associateElasticIp", "POST", f"{ITEM}:associateElasticIp", Association)
-def associate_elastic_ip(request: Association, txn: Writer) -> Json:
-    """Bind an elastic IP to a private address of a network interface."""
-    port = txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
-    private = port.addresses[0] if request.privateIpAddress is None else request.privateIpAddress
-    bind(txn.txn, _elastic_ip(request, txn), port, Ip4(private))
-    return {}
-
-
-@operation("vpc", "disassociateElasticIp", "POST", f"{ITEM}:disassociateElasticIp", Association)
-def disassociate_elastic_ip(request: Association, txn: Writer) -> Json:
-    """Take an elastic IP from a network interface."""
-    port = txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
-    eip = _elastic_ip(request, txn)
-    if eip.port != port.id:
-        raise IntentError.precondition("elasticIpId", f"{eip.id} is not bound to {port.id}")
-    unbind(txn.txn, eip)
-    return {}
-
-
-def _elastic_ip(request: Association, txn: Writer) -> ElasticIp:
-    """The caller's elastic IP that is named by id, by address, or by both alike."""
-    if request.elasticIpId is None and request.elasticIpAddress is None:
-        raise IntentError("elasticIpId", "elasticIpId or elasticIpAddress is required")
-    if request.elasticIpId is not None:
-        eip = txn.own(ElasticIp, request.elasticIpId, "elasticIpId")
-        if request.elasticIpAddress not in (None, eip.address):
-            raise IntentError("elasticIpAddress", f"{eip.id} has another address")
-        return eip
-    for eip in txn.of(ElasticIp, ("address",), request.elasticIpAddress):
-        return eip
-    raise IntentError.missing("elasticIpAddress", f"elastic IP {request.elasticIpAddress}")
-
-
-def show(view: View, port: NetworkInterface) -> Json:
+def show(view: Reader, port: NetworkInterface) -> Json:
     """A network interface as the API shows it."""
-    shown = [show_address(view, port, address) for address in port.addresses]
-    return {
+    addresses = [show_address(view, port, address) for address in port.addresses]
+    own = {
         "networkInterfaceName": port.name,
         "networkInterfaceId": port.id,
         "azType": "standard",
@@ -252,9 +192,9 @@ def show(view: View, port: NetworkInterface) -> Json:
         "subnetId": port.subnet,
         "networkSecurityGroupIds": list(port.security_groups),
         "sanityCheck": int(port.sanity_check),
-        "queueNum": queues_of(port.queue_num, view.get(Instance, port.instance)),
-        "primaryIp": shown[0],
-        "secondaryIps": shown[1:],
+        "queueNum": port.queue_num,
+        "primaryIp": addresses[0],
+        "secondaryIps": addresses[1:],
         "secondaryCidrs": [],
         "instanceType": "compute" if port.instance else "",
         "instanceId": port.instance,
@@ -266,14 +206,17 @@ def show(view: View, port: NetworkInterface) -> Json:
         "createdTime": iso(port.created),
         "tags": show_tags(port.tags),
     }
+    return shown(view, port, own)
 
 
-def show_address(view: View, port: NetworkInterface, address: Ip4) -> Json:
-    """A private address and the elastic IP that is bound to it."""
-    bound = view.of(ElasticIp, ("port", "private"), (port.id, address))
-    return {
-        "privateIpAddress": str(address),
-        "elasticIpId": bound[0].id if bound else "",
-        "elasticIpAddress": str(bound[0].address) if bound else "",
-        "subnetId": port.subnet,
-    }
+def show_address(view: Reader, port: NetworkInterface, address: Ip4) -> Json:
+    """A private address, and what is bound to it."""
+    own = {"privateIpAddress": str(address), "elasticIpId": "", "elasticIpAddress": "", "subnetId": port.subnet}
+    return shown(view, PrivateAddress(port, address), own)
+
+
+@shows(Subnet)
+def room(view: Reader, subnet: Subnet) -> Json:
+    """The number of addresses that are left to a subnet."""
+    used = sum(len(port.addresses) for port in view.of(NetworkInterface, ("subnet",), subnet.id))
+    return {"availableIpCount": subnet.cidr.size - RESERVED - used}

@@ -1,9 +1,9 @@
-"""Values derived from network interfaces: the MAC address, the place in this host's switch, the claim to a port."""
+"""Values derived from network interfaces: addresses, the place in this host's switch, the claim to a port."""
 
 from typing import NamedTuple
 
 from apps.eni.model import NetworkInterface
-from sdnctl.base.addresses import Mac
+from sdnctl.base.addresses import Ip4, Mac
 from sdnctl.model.host import Binding, LocalPort
 from sdnctl.program.feature import View
 
@@ -13,6 +13,13 @@ OUI = 0xFA163E000000
 def mac_of(key: int) -> Mac:
     """The MAC address of the port with this key: unique in the region because the key is."""
     return Mac(OUI | key)
+
+
+class PrivateAddress(NamedTuple):
+    """A private address and the interface that has it."""
+
+    port: NetworkInterface
+    address: Ip4
 
 
 DISPLACED_MAX = 8

@@ -8,6 +8,7 @@ from apps.eni.model import NetworkInterface
 from apps.vpc.model import Subnet
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import IntentError
+from sdnctl.program.lifecycle import blocks, create
 from sdnctl.store import Txn
 
 
@@ -38,8 +39,7 @@ def new_interface(
         key=key,
         created=txn.now,
     )
-    txn.put(port)
-    return port
+    return create(txn, port)
 
 
 def claimed(txn: Txn, subnet: Subnet, address: Ip4, taken: Sequence[Ip4], field: str) -> Ip4:
@@ -66,3 +66,10 @@ def free(txn: Txn, subnet: Subnet, taken: Sequence[Ip4]) -> Ip4:
 def detached(port: NetworkInterface) -> NetworkInterface:
     """The same interface, attached to nothing."""
     return replace(port, instance="", device_index=0, auto_delete=False)
+
+
+@blocks(Subnet)
+def inhabited(subnet: Subnet, txn: Txn) -> str:
+    """An interface in the subnet."""
+    ports = sorted(txn.by(NetworkInterface, ("subnet",), subnet.id))
+    return f"{subnet.id} is still used by network interface {ports[0]}" if ports else ""

@@ -6,18 +6,21 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from apps.eip.api import ElasticIpSpec, ordered
 from apps.eip.model import ElasticIp
 from apps.eip.writes import bind, new_elastic_ip, unbind
+from apps.eni.facts import PrivateAddress
 from apps.eni.model import NetworkInterface
 from apps.eni.writes import detached, new_interface
-from apps.instance.facts import check_queues, queues_of
-from apps.instance.model import INSTANCE_TYPES, MOST_QUEUES, Instance, InstanceType
-from apps.routing.writes import check_unrouted
+from apps.instance.facts import check_queues, queues_of, zone
+from apps.instance.model import INSTANCE_TYPES, MOST_QUEUES, Instance
 from apps.vpc.model import Subnet
 from sdnctl.api import quota
-from sdnctl.api.charge import PREPAID, ChargeSpec, ElasticIpSpec, expiry, ordered, show_charge
-from sdnctl.api.listing import Filtered, Key, Listing, answer, attribute, choose, constant, reference
-from sdnctl.api.registry import operation
+from sdnctl.api.access import Reader, Writer
+from sdnctl.api.charge import PREPAID, ChargeSpec, expiry, show_charge
+from sdnctl.api.extend import accepts, shown, shows
+from sdnctl.api.listing import Key, Listing, answer, attribute, constant, reference
+from sdnctl.api.operations import operation
 from sdnctl.api.schema import (
     Address,
     Addresses,
@@ -35,15 +38,21 @@ from sdnctl.api.schema import (
     show_tags,
     tag_dict,
 )
-from sdnctl.api.view import View, Writer
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import IntentError
 
 PRIMARY = 1
 SECONDARY_INDEXES = range(2, 9)
 PATH, ITEM = "/regions/{regionId}/instances", "/regions/{regionId}/instances/{instanceId}"
+Queues = Annotated[Whole, Field(ge=0, le=MOST_QUEUES)]
 ShortText = Annotated[str, Field(max_length=128, pattern=r"^[^\x00-\x1f]*$")]
 quota.declare("instance", 1000, lambda view, _: view.count(Instance, ("account",), view.caller.account), service="vm")
+
+
+class QueueOrder(Model):
+    """The number of queues of an interface."""
+
+    queueNum: Queues | None = None
 
 
 class InterfaceSpec(Model):
@@ -56,7 +65,7 @@ class InterfaceSpec(Model):
     secondaryIpCount: Annotated[Whole, Field(ge=0, le=1000)] = 0
     securityGroups: Annotated[Ids, Field(max_length=5)] = ()
     sanityCheck: Annotated[Whole, Field(ge=0, le=1)] = 1
-    queueNum: Annotated[Whole, Field(ge=0, le=MOST_QUEUES)] = 0
+    queueNum: Queues = 0
     description: Text = ""
 
 
@@ -115,16 +124,16 @@ class Association(OneInstance):
     elasticIpId: Id
 
 
-def _ports(view: View, instance: Instance) -> list[NetworkInterface]:
+def _ports(view: Reader, instance: Instance) -> list[NetworkInterface]:
     """The instance's interfaces, primary first."""
     return sorted(view.of(NetworkInterface, ("instance",), instance.id), key=lambda port: port.device_index)
 
 
-def _private(view: View, instance: Instance) -> Iterable[str]:
+def _private(view: Reader, instance: Instance) -> Iterable[str]:
     return (str(port.addresses[0]) for port in _ports(view, instance))
 
 
-def _public(view: View, instance: Instance) -> Iterable[str]:
+def _public(view: Reader, instance: Instance) -> Iterable[str]:
     return (str(e.address) for p in _ports(view, instance) for e in view.of(ElasticIp, ("port",), p.id))
 
 
@@ -144,11 +153,6 @@ KEYS = {
     "dedicatedPoolId": constant(),
     "instanceType": attribute("instance_type"),
     "elasticIpAddress": Key(_public),
-}
-TYPE_KEYS = {
-    "instanceTypes": attribute("name"),
-    "az": Key(lambda view, kind: (zone(view),)),
-    "architecture": constant("x86_64"),
 }
 
 
@@ -176,7 +180,7 @@ def _create(spec: InstanceSpec, subnet: Subnet, txn: Writer) -> Instance:
         instance_type=spec.instanceType,
         vpc=subnet.vpc,
         subnet=subnet.id,
-        az=spec.az or zone(txn),
+        az=spec.az or zone(txn.caller.region),
         image=spec.imageId,
         hostname=spec.hostname or spec.name,
         key_names=spec.keyNames,
@@ -187,7 +191,7 @@ def _create(spec: InstanceSpec, subnet: Subnet, txn: Writer) -> Instance:
         tags=tag_dict(spec.userTags),
         created=txn.now,
     )
-    txn.put(instance)
+    txn.create(instance)
     port = _primary(spec.primaryNetworkInterface.networkInterface, instance, subnet, txn)
     if spec.elasticIp is not None:
         eip = new_elastic_ip(txn.txn, instance.account, None, "", spec.elasticIp.bandwidthMbps)
@@ -209,18 +213,18 @@ def _primary(spec: InterfaceSpec, instance: Instance, subnet: Subnet, txn: Write
         name=spec.networkInterfaceName or "",
         description=spec.description,
     )
-    txn.put(port)
+    txn.change(made, port)
     return port
 
 
 @operation("vm", "describeInstances", "GET", PATH, Listing)
-def describe_instances(request: Listing, view: View) -> Json:
+def describe_instances(request: Listing, view: Reader) -> Json:
     """The caller's instances."""
     return answer(request, view, Instance, KEYS, "instances", show)
 
 
 @operation("vm", "describeInstance", "GET", ITEM, OneInstance)
-def describe_instance(request: OneInstance, view: View) -> Json:
+def describe_instance(request: OneInstance, view: Reader) -> Json:
     """One instance with its network interfaces."""
     return {"instance": show(view, view.own(Instance, request.instanceId, "instanceId"))}
 
@@ -237,17 +241,15 @@ def delete_instance(request: DeleteInstance, txn: Writer) -> Json:
         raise IntentError.precondition("instanceId", f"{instance.id} is paid in advance and not expired")
     for port in _ports(txn, instance):
         if not (port.primary or port.auto_delete):
-            txn.put(detached(port))
+            txn.change(port, detached(port))
             continue
         for eip in txn.of(ElasticIp, ("port",), port.id):
             free = unbind(txn.txn, eip)
             wanted = port.primary and request.deletePrimaryNetworkInterfaceAllElasticIp
             if wanted and not (free.charge_mode == PREPAID and free.charge_expiry > txn.now):
                 txn.delete(ElasticIp, free.id)
-        check_unrouted(txn.txn, port.id, "instanceId")
-        txn.delete(NetworkInterface, port.id)
-    check_unrouted(txn.txn, instance.id, "instanceId")
-    txn.delete(Instance, instance.id)
+        txn.remove(port, "instanceId")
+    txn.remove(instance, "instanceId")
     return {}
 
 
@@ -269,7 +271,7 @@ def attach_network_interface(request: Attachment, txn: Writer) -> Json:
         raise IntentError("instanceId", message, 429, "QUOTA_EXCEEDED")
     used = {other.device_index for other in attached}
     index = next(index for index in SECONDARY_INDEXES if index not in used)
-    txn.put(replace(port, instance=instance.id, device_index=index, auto_delete=request.autoDelete))
+    txn.change(port, replace(port, instance=instance.id, device_index=index, auto_delete=request.autoDelete))
     return {}
 
 
@@ -282,7 +284,7 @@ def detach_network_interface(request: Attachment, txn: Writer) -> Json:
         raise IntentError.precondition("networkInterfaceId", f"{port.id} is not attached to {instance.id}")
     if port.primary:
         raise IntentError.precondition("networkInterfaceId", f"{port.id} is the primary interface")
-    txn.put(detached(port))
+    txn.change(port, detached(port))
     return {}
 
 
@@ -307,42 +309,12 @@ def disassociate_elastic_ip(request: Association, txn: Writer) -> Json:
     return {}
 
 
-def _primary_of(view: View, instance: Instance) -> NetworkInterface:
+def _primary_of(view: Reader, instance: Instance) -> NetworkInterface:
     (port,) = view.of(NetworkInterface, ("instance", "device_index"), (instance.id, PRIMARY))
     return port
 
 
-@operation("vm", "describeInstanceTypes", "GET", "/regions/{regionId}/instanceTypes", Filtered)
-def describe_instance_types(request: Filtered, view: View) -> Json:
-    """The sizes that can be ordered."""
-    types = sorted(choose(request, view, INSTANCE_TYPES.values(), TYPE_KEYS), key=lambda kind: (kind.family, kind.cpu))
-    shown = [show_type(view, kind) for kind in types]
-    return {"instanceTypes": shown, "specificInstanceTypes": [], "totalCount": len(shown)}
-
-
-def zone(view: View) -> str:
-    """The name of the region's one zone; networks span zones, so it is only told, never asked."""
-    return f"{view.caller.region}a"
-
-
-def show_type(view: View, kind: InstanceType) -> Json:
-    """An instance type as the API shows it."""
-    return {
-        "family": kind.family,
-        "instanceType": kind.name,
-        "cpu": kind.cpu,
-        "memoryMB": kind.memory_mb,
-        "nicLimit": kind.nic_limit,
-        "queueNum": kind.queues,
-        "cloudDiskCountLimit": 8,
-        "architecture": "x86_64",
-        "generation": int(kind.family[-1]),
-        "desc": f"{kind.cpu} vCPU, {kind.memory_mb // 1024} GB",
-        "state": [{"az": zone(view), "inStock": True}],
-    }
-
-
-def show(view: View, instance: Instance) -> Json:
+def show(view: Reader, instance: Instance) -> Json:
     """An instance as the API shows it."""
     ports = _ports(view, instance)
     primary = show_interface(view, ports[0])
@@ -369,9 +341,9 @@ def show(view: View, instance: Instance) -> Json:
     }
 
 
-def show_interface(view: View, port: NetworkInterface) -> Json:
+def show_interface(view: Reader, port: NetworkInterface) -> Json:
     """An attached interface as the vm service shows it."""
-    shown = [_show_address(view, port, address) for address in port.addresses]
+    addresses = [_show_address(view, port, address) for address in port.addresses]
     interface: dict[str, Any] = {
         "networkInterfaceId": port.id,
         "macAddress": str(port.mac),
@@ -380,17 +352,30 @@ def show_interface(view: View, port: NetworkInterface) -> Json:
         "securityGroups": [{"groupId": group, "groupName": ""} for group in port.security_groups],
         "sanityCheck": int(port.sanity_check),
         "queueNum": queues_of(port.queue_num, view.get(Instance, port.instance)),
-        "primaryIp": shown[0],
-        "secondaryIps": shown[1:],
+        "primaryIp": addresses[0],
+        "secondaryIps": addresses[1:],
         "ipv6Addresses": [],
     }
     return {"deviceIndex": port.device_index, "autoDelete": port.auto_delete, "networkInterface": interface}
 
 
-def _show_address(view: View, port: NetworkInterface, address: Ip4) -> Json:
-    bound = view.of(ElasticIp, ("port", "private"), (port.id, address))
-    return {
-        "privateIpAddress": str(address),
-        "elasticIpId": bound[0].id if bound else "",
-        "elasticIpAddress": str(bound[0].address) if bound else "",
-    }
+def _show_address(view: Reader, port: NetworkInterface, address: Ip4) -> Json:
+    own = {"privateIpAddress": str(address), "elasticIpId": "", "elasticIpAddress": ""}
+    return shown(view, PrivateAddress(port, address), own)
+
+
+@accepts(NetworkInterface, QueueOrder)
+def queues(port: NetworkInterface, asked: QueueOrder, txn: Writer) -> NetworkInterface:
+    """The number of queues asked for, if the instance that has the interface allows it."""
+    if asked.queueNum is None:
+        return port
+    instance = txn.get(Instance, port.instance)
+    if instance is not None:
+        check_queues(asked.queueNum, instance.instance_type, "queueNum")
+    return replace(port, queue_num=asked.queueNum)
+
+
+@shows(NetworkInterface)
+def working_queues(view: Reader, port: NetworkInterface) -> Json:
+    """The number of queues that an interface has."""
+    return {"queueNum": queues_of(port.queue_num, view.get(Instance, port.instance))}

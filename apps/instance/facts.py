@@ -1,4 +1,4 @@
-"""The number of queues that an interface of an instance has."""
+"""Values derived from instances: the number of queues of their interfaces, and the zone that they are in."""
 
 from apps.instance.model import INSTANCE_TYPES, Instance
 from sdnctl.base.errors import IntentError
@@ -24,3 +24,8 @@ def check_queues(asked: int, instance_type: str, field: str) -> int:
 def queues_for(asked: int, type_queues: int, cpus: int) -> int:
     """Queues that an interface really has: what was asked (0: as many as may be), within its type and its vCPUs."""
     return max(1, min(asked or type_queues, type_queues, cpus))
+
+
+def zone(region: str) -> str:
+    """The name of the region's one zone; networks span zones, so it is only told, never asked."""
+    return f"{region}a"

@@ -1,4 +1,4 @@
-"""Tenants keep blocks of public addresses for themselves, cut from what the operator gave to the region."""
+"""The operator gives public addresses to the region; tenants keep blocks of them for themselves."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,16 +10,31 @@ from apps.eip.model import ElasticIp
 from apps.uplink.facts import reserved, usable
 from apps.uplink.model import ElasticIpPool, Pool
 from sdnctl.api import quota
+from sdnctl.api.access import Reader, Writer
 from sdnctl.api.charge import USAGE, show_charge
 from sdnctl.api.listing import Listing, answer, attribute, choose, constant, paged, reference
-from sdnctl.api.registry import operation
-from sdnctl.api.schema import Block, Id, Json, Model, Name, Request, Tags, Text, Whole, iso, show_tags, tag_dict
-from sdnctl.api.view import View, Writer
+from sdnctl.api.operations import operation, operator
+from sdnctl.api.schema import (
+    Address,
+    Block,
+    Id,
+    Json,
+    Model,
+    Name,
+    Request,
+    Tags,
+    Text,
+    Whole,
+    iso,
+    show_tags,
+    tag_dict,
+)
 from sdnctl.base.addresses import Cidr, Ip4
 from sdnctl.base.errors import IntentError
 
 PATH, ITEM = "/regions/{regionId}/elasticIpPool/", "/regions/{regionId}/elasticIpPool/{elasticIpPoolId}"
 LARGEST, SMALLEST = 24, 30
+NEVER_PUBLIC = tuple(Cidr.parse(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3"))
 LINES = {"bgp": "国际BGP", "cn-bgp": "BGP"}
 quota.declare("ipAddressPool", 10, lambda view, _: view.count(ElasticIpPool, ("account",), view.caller.account))
 
@@ -63,6 +78,19 @@ class ModifyPool(OnePool):
     description: Text | None = None
 
 
+class NewPool(Request):
+    """Public addresses to be given out, and the router on the uplink that leads from them."""
+
+    cidr: Block
+    gateway: Address
+
+
+class GivenPool(Request):
+    """Public addresses that the operator gave."""
+
+    pool: Id
+
+
 KEYS = {
     "elasticIpPoolIds": reference("id"),
     "elasticIpPoolNames": attribute("name"),
@@ -76,7 +104,7 @@ PROVIDER_KEYS = {
 
 
 @operation("vpc", "describeElasticIpPools", "GET", PATH, Listing)
-def describe_elastic_ip_pools(request: Listing, view: View) -> Json:
+def describe_elastic_ip_pools(request: Listing, view: Reader) -> Json:
     """The caller's blocks of public addresses."""
     return answer(request, view, ElasticIpPool, KEYS, "elasticIpPools", show)
 
@@ -106,7 +134,7 @@ def create_elastic_ip_pool(request: CreatePool, txn: Writer) -> Json:
 
 
 @operation("vpc", "describeElasticIpPool", "GET", ITEM, OnePool)
-def describe_elastic_ip_pool(request: OnePool, view: View) -> Json:
+def describe_elastic_ip_pool(request: OnePool, view: Reader) -> Json:
     """One block of public addresses."""
     return {"elasticIpPool": show(view, view.own(ElasticIpPool, request.elasticIpPoolId, "elasticIpPoolId"))}
 
@@ -132,14 +160,14 @@ def delete_elastic_ip_pool(request: OnePool, txn: Writer) -> Json:
 
 
 @operation("vpc", "describeEdgeIpProviders", "GET", "/regions/{regionId}/edgeIpProviders/", Listing)
-def describe_edge_ip_providers(request: Listing, view: View) -> Json:
+def describe_edge_ip_providers(request: Listing, view: Reader) -> Json:
     """The lines of edge zones: this region has no edge zone."""
     none: list[Json] = []
     chosen = choose(request, view, none, PROVIDER_KEYS)
     return paged(request, view, chosen, "edgeIpProviders", lambda _, provider: provider)
 
 
-def show(view: View, pool: ElasticIpPool) -> Json:
+def show(view: Reader, pool: ElasticIpPool) -> Json:
     """A block as the API shows it."""
     used = view.count(ElasticIp, ("reserved",), pool.id)
     return {
@@ -204,3 +232,60 @@ def _free(txn: Writer, pool: Pool, length: int) -> Iterator[Cidr]:
         at = max(at, -(-(end + 1) // size) * size)
     if at + size - 1 <= high:
         yield Cidr(Ip4(at), length)
+
+
+@operator("createPool", "POST", "/pools", NewPool)
+def create_pool(request: NewPool, txn: Writer) -> Json:
+    """Give a block of public addresses to the region."""
+    block = request.cidr
+    if block.length < 8 or any(block.overlaps(other) for other in NEVER_PUBLIC):
+        raise IntentError("cidr", f"{block} cannot be given out")
+    for known in txn.region.all(Pool).values():
+        if known.cidr.overlaps(block):
+            raise IntentError("cidr", f"{block} overlaps {known.cidr} of {known.id}", 409, "ALREADY_EXISTS")
+    low, high = usable(block)
+    if block.contains(request.gateway) and not low <= request.gateway <= high:
+        raise IntentError("gateway", f"{request.gateway} is an end of {block}")
+    if low == high == request.gateway:
+        raise IntentError("cidr", "leaves no address beside the gateway")
+    for eip in txn.region.by(ElasticIp, ("address",), request.gateway):
+        raise IntentError("gateway", f"{request.gateway} is the address of {eip}", 409, "ALREADY_EXISTS")
+    key = txn.allocate(Pool, "key")
+    pool = Pool(id=txn.new_id(Pool), cidr=block, gateway=request.gateway, key=key, created=txn.now)
+    txn.put(pool)
+    return show_pool(txn, pool)
+
+
+@operator("listPools", "GET", "/pools", Request)
+def list_pools(request: Request, view: Reader) -> Json:
+    """The region's public addresses, oldest block first."""
+    pools = sorted(view.region.all(Pool).values(), key=lambda pool: (pool.created, pool.id))
+    return {"pools": [show_pool(view, pool) for pool in pools]}
+
+
+@operator("deletePool", "DELETE", "/pools/{pool}", GivenPool)
+def delete_pool(request: GivenPool, txn: Writer) -> Json:
+    """Take a block back that no elastic IP uses."""
+    if txn.region.get(Pool, request.pool) is None:
+        raise IntentError.missing("pool", f"pool {request.pool!r}")
+    for block in sorted(txn.region.by(ElasticIpPool, ("pool",), request.pool)):
+        raise IntentError.precondition("pool", f"a tenant keeps a block of {request.pool}: {block}")
+    used = len(txn.region.by(ElasticIp, ("pool",), request.pool))
+    if used:
+        raise IntentError.precondition("pool", f"{used} elastic IPs are from {request.pool}")
+    txn.delete(Pool, request.pool)
+    return {}
+
+
+def show_pool(view: Reader, pool: Pool) -> Json:
+    """A block as the operator sees it."""
+    low, high = usable(pool.cidr)
+    used = len(view.region.by(ElasticIp, ("pool",), pool.id))
+    return {
+        "pool": pool.id,
+        "cidr": str(pool.cidr),
+        "gateway": str(pool.gateway),
+        "total": high - low + 1 - (low <= pool.gateway <= high),
+        "used": used,
+        "created": iso(pool.created),
+    }

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from sdnctl.api import quota
+from sdnctl.api.access import Reader
 from sdnctl.api.listing import Filtered, attribute, choose
+from sdnctl.api.operations import operation
 from sdnctl.api.quota import Quota
-from sdnctl.api.registry import operation
 from sdnctl.api.schema import Id, Json, Request
-from sdnctl.api.view import View
 from sdnctl.base.errors import IntentError
 
 # What the public API counts and this region has none of.
@@ -43,7 +43,7 @@ def _of(service: str) -> Iterator[Quota]:
 
 
 @operation("vpc", "describeQuota", "GET", "/regions/{regionId}/quotas/", OneQuota)
-def describe_quota(request: OneQuota, view: View) -> Json:
+def describe_quota(request: OneQuota, view: Reader) -> Json:
     """How many of something the caller may have, and has."""
     known = {limit.name: limit for limit in _of("vpc")}
     if request.type in NOT_SERVED - known.keys():
@@ -62,11 +62,11 @@ def describe_quota(request: OneQuota, view: View) -> Json:
 
 
 @operation("vm", "describeQuotas", "GET", "/regions/{regionId}/quotas", Quotas)
-def describe_quotas(request: Quotas, view: View) -> Json:
+def describe_quotas(request: Quotas, view: Reader) -> Json:
     """How many instances the caller may have, and has."""
     chosen = choose(request, view, _of("vm"), KEYS)
     return {"quotas": [_show(view, limit) for limit in chosen]}
 
 
-def _show(view: View, limit: Quota) -> Json:
+def _show(view: Reader, limit: Quota) -> Json:
     return {"resourceType": limit.name, "limit": limit.limit(view), "used": limit.count(view, "")}

@@ -1,4 +1,4 @@
-"""Tenants start, stop and resize instances, and ask after many of them at once.
+"""Tenants start, stop and resize instances, see the types there are, and ask after many instances at once.
 
 The machine itself is somebody else's: here its state is what was last asked for.
 """
@@ -10,11 +10,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from apps.eni.model import NetworkInterface
-from apps.instance.model import INSTANCE_TYPES, Instance
-from sdnctl.api.listing import Key, Listing, answer, attribute, constant, reference
-from sdnctl.api.registry import operation
-from sdnctl.api.schema import Id, Json, Model, Request
-from sdnctl.api.view import View, Writer
+from apps.instance.facts import zone
+from apps.instance.model import INSTANCE_TYPES, Instance, InstanceType
+from sdnctl.api.access import Reader, Writer
+from sdnctl.api.listing import Filtered, Key, Listing, answer, attribute, choose, constant, reference
+from sdnctl.api.operations import operation
+from sdnctl.api.schema import (
+    Id,
+    Json,
+    Model,
+    Request,
+)
 from sdnctl.base.errors import IntentError
 
 ITEM = "/regions/{regionId}/instances/{instanceId}"
@@ -55,12 +61,12 @@ class ModifyNetwork(OneInstance):
     networks: Annotated[tuple[Network, ...], Field(min_length=1, max_length=MOST_INTERFACES)]
 
 
-def _primary_address(view: View, instance: Instance) -> Iterable[str]:
+def _primary_address(view: Reader, instance: Instance) -> Iterable[str]:
     ports = view.of(NetworkInterface, ("instance", "device_index"), (instance.id, PRIMARY))
     return (str(port.addresses[0]) for port in ports)
 
 
-def _interfaces(view: View, instance: Instance) -> Iterable[str]:
+def _interfaces(view: Reader, instance: Instance) -> Iterable[str]:
     return view.region.by(NetworkInterface, ("instance",), instance.id)
 
 
@@ -125,13 +131,13 @@ def modify_instance_network_attribute(request: ModifyNetwork, txn: Writer) -> Js
 
 
 @operation("vm", "describeInstanceStatus", "GET", "/regions/{regionId}/instanceStatus", Listing)
-def describe_instance_status(request: Listing, view: View) -> Json:
+def describe_instance_status(request: Listing, view: Reader) -> Json:
     """The state of each of the caller's instances."""
     return answer(request, view, Instance, KEYS, "instanceStatuses", _show_status)
 
 
 @operation("vm", "describeInstancePrivateIpAddress", "GET", "/regions/{regionId}/instancePrivateIpAddress", Listing)
-def describe_instance_private_ip_address(request: Listing, view: View) -> Json:
+def describe_instance_private_ip_address(request: Listing, view: Reader) -> Json:
     """The primary private address of each of the caller's instances."""
     return answer(request, view, Instance, KEYS, "instancePrivateIpAddress", _show_address)
 
@@ -143,9 +149,41 @@ def _in_state(txn: Writer, id: str, wanted: str) -> Instance:
     return instance
 
 
-def _show_status(view: View, instance: Instance) -> Json:
+def _show_status(view: Reader, instance: Instance) -> Json:
     return {"instanceId": instance.id, "status": instance.status}
 
 
-def _show_address(view: View, instance: Instance) -> Json:
+def _show_address(view: Reader, instance: Instance) -> Json:
     return {"instanceId": instance.id, "privateIpAddress": next(iter(_primary_address(view, instance)), "")}
+
+
+TYPE_KEYS = {
+    "instanceTypes": attribute("name"),
+    "az": Key(lambda view, kind: (zone(view.caller.region),)),
+    "architecture": constant("x86_64"),
+}
+
+
+@operation("vm", "describeInstanceTypes", "GET", "/regions/{regionId}/instanceTypes", Filtered)
+def describe_instance_types(request: Filtered, view: Reader) -> Json:
+    """The sizes that can be ordered."""
+    types = sorted(choose(request, view, INSTANCE_TYPES.values(), TYPE_KEYS), key=lambda kind: (kind.family, kind.cpu))
+    shown = [show_type(view, kind) for kind in types]
+    return {"instanceTypes": shown, "specificInstanceTypes": [], "totalCount": len(shown)}
+
+
+def show_type(view: Reader, kind: InstanceType) -> Json:
+    """An instance type as the API shows it."""
+    return {
+        "family": kind.family,
+        "instanceType": kind.name,
+        "cpu": kind.cpu,
+        "memoryMB": kind.memory_mb,
+        "nicLimit": kind.nic_limit,
+        "queueNum": kind.queues,
+        "cloudDiskCountLimit": 8,
+        "architecture": "x86_64",
+        "generation": int(kind.family[-1]),
+        "desc": f"{kind.cpu} vCPU, {kind.memory_mb // 1024} GB",
+        "state": [{"az": zone(view.caller.region), "inStock": True}],
+    }

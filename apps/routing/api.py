@@ -10,20 +10,21 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from apps.eni.model import NetworkInterface
-from apps.instance.model import Instance
 from apps.routing.facts import hop_id
 from apps.routing.model import INSTANCE, INTERFACE, INTERNET, LOCAL, Route, RouteTable
 from apps.routing.writes import check_prefix, check_together, new_route
 from apps.vpc.model import Subnet, Vpc
 from sdnctl.api import quota
+from sdnctl.api.access import Reader, Writer
+from sdnctl.api.extend import accepts, shows
 from sdnctl.api.listing import Key, Listing, answer, attribute, choose, constant, paged, reference
-from sdnctl.api.registry import operation
+from sdnctl.api.operations import operation
 from sdnctl.api.schema import Block, Id, Ids, Json, Model, Name, Request, Tags, Text, Whole, iso, show_tags, tag_dict
-from sdnctl.api.view import View, Writer
 from sdnctl.base.errors import IntentError
+from sdnctl.model.resource import named
 
 PATH, ITEM = "/regions/{regionId}/routeTables/", "/regions/{regionId}/routeTables/{routeTableId}"
-_HOPS: dict[str, type[Any]] = {INSTANCE: Instance, INTERFACE: NetworkInterface}
+_HOPS = {INSTANCE: "Instance", INTERFACE: "NetworkInterface"}  # by name, as a reference names its target
 NOT_SERVED = ("vpc_peering", "bgw", "natgw", "havip", "l2gw")
 MOST_AT_ONCE = 100
 quota.declare("routeTable", 10, lambda view, vpc: view.count(RouteTable, ("vpc",), vpc), within="the VPC", parent=Vpc)
@@ -114,6 +115,12 @@ class Rules(Listing):
     routeTableId: Id
 
 
+class Follows(Model):
+    """The route table of a subnet to be made; without one it follows the default table of its VPC."""
+
+    routeTableId: Id | None = None
+
+
 class Associate(OneTable):
     """Subnets that are to follow a table."""
 
@@ -145,7 +152,7 @@ RULE_KEYS = {
 
 
 @operation("vpc", "describeRouteTables", "GET", PATH, Listing)
-def describe_route_tables(request: Listing, view: View) -> Json:
+def describe_route_tables(request: Listing, view: Reader) -> Json:
     """The caller's route tables."""
     return answer(request, view, RouteTable, KEYS, "routeTables", show)
 
@@ -173,7 +180,7 @@ def create_route_table(request: CreateTable, txn: Writer) -> Json:
 
 
 @operation("vpc", "describeRouteTable", "GET", ITEM, OneTable)
-def describe_route_table(request: OneTable, view: View) -> Json:
+def describe_route_table(request: OneTable, view: Reader) -> Json:
     """One route table with its rules."""
     return {"routeTable": show(view, view.own(RouteTable, request.routeTableId, "routeTableId"))}
 
@@ -201,7 +208,7 @@ def delete_route_table(request: OneTable, txn: Writer) -> Json:
 
 
 @operation("vpc", "describeRouteTableRules", "GET", f"{ITEM}/routeTableRules", Rules)
-def describe_route_table_rules(request: Rules, view: View) -> Json:
+def describe_route_table_rules(request: Rules, view: Reader) -> Json:
     """The rules of a route table, in the order in which they are tried."""
     table = view.own(RouteTable, request.routeTableId, "routeTableId")
     rules = choose(request, view, _rules(view, table.id), RULE_KEYS)
@@ -312,7 +319,7 @@ def _next_hop(txn: Writer, table: RouteTable, kind: str, id: str) -> str:
         if id not in ("", INTERNET):
             raise IntentError("nextHopId", f"must be {INTERNET!r} when nextHopType is")
         return ""
-    hop: Instance | NetworkInterface = txn.own(_HOPS[kind], id, "nextHopId")
+    hop: Any = txn.own(named(_HOPS[kind]), id, "nextHopId")
     if hop.vpc != table.vpc:
         raise IntentError.precondition("nextHopId", f"{id} is not in the table's VPC {table.vpc}")
     if isinstance(hop, NetworkInterface) and hop.primary:
@@ -320,16 +327,16 @@ def _next_hop(txn: Writer, table: RouteTable, kind: str, id: str) -> str:
     return id
 
 
-def _rules(view: View, table: str) -> list[Route]:
+def _rules(view: Reader, table: str) -> list[Route]:
     return sorted(view.of(Route, ("table",), table), key=_order)
 
 
-def _own_rules(view: View, table: str) -> list[Route]:
+def _own_rules(view: Reader, table: str) -> list[Route]:
     """What tenants put into a table: all but the rule local."""
     return [rule for rule in _rules(view, table) if rule.next_hop_type != LOCAL]
 
 
-def show(view: View, table: RouteTable) -> Json:
+def show(view: Reader, table: RouteTable) -> Json:
     """A route table as the API shows it; rules in the order in which they are tried."""
     return {
         "routeTableId": table.id,
@@ -362,3 +369,27 @@ def show_rule(rule: Route) -> Json:
 
 def _order(rule: Route) -> tuple[bool, int, int, str]:
     return rule.next_hop_type != LOCAL, -rule.prefix.length, rule.priority, rule.id
+
+
+@accepts(Subnet, Follows)
+def follow(subnet: Subnet, asked: Follows, txn: Writer) -> Subnet:
+    """A new subnet follows the table that is named, or the default one of its VPC."""
+    if asked.routeTableId is None:
+        (default,) = txn.region.by(RouteTable, ("vpc", "default"), (subnet.vpc, True))
+        return replace(subnet, route_table=default)
+    table = txn.own(RouteTable, asked.routeTableId, "routeTableId")
+    if table.vpc != subnet.vpc:
+        raise IntentError("routeTableId", f"{table.id} belongs to another VPC")
+    return replace(subnet, route_table=table.id)
+
+
+@shows(Vpc)
+def tables(view: Reader, vpc: Vpc) -> Json:
+    """The route tables of a VPC."""
+    return {"routeTableIds": sorted(view.region.by(RouteTable, ("vpc",), vpc.id))}
+
+
+@shows(Subnet)
+def public(view: Reader, subnet: Subnet) -> Json:
+    """A subnet is public when its route table leads to the internet."""
+    return {"publicSubnet": view.count(Route, ("table", "next_hop_type"), (subnet.route_table, INTERNET)) > 0}

@@ -1,12 +1,15 @@
 """Changes of route tables within a transaction, and the rules that they keep."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from apps.eni.model import NetworkInterface
 from apps.routing.facts import hop_id
 from apps.routing.model import EVERYWHERE, INTERNET, LOCAL, Route, RouteTable
 from apps.vpc.model import ANYTHING, Subnet, Vpc
 from sdnctl.base.addresses import Cidr
 from sdnctl.base.errors import IntentError
+from sdnctl.program.lifecycle import blocks, born, changed
 from sdnctl.store import Txn
 
 DEFAULT_NAME = "default"
@@ -14,21 +17,30 @@ NEVER_ROUTED = tuple(Cidr.parse(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "
 """This network, loopback, link-local, multicast and what is reserved (RFC 6890)."""
 
 
-def make_default(txn: Txn, account: str, vpc: str, block: Cidr) -> RouteTable:
-    """The table that a VPC is born with: its own ``block`` is local, everything else goes to the internet."""
+@born(Vpc)
+def default_table(vpc: Vpc, txn: Txn) -> None:
+    """The table that a VPC is born with: its own block is local, everything else goes to the internet."""
     table = RouteTable(
         id=txn.new_id(RouteTable),
-        account=account,
-        vpc=vpc,
+        account=vpc.account,
+        vpc=vpc.id,
         default=True,
         key=txn.allocate(RouteTable, "key"),
         name=DEFAULT_NAME,
         created=txn.now,
     )
     txn.put(table)
-    for prefix, kind in ((block, LOCAL), (EVERYWHERE, INTERNET)):
+    for prefix, kind in ((vpc.cidr, LOCAL), (EVERYWHERE, INTERNET)):
         txn.put(new_route(txn, table, prefix, kind))
-    return table
+
+
+@changed(Vpc)
+def local_routes(before: Vpc, after: Vpc, txn: Txn) -> None:
+    """What is local to a VPC is its block, in each of its tables."""
+    for id in sorted(txn.by(Route, ("vpc",), after.id)) if after.cidr != before.cidr else ():
+        route = txn.get(Route, id)
+        if route is not None and route.next_hop_type == LOCAL:
+            txn.put(replace(route, prefix=after.cidr))
 
 
 def new_route(txn: Txn, table: RouteTable, prefix: Cidr, kind: str) -> Route:
@@ -77,9 +89,16 @@ def check_together(routes: Sequence[Route]) -> None:
             raise IntentError("addressPrefix", text, 409, "CONFLICT")
 
 
-def check_unrouted(txn: Txn, id: str, field: str) -> None:
-    """Raise IntentError when a route leads to this instance or interface, which therefore stays."""
+@blocks(NetworkInterface)
+def interface_routed(port: NetworkInterface, txn: Txn) -> str:
+    """A route that leads to the interface."""
+    return routed(port.id, txn)
+
+
+def routed(id: str, txn: Txn) -> str:
+    """The reason why the next hop of a route stays; "" for what is none."""
     for route in sorted(txn.by(Route, ("next_hop",), id)):
         known = txn.get(Route, route)
         table = known.table if known is not None else ""
-        raise IntentError.precondition(field, f"{id} is the next hop of {route} in {table}: remove that rule first")
+        return f"{id} is the next hop of {route} in {table}: remove that rule first"
+    return ""

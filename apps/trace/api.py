@@ -12,9 +12,9 @@ from apps.gateway.facts import server_in
 from apps.instance.model import Instance
 from apps.uplink.model import GatewayNeighbour
 from apps.vpc.model import ROUTER_MAC, Subnet
-from sdnctl.api.registry import Later, operation, operator
+from sdnctl.api.access import Reader, Records
+from sdnctl.api.operations import Later, operation, operator
 from sdnctl.api.schema import Address, Id, Json, Request, Whole
-from sdnctl.api.view import Reader, View
 from sdnctl.base.addresses import Cidr, Ip4, Mac
 from sdnctl.base.errors import IntentError
 from sdnctl.model.host import Binding, Host
@@ -84,7 +84,7 @@ class Sender:
 
 
 @operation("vpc", "createFlowTrace", "POST", "/regions/{regionId}/flowTraces", TraceFlow, reads=True)
-def create_flow_trace(request: TraceFlow, view: View) -> Later:
+def create_flow_trace(request: TraceFlow, view: Reader) -> Later:
     """Say what would become of a packet of the caller's; what concerns others is said without naming it."""
     account = view.caller.account
     if request.sender == INTERNET and not view.of(ElasticIp, ("address",), request.to):
@@ -98,7 +98,7 @@ def create_flow_trace(request: TraceFlow, view: View) -> Later:
 
 
 @operator("traceFlow", "POST", "/flowTraces", TraceFlow, reads=True)
-def trace_flow(request: TraceFlow, view: View) -> Later:
+def trace_flow(request: TraceFlow, view: Reader) -> Later:
     """Say what would become of a packet of anybody's."""
 
     def known(cls: type, id: str) -> object:
@@ -111,7 +111,7 @@ def trace_flow(request: TraceFlow, view: View) -> Later:
     return Later(_question(request, sender), lambda story: show(request, sender, story))
 
 
-def _sender(request: TraceFlow, region: Reader, known: Callable[[type, str], object]) -> Sender:
+def _sender(request: TraceFlow, region: Records, known: Callable[[type, str], object]) -> Sender:
     """Who sends; ``known`` gives the records that the caller may use."""
     if request.sender == INTERNET:
         return _outside(request, region)
@@ -123,7 +123,7 @@ def _sender(request: TraceFlow, region: Reader, known: Callable[[type, str], obj
     return Sender(binding.host, port.id, port.mac, port.addresses[0], _next_hop(port, request.to, region))
 
 
-def _interface(id: str, region: Reader, known: Callable[[type, str], object]) -> str:
+def _interface(id: str, region: Records, known: Callable[[type, str], object]) -> str:
     """The id of the interface meant: itself, or an instance's primary one."""
     if not id.startswith(f"{meta(Instance).prefix}-"):
         return id
@@ -133,7 +133,7 @@ def _interface(id: str, region: Reader, known: Callable[[type, str], object]) ->
     raise IntentError.precondition("from", f"{id} has no network interface")
 
 
-def _next_hop(port: NetworkInterface, to: Ip4, region: Reader) -> Mac:
+def _next_hop(port: NetworkInterface, to: Ip4, region: Records) -> Mac:
     """What the sender's own ARP would have found: a neighbour, else the router."""
     if to == BROADCAST:
         return BROADCAST_MAC
@@ -147,7 +147,7 @@ def _next_hop(port: NetworkInterface, to: Ip4, region: Reader) -> Mac:
     return ROUTER_MAC
 
 
-def _outside(request: TraceFlow, region: Reader) -> Sender:
+def _outside(request: TraceFlow, region: Records) -> Sender:
     """Somebody on the public network, at the host that presents the elastic IP, or at any that has a way out."""
     hosts: Mapping[str, Host] = {id: host for id, host in region.all(Host).items() if host.uplink}
     for id in region.by(ElasticIp, ("address",), request.to):

@@ -5,15 +5,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from apps.eni.model import NetworkInterface
-from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
-from apps.routing.writes import make_default
 from apps.vpc.model import ANYTHING, RESERVED, Subnet, Vpc
 from sdnctl.api import quota
+from sdnctl.api.access import Reader, Writer
+from sdnctl.api.extend import shown
 from sdnctl.api.listing import Listing, answer, attribute, constant, reference
-from sdnctl.api.registry import operation
+from sdnctl.api.operations import operation
 from sdnctl.api.schema import Addresses, Block, Id, Json, Name, Request, Tags, Text, iso, show_tags, tag_dict
-from sdnctl.api.view import View, Writer
 from sdnctl.base.addresses import Cidr
 from sdnctl.base.errors import IntentError
 
@@ -89,7 +87,6 @@ class CreateSubnet(OneVpc):
 
     subnetName: Name
     addressPrefix: SubnetBlock
-    routeTableId: Id | None = None
     description: Text = ""
     ipMaskLen: Literal[0, "0"] = 0
     domainNames: Domains = ()
@@ -136,7 +133,7 @@ SUBNET_KEYS = {
 
 
 @operation("vpc", "describeVpcs", "GET", "/regions/{regionId}/vpcs/", Listing)
-def describe_vpcs(request: Listing, view: View) -> Json:
+def describe_vpcs(request: Listing, view: Reader) -> Json:
     """The caller's VPCs."""
     return answer(request, view, Vpc, VPC_KEYS, "vpcs", show_vpc)
 
@@ -156,13 +153,12 @@ def create_vpc(request: CreateVpc, txn: Writer) -> Json:
         tags=tag_dict(request.userTags),
         created=txn.now,
     )
-    txn.put(vpc)
-    make_default(txn.txn, account, vpc.id, vpc.cidr)
+    txn.create(vpc)
     return {"vpcId": vpc.id}
 
 
 @operation("vpc", "describeVpc", "GET", "/regions/{regionId}/vpcs/{vpcId}", OneVpc)
-def describe_vpc(request: OneVpc, view: View) -> Json:
+def describe_vpc(request: OneVpc, view: Reader) -> Json:
     """One VPC with its subnets."""
     return {"vpc": show_vpc(view, view.own(Vpc, request.vpcId, "vpcId"))}
 
@@ -178,11 +174,7 @@ def modify_vpc(request: ModifyVpc, txn: Writer) -> Json:
         raise IntentError("addressPrefix", "can only be changed to empty, which means unrestricted")
     name = vpc.name if request.vpcName is None else request.vpcName
     text = vpc.description if request.description is None else request.description
-    txn.put(replace(vpc, cidr=block, name=name, description=text))
-    if block != vpc.cidr:
-        for route in txn.of(Route, ("vpc",), vpc.id):
-            if route.next_hop_type == LOCAL:
-                txn.put(replace(route, prefix=block))
+    txn.change(vpc, replace(vpc, cidr=block, name=name, description=text))
     return {}
 
 
@@ -192,17 +184,17 @@ def delete_vpc(request: OneVpc, txn: Writer) -> Json:
     vpc = txn.own(Vpc, request.vpcId, "vpcId")
     for subnet in txn.region.by(Subnet, ("vpc",), vpc.id):
         raise IntentError.precondition("vpcId", f"{vpc.id} still has subnet {subnet}")
-    txn.delete(Vpc, vpc.id)
+    txn.remove(vpc, "vpcId")
     return {}
 
 
 @operation("vpc", "describeSubnets", "GET", "/regions/{regionId}/subnets/", Listing)
-def describe_subnets(request: Listing, view: View) -> Json:
+def describe_subnets(request: Listing, view: Reader) -> Json:
     """The caller's subnets."""
     return answer(request, view, Subnet, SUBNET_KEYS, "subnets", show_subnet)
 
 
-@operation("vpc", "createSubnet", "POST", "/regions/{regionId}/subnets/", CreateSubnet)
+@operation("vpc", "createSubnet", "POST", "/regions/{regionId}/subnets/", CreateSubnet, orders=Subnet)
 def create_subnet(request: CreateSubnet, txn: Writer) -> Json:
     """Make a subnet in a VPC; it overlaps none of its siblings and uses the default route table if none is named."""
     vpc = txn.own(Vpc, request.vpcId, "vpcId")
@@ -217,7 +209,7 @@ def create_subnet(request: CreateSubnet, txn: Writer) -> Json:
         id=txn.new_id(Subnet),
         account=vpc.account,
         vpc=vpc.id,
-        route_table=_route_table(txn, vpc, request.routeTableId),
+        route_table="",  # as ordered: the routing says which
         cidr=block,
         key=txn.allocate(Subnet, "key"),
         dns=request.domainNameServers,
@@ -227,12 +219,12 @@ def create_subnet(request: CreateSubnet, txn: Writer) -> Json:
         tags=tag_dict(request.userTags),
         created=txn.now,
     )
-    txn.put(subnet)
+    txn.create(subnet, request)
     return {"subnetId": subnet.id}
 
 
 @operation("vpc", "describeSubnet", "GET", "/regions/{regionId}/subnets/{subnetId}", OneSubnet)
-def describe_subnet(request: OneSubnet, view: View) -> Json:
+def describe_subnet(request: OneSubnet, view: Reader) -> Json:
     """One subnet."""
     return {"subnet": show_subnet(view, view.own(Subnet, request.subnetId, "subnetId"))}
 
@@ -256,37 +248,35 @@ def modify_subnet(request: ModifySubnet, txn: Writer) -> Json:
 def delete_subnet(request: OneSubnet, txn: Writer) -> Json:
     """Delete a subnet without network interfaces."""
     subnet = txn.own(Subnet, request.subnetId, "subnetId")
-    for port in sorted(txn.region.by(NetworkInterface, ("subnet",), subnet.id)):
-        raise IntentError.precondition("subnetId", f"{subnet.id} is still used by network interface {port}")
-    txn.delete(Subnet, subnet.id)
+    txn.remove(subnet, "subnetId")
     return {}
 
 
-def show_vpc(view: View, vpc: Vpc) -> Json:
+def show_vpc(view: Reader, vpc: Vpc) -> Json:
     """A VPC as the API shows it."""
     subnets = sorted(view.of(Subnet, ("vpc",), vpc.id), key=lambda subnet: subnet.cidr)
-    return {
+    own = {
         "vpcId": vpc.id,
         "vpcName": vpc.name,
         "addressPrefix": "" if vpc.cidr == ANYTHING else str(vpc.cidr),
         "description": vpc.description,
         "aclIds": [],
-        "routeTableIds": sorted(view.region.by(RouteTable, ("vpc",), vpc.id)),
+        "routeTableIds": [],
         "subnets": [show_subnet(view, subnet) for subnet in subnets],
         "createdTime": iso(vpc.created),
         "tags": show_tags(vpc.tags),
     }
+    return shown(view, vpc, own)
 
 
-def show_subnet(view: View, subnet: Subnet) -> Json:
+def show_subnet(view: Reader, subnet: Subnet) -> Json:
     """A subnet as the API shows it."""
-    used = sum(len(port.addresses) for port in view.of(NetworkInterface, ("subnet",), subnet.id))
-    return {
+    own = {
         "subnetId": subnet.id,
         "subnetName": subnet.name,
         "vpcId": subnet.vpc,
         "addressPrefix": str(subnet.cidr),
-        "availableIpCount": subnet.cidr.size - RESERVED - used,
+        "availableIpCount": subnet.cidr.size - RESERVED,
         "availableCidrIpCount": 0,
         "ipMaskLen": 0,
         "description": subnet.description,
@@ -298,19 +288,9 @@ def show_subnet(view: View, subnet: Subnet) -> Json:
         "subnetType": "standard",
         "type": "normal",
         "az": "",
-        "publicSubnet": view.count(Route, ("table", "next_hop_type"), (subnet.route_table, INTERNET)) > 0,
+        "publicSubnet": False,
         "domainNames": list(subnet.domains),
         "domainNameServers": [str(server) for server in subnet.dns],
         "tags": show_tags(subnet.tags),
     }
-
-
-def _route_table(txn: Writer, vpc: Vpc, wanted: str | None) -> str:
-    """The id of the named table, or of the VPC's default one."""
-    if wanted is None:
-        (default,) = txn.region.by(RouteTable, ("vpc", "default"), (vpc.id, True))
-        return default
-    table = txn.own(RouteTable, wanted, "routeTableId")
-    if table.vpc != vpc.id:
-        raise IntentError("routeTableId", f"{table.id} belongs to another VPC")
-    return table.id
+    return shown(view, subnet, own)

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import uvicorn
 
-from apps.account.model import OPERATOR, AccessKey, Account, OperatorToken
 from sdnctl.api import files
+from sdnctl.api.access import new_access_key, new_secret, new_token
 from sdnctl.api.app import create_app
-from sdnctl.api.registry import discover
+from sdnctl.api.operations import discover
 from sdnctl.api.schema import Json
 from sdnctl.api.signature import WINDOW_S
-from sdnctl.api.view import new_access_key, new_secret, new_token
 from sdnctl.api.waiting import Waiting
 from sdnctl.base.errors import StoreError
 from sdnctl.base.log import to_stderr
 from sdnctl.base.paths import switch_of
+from sdnctl.model.account import OPERATOR, AccessKey, Account, OperatorToken
 from sdnctl.program.feature import discover as discover_features
 from sdnctl.store import Store, Txn
 from sdnctl.store.memory import MemoryStore

@@ -22,12 +22,13 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from sdnctl.api import openapi
-from sdnctl.api.gateway import Gateway
+from sdnctl.api.calls import Served
 from sdnctl.api.metrics import CONTENT_TYPE_LATEST, PATH, Metrics
-from sdnctl.api.operator import Desk, is_operators, refusal
-from sdnctl.api.registry import OPERATOR, Operation, Tracing, no_tracing
+from sdnctl.api.operations import OPERATOR, Operation, Tracing, no_tracing
+from sdnctl.api.operator import OperatorApi, is_operators, refusal
+from sdnctl.api.progress import AFTER, SEQUENCE, after, headers
 from sdnctl.api.signature import WINDOW_S
-from sdnctl.api.standing import AFTER, SEQUENCE, after, headers
+from sdnctl.api.tenants import TenantApi
 from sdnctl.api.waiting import Waiting
 from sdnctl.api.wire import MAX_BODY, REQUEST_ID, Answer, RawRequest, failure, invalid
 from sdnctl.base.errors import IntentError, StoreError
@@ -39,11 +40,11 @@ log = structlog.get_logger("sdnctl.api")
 
 
 class Front(BaseRoute):
-    """Takes what no other route took, whatever its path looks like, to the gateway or the operator's desk."""
+    """Takes what no other route took, whatever its path looks like, to the tenants' API or the operator's."""
 
-    def __init__(self, gateway: Gateway, desk: Desk, metrics: Metrics, waiting: Waiting) -> None:
-        self._gateway = gateway
-        self._desk = desk
+    def __init__(self, tenants: TenantApi, operator: OperatorApi, metrics: Metrics, waiting: Waiting) -> None:
+        self._tenants = tenants
+        self._operator = operator
         self._metrics = metrics
         self._waiting = waiting
         self._threads = anyio.CapacityLimiter(THREADS)
@@ -71,7 +72,7 @@ class Front(BaseRoute):
     def _figures(self, raw: RawRequest, request_id: str) -> Response:
         """This process in numbers, for whoever has the operator's token."""
         try:
-            self._desk.admit(raw)
+            self._operator.admit(raw)
         except IntentError as error:
             return _response(refusal(error), request_id)
         return Response(self._metrics.text(), 200, {REQUEST_ID: request_id}, CONTENT_TYPE_LATEST)
@@ -81,8 +82,8 @@ class Front(BaseRoute):
             await self._catch_up(raw)
         except IntentError as error:
             return _refused(raw.path, request_id, error)
-        handler = self._desk.handle if is_operators(raw.path) else self._gateway.handle
-        work = partial(handler, raw, request_id, time.time())
+        api = self._operator if is_operators(raw.path) else self._tenants
+        work = partial(api.handle, raw, request_id, time.time())
         return await anyio.to_thread.run_sync(work, limiter=self._threads)
 
     async def _catch_up(self, raw: RawRequest) -> None:
@@ -190,10 +191,10 @@ def create_app(
     metrics = app.state.metrics = Metrics()
     _add_health(app, store)
     public = tuple(o for o in operations if o.service != OPERATOR)
-    gateway = Gateway(store, region, public, window_s, tracing)
-    desk = Desk(store, region, operations, token, tracing)
+    served = Served(store, region, tracing)
+    tenants, operator = TenantApi(served, public, window_s), OperatorApi(served, operations, token)
     waiting = app.state.waiting = Waiting(store)
-    app.router.routes.append(Front(gateway, desk, metrics, waiting))
+    app.router.routes.append(Front(tenants, operator, metrics, waiting))
     return app
 
 

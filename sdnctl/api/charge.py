@@ -5,7 +5,7 @@ A prepaid resource ends at 23:59:59 (UTC) of the day on which its Nth month ends
 
 import calendar
 import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -14,8 +14,6 @@ from sdnctl.api.schema import Json, Model, Whole, iso
 PREPAID, USAGE, POSTPAID = "prepaid_by_duration", "postpaid_by_usage", "postpaid_by_duration"
 ChargeMode = Literal["prepaid_by_duration", "postpaid_by_usage", "postpaid_by_duration"]
 LONGEST = {"month": 9, "year": 3}
-MOST_MBPS, MOST_MBPS_BY_USAGE = 1000, 200
-Mbps = Annotated[Whole, Field(ge=1, le=MOST_MBPS)]
 
 
 class ChargeSpec(Model):
@@ -36,26 +34,6 @@ class ChargeSpec(Model):
     def months(self) -> int:
         """The duration in months."""
         return self.chargeDuration * (12 if self.chargeUnit == "year" else 1)
-
-
-class ElasticIpSpec(Model):
-    """Bandwidth, line and way of paying of an elastic IP that is ordered, by itself or along with something else."""
-
-    bandwidthMbps: Mbps
-    provider: Literal["bgp", "no_bgp"] = "bgp"
-    chargeSpec: ChargeSpec = ChargeSpec()
-
-    @model_validator(mode="after")
-    def _limit(self) -> "ElasticIpSpec":
-        if self.chargeSpec.chargeMode == USAGE and self.bandwidthMbps > MOST_MBPS_BY_USAGE:
-            raise ValueError(f"bandwidthMbps must be 1 to {MOST_MBPS_BY_USAGE} when paid by usage")
-        return self
-
-
-def ordered(spec: ElasticIpSpec, now: float) -> dict[str, Any]:
-    """The fields of an elastic IP's record that an order made now decides."""
-    charge = spec.chargeSpec
-    return {"provider": spec.provider, "charge_mode": charge.chargeMode, "charge_expiry": expiry(charge, now)}
 
 
 def expiry(spec: ChargeSpec, now: float) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from sdnctl.api import catalogue, quota, rate
 from sdnctl.api.catalogue import REGION, Known
-from sdnctl.api.registry import OPERATOR, OPERATOR_PREFIX, Operation, discover
+from sdnctl.api.operations import OPERATOR, OPERATOR_PREFIX, Operation, discover
 
 HEAD = """# The API
 

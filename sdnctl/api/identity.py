@@ -4,20 +4,20 @@ import hashlib
 import json
 from typing import Any
 
-from apps.account.model import AccessKey, ClientToken
-from sdnctl.api.view import Reader, Writer
+from sdnctl.api.access import Records, Writer
 from sdnctl.base.errors import IntentError
+from sdnctl.model.account import AccessKey, ClientToken
 
 TOKEN_LIFE_S = 86400.0
 
 
-def secret_of(region: Reader, access_key: str) -> str | None:
+def secret_of(region: Records, access_key: str) -> str | None:
     """The secret that belongs to an access key, or None."""
     key = region.get(AccessKey, access_key)
     return key.secret if key is not None else None
 
 
-def account_of(region: Reader, access_key: str) -> str:
+def account_of(region: Records, access_key: str) -> str:
     """The account that an access key belongs to; raises IntentError 401 when it is gone."""
     key = region.get(AccessKey, access_key)
     if key is None:

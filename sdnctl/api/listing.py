@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import Field
 
+from sdnctl.api.access import Reader
 from sdnctl.api.schema import Json, Model, Request, Whole
-from sdnctl.api.view import View
 from sdnctl.api.wire import invalid
 
 R = TypeVar("R")
-Values = Callable[[View, Any], Iterable[str]]
+Values = Callable[[Reader, Any], Iterable[str]]
 Index = tuple[str, ...]
 _CREATED, _AGE = attrgetter("created"), attrgetter("created", "id")
 MAX_FILTERS, MAX_VALUES, MAX_VALUE = 20, 200, 256
@@ -81,14 +81,14 @@ def constant(*values: str) -> Key:
 
 
 def answer(
-    request: Listing, view: View, cls: type[R], keys: Keys, plural: str, show: Callable[[View, R], Json]
+    request: Listing, view: Reader, cls: type[R], keys: Keys, plural: str, show: Callable[[Reader, R], Json]
 ) -> Json:
     """The page of the caller's records that was asked for, oldest first, as `{plural: [...], "totalCount": n}`."""
     chosen = choose(request, view, _candidates(request, view, cls, keys), keys)
     return paged(request, view, oldest_first(chosen), plural, show)
 
 
-def paged(request: Listing, view: View, chosen: Sequence[R], plural: str, show: Callable[[View, R], Json]) -> Json:
+def paged(request: Listing, view: Reader, chosen: Sequence[R], plural: str, show: Callable[[Reader, R], Json]) -> Json:
     """One page of what was chosen and put in order; only what is on the page is shown."""
     return {plural: [show(view, record) for record in page(request, chosen)], "totalCount": len(chosen)}
 
@@ -104,7 +104,7 @@ def oldest_first(records: list[R]) -> list[R]:
     return records
 
 
-def _candidates(request: Filtered, view: View, cls: type[R], keys: Keys) -> list[R]:
+def _candidates(request: Filtered, view: Reader, cls: type[R], keys: Keys) -> list[R]:
     """The caller's records, or fewer of them when a filter names ids: no more are looked at than must be."""
     for wanted in request.filters:
         key = keys.get(wanted.name)
@@ -117,7 +117,7 @@ def _candidates(request: Filtered, view: View, cls: type[R], keys: Keys) -> list
     return view.mine(cls)
 
 
-def choose(request: Filtered, view: View, records: Iterable[R], keys: Keys) -> list[R]:
+def choose(request: Filtered, view: Reader, records: Iterable[R], keys: Keys) -> list[R]:
     """The records that pass every filter and tag."""
     chosen = list(records)
     for wanted in request.filters:
@@ -135,7 +135,7 @@ def page(request: Listing, records: Sequence[R]) -> Sequence[R]:
     return records[start : start + request.pageSize]
 
 
-def _test(view: View, wanted: Filter, keys: Keys) -> Callable[[Any], bool]:
+def _test(view: Reader, wanted: Filter, keys: Keys) -> Callable[[Any], bool]:
     key = keys.get(wanted.name)
     if key is None:
         raise invalid("filters", f"{wanted.name[:64]!r} is not one of {', '.join(sorted(keys))}")

@@ -7,7 +7,7 @@ entry names both.
 import re
 from typing import Any
 
-from sdnctl.api.registry import OPERATOR, Operation
+from sdnctl.api.operations import OPERATOR, Operation
 from sdnctl.api.schema import Json
 
 _PARAMETER = re.compile(r"\{(\w+)\}")

@@ -6,56 +6,26 @@ keys are worth nothing here. Errors are `{"error": {"code", "status", "message"}
 
 import hmac
 
-import structlog
-from pydantic import ValidationError
-
-from sdnctl.api.gateway import Call, arguments
-from sdnctl.api.registry import OPERATOR, OPERATOR_PREFIX, Operation, Result, Tracing, finish, no_tracing
-from sdnctl.api.routing import Routes
-from sdnctl.api.schema import explain
-from sdnctl.api.standing import Held, patience
-from sdnctl.api.view import Caller, View, Writer
+from sdnctl.api.access import Writer
+from sdnctl.api.calls import Call, Served, Shape, answered, carried_out, parameters
+from sdnctl.api.operations import OPERATOR, OPERATOR_PREFIX, Operation, Result
+from sdnctl.api.routes import Routes
+from sdnctl.api.schema import Json, Request
 from sdnctl.api.wire import Answer, RawRequest
-from sdnctl.base.errors import IntentError, StoreError
-from sdnctl.store import Store, Txn
-
-log = structlog.get_logger("sdnctl.api.operator")
+from sdnctl.base.errors import IntentError
 
 
-class Desk:
-    """The operator API of one region on top of a store."""
+class OperatorApi:
+    """The operator API of one region."""
 
-    def __init__(
-        self,
-        store: Store,
-        region: str,
-        operations: tuple[Operation, ...],
-        token: str,
-        tracing: Tracing = no_tracing,
-    ) -> None:
-        self._tracing = tracing
-        self._store = store
-        self._region = region
+    def __init__(self, served: Served, operations: tuple[Operation, ...], token: str) -> None:
+        self._served = served
         self._routes = Routes(o for o in operations if o.service == OPERATOR)
         self._token = token.encode()
 
     def handle(self, raw: RawRequest, request_id: str, now: float) -> Answer:
         """Answer one call; `now` is in epoch seconds."""
-        call = Call(request_id)
-        return call.told(self._answer(raw, call, now), names=True)
-
-    def _answer(self, raw: RawRequest, call: Call, now: float) -> Answer:
-        try:
-            result = self._run(raw, call, now)
-            document = finish(result, self._tracing)
-        except IntentError as error:
-            return refusal(error)
-        except StoreError as error:
-            log.warning("store", request=call.request_id, error=str(error))
-            return refusal(IntentError(None, "the store cannot be reached", 503, "UNAVAILABLE"))
-        more = {"sequence": call.sequence} if call.sequence else {}
-        log.info("served", request=call.request_id, operation=call.operation, **more)
-        return Answer(200, document, held=result if isinstance(result, Held) else None)
+        return answered(Call(raw, request_id, now), self._run, self._served.tracing, SHAPE)
 
     def admit(self, raw: RawRequest) -> None:
         """Raise IntentError unless a request carries the operator's token."""
@@ -63,30 +33,18 @@ class Desk:
         if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), self._token):
             raise IntentError(None, "the operator's bearer token is missing or wrong", 401, "UNAUTHENTICATED")
 
-    def _run(self, raw: RawRequest, call: Call, now: float) -> Result:
-        self.admit(raw)
-        found = self._routes.match(OPERATOR, raw.method, raw.path)
+    def _run(self, call: Call) -> Result:
+        self.admit(call.raw)
+        found = self._routes.match(OPERATOR, call.raw.method, call.raw.path)
         if found is None:
             raise IntentError(None, "there is no such operation", 404, "NOT_FOUND")
-        call.operation = f"{OPERATOR}.{found.operation.name}"
-        data = arguments(found.operation, raw)
-        try:
-            request = found.operation.request.model_validate({**data, **found.parameters})
-        except ValidationError as error:
-            raise explain(error) from None
-        caller = Caller("", self._region, call.request_id)
-        if found.operation.reads:
-            with self._store.read() as state:
-                return found.operation.run(request, View(state, caller, now))
+        call.means(found.operation)
+        request = parameters(found, call.raw)
+        return carried_out(call, self._served, found.operation, request, lambda records: "", _change)
 
-        call.wait = patience(raw.query)
 
-        def work(txn: Txn) -> Result:
-            result = found.operation.run(request, Writer(txn, caller))
-            call.committing(txn)
-            return result
-
-        return self._store.transact(work)
+def _change(operation: Operation, request: Request, txn: Writer) -> Result:
+    return operation.run(request, txn)
 
 
 def is_operators(path: str) -> bool:
@@ -98,3 +56,14 @@ def refusal(error: IntentError) -> Answer:
     """An error in the operator API's shape."""
     message = f"{error.field}: {error.message}" if error.field else error.message
     return Answer(error.code, {"error": {"code": error.code, "status": error.status, "message": message}})
+
+
+def _success(request_id: str, document: Json) -> Answer:
+    return Answer(200, document)
+
+
+def _failure(request_id: str, error: IntentError) -> Answer:
+    return refusal(error)
+
+
+SHAPE = Shape(_success, _failure, names=True)

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from apps.account.model import Account
-from sdnctl.api.view import View
+from sdnctl.api.access import Reader
 from sdnctl.base.errors import IntentError
+from sdnctl.model.account import Account
 
-Count = Callable[[View, str], int]
+Count = Callable[[Reader, str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Quota:
     parent: type | None
     service: str
 
-    def limit(self, view: View) -> int:
+    def limit(self, view: Reader) -> int:
         """What the caller's account may have."""
         account = view.region.get(Account, view.caller.account)
         return self.of(account) if account is not None else self.default
@@ -62,7 +62,7 @@ def declared() -> Mapping[str, Quota]:
     return MappingProxyType(_DECLARED)
 
 
-def admit(view: View, name: str, more: int, parent: str = "", field: str | None = None) -> None:
+def admit(view: Reader, name: str, more: int, parent: str = "", field: str | None = None) -> None:
     """Refuse with 429 QUOTA_EXCEEDED when `more` would go beyond the caller's limit."""
     quota = _DECLARED[name]
     limit, have = quota.limit(view), quota.count(view, parent)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from sdnctl.api.standing import ALIVE_S, Standing, standing
+from sdnctl.api.progress import ALIVE_S, Progress, progress
 from sdnctl.model.host import HostStatus
 from sdnctl.store import Batch, Store
 
@@ -52,7 +52,7 @@ class Waiting:
         for waiter in waiters:
             waiter.woken.set()
 
-    async def applied(self, sequence: int, seconds: float) -> Standing:
+    async def applied(self, sequence: int, seconds: float) -> Progress:
         """What the hosts have: as soon as all that are alive have ``sequence`` in force, or after ``seconds``."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
@@ -60,7 +60,7 @@ class Waiting:
             while True:
                 waiter.woken.clear()
                 now = self._wall()
-                found = self._standing(sequence, now)
+                found = self._progress(sequence, now)
                 left = end - loop.time()
                 if found.applied or left <= 0 or self._ended:
                     return found
@@ -88,10 +88,10 @@ class Waiting:
             with self._lock:
                 del self._waiters[waiter]
 
-    def _standing(self, sequence: int, now: float) -> Standing:
+    def _progress(self, sequence: int, now: float) -> Progress:
         with self._lock:
             statuses = list(self._statuses.values())
-        return standing(statuses, sequence, now)
+        return progress(statuses, sequence, now)
 
     def _took(self, batch: Batch) -> None:
         """Note what a batch tells, on the store's thread, and have those who wait for it looked for."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
-from sdnctl.api.standing import Held
+from sdnctl.api.progress import Held
 from sdnctl.base.errors import IntentError
 
 MAX_BODY = 1 << 20

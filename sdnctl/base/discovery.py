@@ -1,9 +1,29 @@
-"""The folders of a package, searched for one file each: so that what a feature adds need not be listed anywhere."""
+"""The folders of a package, searched for one file each: so that what a feature adds need not be listed anywhere.
+
+A decorator gives an object back; whoever needs all of its kind asks for them here.  They come in the order of their
+modules' and their own names, so nothing depends on what was imported first.
+"""
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from types import ModuleType
+from typing import Protocol, TypeVar
+
+FEATURES = "apps"
+"""The package whose folders are features."""
+
+
+class About(Protocol):
+    """A declaration about a class of records."""
+
+    @property
+    def of(self) -> type:
+        """The class."""
+
+
+K = TypeVar("K")
+A = TypeVar("A", bound=About)
 
 
 def modules(package: str, leaf: str) -> Iterator[ModuleType]:
@@ -14,3 +34,18 @@ def modules(package: str, leaf: str) -> Iterator[ModuleType]:
         folder = importlib.import_module(f"{package}.{found.name}")
         if any(m.name == leaf for m in pkgutil.iter_modules(folder.__path__)):
             yield importlib.import_module(f"{package}.{found.name}.{leaf}")
+
+
+def declared(kind: type[K], leaf: str) -> tuple[K, ...]:
+    """Every ``kind`` that a feature declares in its file of this name."""
+    every = (vars(module) for module in modules(FEATURES, leaf))
+    found = (value for names in every for _, value in sorted(names.items()) if isinstance(value, kind))
+    return tuple(dict.fromkeys(found))
+
+
+def by_class(kind: type[A], leaf: str) -> Mapping[type, Sequence[A]]:
+    """The same by the class that each declaration is about."""
+    made: dict[type, list[A]] = {}
+    for item in declared(kind, leaf):
+        made.setdefault(item.of, []).append(item)
+    return made

@@ -23,7 +23,7 @@ from jdcloud_sdk.services.vpc.client.VpcClient import VpcClient
 
 from sdnctl.api.__main__ import listen
 from sdnctl.api.app import create_app
-from sdnctl.api.registry import Operation, discover
+from sdnctl.api.operations import Operation, discover
 from sdnctl.model.host import Host, HostStatus
 from sdnctl.model.resource import resources
 from sdnctl.store import Store

@@ -12,7 +12,7 @@ from jdcloud_sdk.core.jdcloudrequest import JDCloudRequest
 
 from sdnctl.api import catalogue
 from sdnctl.api.catalogue import Known
-from sdnctl.api.registry import OPERATOR, discover
+from sdnctl.api.operations import OPERATOR, discover
 from tests.api.raw import Call
 from tests.api.region import NAME, Region, Tenant
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sdnctl.api import catalogue
 from sdnctl.api.docs import NETWORK_OF_VM, TITLES, page
-from sdnctl.api.registry import discover
+from sdnctl.api.operations import discover
 
 REPO = Path(__file__).parent.parent.parent
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from apps.account.model import Account
-from sdnctl.api.registry import Operation, discover
+from sdnctl.api.access import Writer
+from sdnctl.api.operations import Operation, discover
 from sdnctl.api.schema import Json, Request
-from sdnctl.api.view import Writer
 from sdnctl.api.wire import MAX_BODY, query_parameters
 from sdnctl.base.errors import IntentError
+from sdnctl.model.account import Account
 from tests.api.raw import Call
 from tests.api.region import NAME, Region, Tenant
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sdnctl.api.registry import OPERATOR, Operation, discover
+from sdnctl.api.operations import OPERATOR, Operation, discover
 from sdnctl.model.resource import meta
 from tests.api.raw import Call
 from tests.api.region import NAME, Region

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from apps.uplink.model import GatewayNeighbour, Pool
-from sdnctl.api.standing import ALIVE_S, patience
+from sdnctl.api.progress import ALIVE_S, patience
 from sdnctl.base.addresses import Mac
 from sdnctl.base.errors import IntentError
 from sdnctl.model.host import Binding, Host, HostStatus

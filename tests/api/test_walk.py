@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sdnctl.api import catalogue
-from sdnctl.api.registry import discover
+from sdnctl.api.operations import discover
 from tests.api.region import Region, Tenant, call
 from tests.api.test_operations import eip, instance, network, port
 

@@ -9,7 +9,7 @@ from apps.eip.api import confirmed
 from apps.eip.model import ElasticIp
 from apps.holder.model import Holder
 from apps.routing.model import Route
-from sdnctl.api.view import Caller, View
+from sdnctl.api.access import Caller, Reader
 from sdnctl.model.host import Host, HostStatus
 from tests.apps.machines import ADDRESS, Machines, gatewayed, hosted
 
@@ -234,7 +234,7 @@ def is_up(region: Machines, *applied: str) -> bool:
         sequence = region.store.state.sequence if machine.id in applied else 0
         status = HostStatus(id=machine.id, host=machine.id, applied=sequence)
         region.store.report(lambda txn, status=status: txn.put(status))
-    view = View(region.store.state, Caller("acc", "cn-north-1", "request"), 0.0)
+    view = Reader(region.store.state, Caller("acc", "cn-north-1", "request"), 0.0)
     return confirmed(view, view.own(ElasticIp, "fip-one", "elasticIpId"))
 
 

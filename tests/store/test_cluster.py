@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from apps.account.model import Account, OperatorToken
 from apps.gateway.model import GATEWAY
 from apps.holder.model import Holder
 from sdnctl.base.errors import StoreError
+from sdnctl.model.account import Account, OperatorToken
 from sdnctl.model.host import Host, HostStatus
 from sdnctl.region import pki
 from sdnctl.store import Txn

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sdnctl.api.registry import operator
+from sdnctl.api.access import Reader, Writer
+from sdnctl.api.operations import operator
+from sdnctl.api.progress import MOST_S, Held, Progress, alive
 from sdnctl.api.schema import Json, Request, Whole, iso
-from sdnctl.api.standing import MOST_S, Held, Standing, alive
-from sdnctl.api.view import View, Writer
 from sdnctl.base.errors import IntentError
 from sdnctl.model.host import Binding, Host, HostStatus
 from sdnctl.store import REGION, Region
@@ -30,7 +30,7 @@ class RemoveHost(Request):
     force: bool = False
 
 
-def show(view: View, host: Host) -> Json:
+def show(view: Reader, host: Host) -> Json:
     """A host as the operator sees it; `lag` is how many transactions its switch has still to confirm."""
     status = view.region.get(HostStatus, host.id) or HostStatus(id=host.id, host=host.id)
     return {
@@ -50,13 +50,13 @@ def show(view: View, host: Host) -> Json:
     }
 
 
-def sequence(view: View) -> int:
+def sequence(view: Reader) -> int:
     """The sequence number of the last transaction."""
     region = view.region.get(Region, REGION)
     return region.sequence if region is not None else 0
 
 
-def hosts(view: View) -> list[Json]:
+def hosts(view: Reader) -> list[Json]:
     """All hosts by name."""
     return [show(view, host) for _, host in sorted(view.region.all(Host).items())]
 
@@ -70,13 +70,13 @@ def _drops(listed: list[Json]) -> dict[str, int]:
 
 
 @operator("listHosts", "GET", "/hosts", Request)
-def list_hosts(request: Request, view: View) -> Json:
+def list_hosts(request: Request, view: Reader) -> Json:
     """The hosts of the region."""
     return {"hosts": hosts(view)}
 
 
 @operator("status", "GET", "/status", Request)
-def status(request: Request, view: View) -> Json:
+def status(request: Request, view: Reader) -> Json:
     """The region at a glance: its sequence number, its hosts and their errors."""
     listed = hosts(view)
     return {
@@ -90,13 +90,13 @@ def status(request: Request, view: View) -> Json:
 
 
 @operator("wait", "GET", "/wait", AskWait)
-def wait(request: AskWait, view: View) -> Held:
+def wait(request: AskWait, view: Reader) -> Held:
     """Which hosts have put a transaction into force, once all have that are alive, or after a time."""
     wanted = sequence(view) if request.sequence is None else request.sequence
-    return Held(wanted, request.timeout, show_standing, names=True)
+    return Held(wanted, request.timeout, show_progress, names=True)
 
 
-def show_standing(found: Standing) -> Json:
+def show_progress(found: Progress) -> Json:
     """How far the hosts are, as the operator sees it."""
     return {
         "sequence": found.sequence,

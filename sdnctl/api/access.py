@@ -1,7 +1,7 @@
 """Through a view a tenant sees its own resources and nothing else: another account's id is as unknown as one that
 never was.
 
-Operations get a `View` (to read) or a `Writer` (to change things). What a rule must know of the whole region, such as
+Operations get a `Reader` (to read) or a `Writer` (to change things). What a rule must know of the whole region, such as
 which public addresses are taken, it reads from `view.region` on purpose.
 """
 
@@ -9,14 +9,17 @@ import secrets
 from collections.abc import Mapping, Set
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from sdnctl.api.extend import filled
+from sdnctl.api.schema import Request
 from sdnctl.base.errors import IntentError
+from sdnctl.program import lifecycle
 from sdnctl.store import Txn
 
 R = TypeVar("R")
 _KEY_BYTES, _SECRET_BYTES, _TOKEN_BYTES = 14, 20, 24
 
 
-class Reader(Protocol):
+class Records(Protocol):
     """What a State and a Txn have in common."""
 
     def get(self, cls: type[R], id: str) -> R | None:
@@ -37,11 +40,11 @@ class Caller(NamedTuple):
     request_id: str
 
 
-class View:
+class Reader:
     """What the caller may read at one moment; `now` is in seconds since the epoch."""
 
-    def __init__(self, region: Reader, caller: Caller, now: float) -> None:
-        self.region: Reader = region
+    def __init__(self, region: Records, caller: Caller, now: float) -> None:
+        self.region: Records = region
         self.caller = caller
         self.now = now
 
@@ -76,7 +79,7 @@ class View:
         return len(self.region.by(cls, index, value))
 
 
-class Writer(View):
+class Writer(Reader):
     """A view that can change things; `txn` is the transaction itself, for rules that live beside a model."""
 
     def __init__(self, txn: Txn, caller: Caller) -> None:
@@ -90,6 +93,18 @@ class Writer(View):
     def _records(self, cls: type[R], ids: Set[str]) -> list[R]:
         found = (self.txn.get(cls, id) for id in ids)  # a transaction would copy all of them
         return [record for record in found if record is not None]
+
+    def create(self, record: R, order: Request | None = None) -> R:
+        """Write a new record as ordered, and all that comes with it; the record as it is then."""
+        return lifecycle.create(self.txn, filled(self, record, order))
+
+    def change(self, before: R, after: R, order: Request | None = None) -> None:
+        """Write a changed record as ordered, and what changes along with it."""
+        lifecycle.change(self.txn, before, filled(self, after, order))
+
+    def remove(self, record: object, field: str) -> None:
+        """Delete a record; IntentError naming ``field`` when something blocks that."""
+        lifecycle.remove(self.txn, record, field)
 
     @property
     def sequence(self) -> int:

@@ -10,12 +10,13 @@ alone may do.
 
 import importlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from sdnctl.api.extend import request_of
+from sdnctl.api.progress import Held
 from sdnctl.api.schema import Json, Request
-from sdnctl.api.standing import Held
-from sdnctl.base.discovery import modules
+from sdnctl.base.discovery import FEATURES, modules
 from sdnctl.base.errors import IntentError
 from sdnctl.trace.words import Question, Story
 
@@ -49,6 +50,8 @@ class Operation:
     request: type[Request]
     run: Callable[[Any, Any], Result]
     reads: bool
+    orders: type | None = None
+    """The class of what the operation makes or changes, for the fields that other features accept."""
 
     @property
     def summary(self) -> str:
@@ -60,12 +63,23 @@ _OPERATIONS: dict[tuple[str, str], Operation] = {}
 
 
 def operation(
-    service: str, name: str, method: str, path: str, request: type[Q], *, version: str = "v1", reads: bool | None = None
+    service: str,
+    name: str,
+    method: str,
+    path: str,
+    request: type[Q],
+    *,
+    version: str = "v1",
+    reads: bool | None = None,
+    orders: type | None = None,
 ) -> Callable[[Callable[[Q, V], T]], Callable[[Q, V], T]]:
-    """Declare a public operation; raises TypeError when the name is taken."""
+    """Declare a public operation; raises TypeError when the name is taken.
+
+    ``orders`` is the class of the records that it makes or changes, when other features may add to its parameters.
+    """
 
     def declare(run: Callable[[Q, V], T]) -> Callable[[Q, V], T]:
-        _add(Operation(service, name, method, f"/{version}{path}", request, run, _reads(method, reads)))
+        _add(Operation(service, name, method, f"/{version}{path}", request, run, _reads(method, reads), orders))
         return run
 
     return declare
@@ -109,11 +123,14 @@ def no_tracing(question: Question) -> Story:
 
 
 def discover() -> tuple[Operation, ...]:
-    """Import every feature's `api` and return all operations, ordered by service and path."""
-    importlib.import_module("sdnctl.api.status")
-    list(modules("apps", "model"))
-    list(modules("apps", "api"))
-    return ordered(_OPERATIONS.values())
+    """Import every feature's `api` and return all operations, ordered by service and path.
+
+    Each takes what other features accept for what it orders.
+    """
+    importlib.import_module("sdnctl.api.hosts")
+    list(modules(FEATURES, "model"))
+    list(modules(FEATURES, "api"))
+    return ordered(replace(o, request=request_of(o.request, o.orders)) for o in _OPERATIONS.values())
 
 
 def ordered(operations: Iterable[Operation]) -> tuple[Operation, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from sdnctl.api.registry import Operation
+from sdnctl.api.operations import Operation
 
 ANY = "{}"
 MAX_SEGMENTS = 12

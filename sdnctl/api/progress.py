@@ -26,7 +26,7 @@ _SECONDS = re.compile(r"\d{1,4}(\.\d{1,6})?", re.ASCII)
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 
 
-class Standing(NamedTuple):
+class Progress(NamedTuple):
     """What the hosts have made of the transaction ``sequence``: by name, each host is in one of three groups.
 
     ``late`` are alive and have it not in force yet; ``dead`` neither, and nobody knows when they will.
@@ -58,7 +58,7 @@ class Held:
 
     sequence: int
     seconds: float
-    show: Callable[[Standing], dict[str, Any]] | None = None
+    show: Callable[[Progress], dict[str, Any]] | None = None
     names: bool = False
 
 
@@ -67,15 +67,15 @@ def alive(status: HostStatus | None, now: float) -> bool:
     return status is not None and now - status.seen < ALIVE_S
 
 
-def standing(statuses: Iterable[HostStatus], sequence: int, now: float) -> Standing:
+def progress(statuses: Iterable[HostStatus], sequence: int, now: float) -> Progress:
     """The hosts by what they have made of a transaction; ``now`` is in epoch seconds."""
     groups: tuple[list[HostStatus], list[HostStatus], list[HostStatus]] = ([], [], [])
     for status in sorted(statuses, key=lambda status: status.id):
         groups[0 if status.applied >= sequence else 1 if alive(status, now) else 2].append(status)
-    return Standing(sequence, *(tuple(group) for group in groups))
+    return Progress(sequence, *(tuple(group) for group in groups))
 
 
-def headers(held: Held, found: Standing) -> dict[str, str]:
+def headers(held: Held, found: Progress) -> dict[str, str]:
     """How an answer that was held says what the hosts have: names for the operator, for a tenant their number."""
     made = {APPLIED: str(found.sequence) if found.applied else PENDING}
     if found.behind:
