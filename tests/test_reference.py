@@ -8,24 +8,19 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from apps.eip.model import ElasticIp
 from apps.eni.model import NetworkInterface
-from apps.routing.model import Route
-from apps.uplink.model import GatewayNeighbour
-from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
-from sdnctl.base.addresses import Cidr, Ip4, Mac
+from apps.vpc.model import ROUTER_MAC, Subnet
+from sdnctl.base.addresses import Ip4, Mac
 from sdnctl.model.host import UPLINK, LocalPort, LocalUplink
-from sdnctl.store import Txn
 from sdnctl.switch.plan import Installed
 from tests.apps.live import QuickSwitch
 from tests.build import ELSEWHERE, HERE, Network
 from tests.lab import Lab
 from tests.networks import NETWORKS
-from tests.reference import Fate, Frame, World
+from tests.reference import LIMITED_BROADCAST, Fate, Frame, World, parts
 
 VPCS = ("10.0.0.0/16", "10.0.0.0/8", "")
 SUBNETS = ("10.0.1.0/24", "10.0.2.0/24", "10.0.3.16/28", "10.0.4.0/25")
-PREFIXES = ("0.0.0.0/0", "8.0.0.0/8", "8.8.8.0/24")
 HOSTS = (HERE, HERE, HERE, ELSEWHERE, "")
 OFFSETS = (3, 4, 5, 9, 14)
 BROADCAST, MULTICAST = 0xFFFFFFFFFFFF, 0x01005E0000FB
@@ -77,17 +72,9 @@ def networks(draw: st.DrawFn) -> Network:
         for cidr in chosen:
             subnet = net.subnet(vpc, f"{name}{len(ports)}-{cidr[5]}", cidr)
             ports += draw(interfaces(net, subnet, f"{name}{cidr[5]}"))
-        if draw(st.integers(0, 2)) == 0:
-            _detour(net, name, draw(st.lists(detours(ports), min_size=1, max_size=4)), draw(st.booleans()))
-        if draw(st.integers(0, 3)) == 0:
-            _narrow(net, f"route-{name}-internet", draw(st.sampled_from(("", "8.8.8.0/24"))))
-    owners: list[NetworkInterface | None] = [*ports, None]
-    for number, owner in enumerate(draw(st.lists(st.sampled_from(owners), max_size=4, unique_by=id))):
-        net.eip(f"e{number}", f"203.0.113.{10 + number}", owner)
-    if draw(st.integers(0, 4)) == 0:
-        net.store.report(lambda txn: txn.delete(GatewayNeighbour, f"{HERE}/pool-1"))
-    if draw(st.integers(0, 6)) == 0:
-        del net.local[LocalUplink, UPLINK]
+    for part in parts():
+        if hasattr(part, "grow"):
+            part.grow(draw, net)
     return net
 
 
@@ -105,48 +92,10 @@ def interfaces(draw: st.DrawFn, net: Network, subnet: Subnet, name: str) -> list
     return made
 
 
-Detour = tuple[str, NetworkInterface, int]
-
-
-def detours(ports: list[NetworkInterface]) -> st.SearchStrategy[Detour]:
-    """A prefix, an interface that routes it, and a priority; some by an interface of another VPC."""
-    return st.tuples(st.sampled_from(PREFIXES), st.sampled_from(ports), st.sampled_from((10, 100)))
-
-
-def _detour(net: Network, name: str, rules: list[Detour], public: bool) -> None:
-    """The VPC's first subnet gets a route table of its own, which may lead to the internet too."""
-    vpc = net.store.state.all(Vpc)[f"vpc-{name}"]
-    first = min((s for s in net.store.state.all(Subnet).values() if s.vpc == vpc.id), key=lambda s: s.key)
-    table = net.table(vpc, f"{name}-custom", first)
-    for prefix, port, priority in rules:
-        net.route(table, prefix, port, priority)
-    if public:
-        net.route(table, "9.9.9.0/24")
-
-
-def _narrow(net: Network, id: str, prefix: str) -> None:
-    """The route goes, or leads to a smaller part of the internet."""
-
-    def work(txn: Txn) -> None:
-        route = txn.get(Route, id)
-        assert route is not None
-        txn.delete(Route, id)
-        if prefix:
-            txn.put(replace(route, prefix=Cidr.parse(prefix)))
-
-    net.store.transact(work)
-
-
 def interesting(net: Network) -> list[int]:
     """Addresses at which something may happen."""
-    state = net.store.state
-    found = {int(a) for port in state.all(NetworkInterface).values() for a in port.addresses}
-    for subnet in state.all(Subnet).values():
-        block = subnet.cidr
-        found |= {subnet.router, subnet.dhcp_server, block.network, block.broadcast, block.broadcast - 1}
-    found |= {eip.address for eip in state.all(ElasticIp).values()}
-    others = ("10.0.9.9", "10.9.9.9", "8.8.8.8", "9.9.9.9", "203.0.113.1", "203.0.113.99", "224.0.0.5", "239.1.1.1")
-    return sorted(found | {Ip4.parse(text) for text in others} | {0xFFFFFFFF, 0})
+    found = {address for part in parts() if hasattr(part, "addresses") for address in part.addresses(net)}
+    return sorted(found | {LIMITED_BROADCAST, 0})
 
 
 @st.composite

@@ -1,0 +1,26 @@
+"""Named networks that the suites run over: golden tables, any order, isolation, reference.
+
+Each file adds some: every public function of it that needs no argument makes a network, named as the function.
+"""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+
+from tests.build import Network
+
+
+def found() -> Iterator[tuple[str, Callable[[], Network]]]:
+    """The functions of this folder's files that make a network, by name; AssertionError for two of one name."""
+    seen = set()
+    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
+        here = importlib.import_module(module.name)
+        for name, made in inspect.getmembers(here, inspect.isfunction):
+            if made.__module__ == here.__name__ and not name.startswith("_") and not inspect.signature(made).parameters:
+                assert name not in seen, f"{name} is in two files"
+                seen.add(name)
+                yield name, made
+
+
+NETWORKS: dict[str, Callable[[], Network]] = dict(found())

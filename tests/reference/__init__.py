@@ -1,0 +1,167 @@
+"""What the network means, told from the resources alone: may this packet arrive, where, looking how, or why not.
+
+Nothing here knows of flows, tables or registers; a switch that does something else is wrong, or this is.
+
+Each file says what one feature means, by rules: functions that are asked at a moment of a frame's way, one after
+another, until one tells its fate.
+
+    sent     (world, id, frame)    an interface (its id) has sent it
+    inside   (world, port, frame)  it is for one receiver, from an interface that may send it
+    handed   (world, port, frame)  it is to leave by an interface
+    outside  (world, frame)        it came in from the public network
+    NEXT HOP (world, route, port, frame)  a route of this type leads it
+"""
+
+import importlib
+import inspect
+import pkgutil
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from graphlib import TopologicalSorter
+from types import ModuleType
+from typing import Any, TypeVar
+
+from sdnctl.model.host import UPLINK, LocalPort, LocalUplink
+from tests.build import Network
+
+R = TypeVar("R")
+LIMITED_BROADCAST = 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame: ``kind`` is ping, reply, error, udp, tcp, dhcp, arp, ipv6 or other; the addresses are ARP's for ARP."""
+
+    kind: str
+    eth_src: int
+    eth_dst: int
+    src: int = 0
+    dst: int = 0
+    ttl: int = 64
+    op: int = 0
+    sha: int = 0
+    tha: int = 0
+    tagged: bool = False
+
+    @property
+    def ip(self) -> bool:
+        """True for IPv4."""
+        return self.kind not in ("arp", "ipv6", "other")
+
+    @property
+    def group(self) -> bool:
+        """True for a frame to a group of receivers."""
+        return bool(self.eth_dst >> 40 & 1)
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What becomes of a frame: it is ``to`` somebody, looking like ``frame``; or asks the controller; or is dropped.
+
+    Where equal routes share the traffic it is any one of ``among``.
+    """
+
+    to: str = ""
+    frame: Frame | None = None
+    asks: str = ""
+    dropped: str = ""
+    among: tuple["Fate", ...] = ()
+
+    @property
+    def options(self) -> tuple["Fate", ...]:
+        """What it may be: nearly always itself."""
+        return self.among or (self,)
+
+    def __str__(self) -> str:
+        if self.to:
+            return f"to {self.to}"
+        return f"asks ask_{self.asks}" if self.asks else f"dropped: {self.dropped}"
+
+
+Rule = Callable[..., Fate | None]
+
+
+def rule(moment: str, after: tuple[str, ...] = ()) -> Callable[[Rule], Rule]:
+    """Ask the function below at a moment, after the rules named (those of features that are there)."""
+
+    def mark(function: Rule) -> Rule:
+        function.moment, function.after = moment, after  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+@cache
+def parts() -> tuple[ModuleType, ...]:
+    """The files of this folder, each what one feature means."""
+    return tuple(importlib.import_module(found.name) for found in pkgutil.iter_modules(__path__, f"{__name__}."))
+
+
+@cache
+def rules() -> dict[str, tuple[Rule, ...]]:
+    """Moment -> its rules in the order in which they are asked."""
+    marked: dict[str, dict[str, Any]] = defaultdict(dict)
+    for part in parts():
+        for name, function in inspect.getmembers(part, lambda found: hasattr(found, "moment")):
+            if function.__module__ == part.__name__:
+                marked[function.moment][name] = function
+    ordered = {}
+    for moment, named in marked.items():
+        order = TopologicalSorter({name: sorted(set(one.after) & set(named)) for name, one in sorted(named.items())})
+        ordered[moment] = tuple(named[name] for name in order.static_order())
+    return ordered
+
+
+class World:
+    """The resources, as one host sees them."""
+
+    def __init__(self, network: Network) -> None:
+        self._state = network.store.state
+        self._local = network.local
+
+    def all(self, cls: type[R]) -> list[R]:
+        """Every resource of a class."""
+        return list(self._state.all(cls).values())
+
+    def find(self, cls: type[R], id: str) -> R | None:
+        """A resource, or None."""
+        return self._state.get(cls, id)
+
+    def get(self, cls: type[R], id: str) -> R:
+        """A resource that must be there."""
+        found = self.find(cls, id)
+        assert found is not None
+        return found
+
+    def plugged(self, port: str) -> bool:
+        """True while an interface is on this host."""
+        return (LocalPort, port) in self._local
+
+    @property
+    def uplink(self) -> LocalUplink | None:
+        """This host's way to the public network."""
+        return self._local.get((LocalUplink, UPLINK))
+
+    def ask(self, moment: str, *about: Any) -> Fate:
+        """What the first rule says that has something to say; AssertionError when none has."""
+        told = self.tell(moment, *about)
+        assert told is not None, (moment, about)
+        return told
+
+    def tell(self, moment: str, *about: Any) -> Fate | None:
+        """What the first rule says that has something to say, or None."""
+        return next((fate for one in rules().get(moment, ()) if (fate := one(self, *about)) is not None), None)
+
+    def fate(self, sender: str, frame: Frame) -> Fate:
+        """What becomes of a frame that ``sender`` (an interface's id, or UPLINK) sends."""
+        if frame.tagged or (sender == UPLINK and self.uplink is None):
+            return Fate(dropped="unknown-port")
+        return self.ask("outside", frame) if sender == UPLINK else self.ask("sent", sender, frame)
+
+
+def answered(asker: str, frame: Frame, mac: int, back: int) -> Fate:
+    """ARP turned round: ``mac`` has it, which is told to the address that the question itself names (RFC 826)."""
+    hardware = {"eth_src": mac, "eth_dst": back, "sha": mac, "tha": frame.sha}
+    return Fate(to=asker, frame=replace(frame, op=2, src=frame.dst, dst=frame.src, **hardware))
