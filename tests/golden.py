@@ -10,7 +10,7 @@ import pytest
 from apps.pipeline import PIPELINE
 from sdnctl.engine.engine import Engine
 from sdnctl.of.text import text
-from sdnctl.program.pipeline import Names
+from sdnctl.program.names import Names
 
 FOLDER = Path(__file__).parent / "golden"
 NAMES = Names(PIPELINE)

@@ -9,6 +9,7 @@ from apps.eni.model import NetworkInterface
 from apps.pipeline import PIPELINE
 from sdnctl.engine.engine import Engine
 from sdnctl.model.host import UPLINK, LocalPort, LocalUplink
+from sdnctl.of.fields import REG
 from sdnctl.of.flow import flow_add, flow_delete_strict
 from sdnctl.of.message import bundle
 from sdnctl.of.meter import ADD, DELETE, MODIFY, meter_mod
@@ -17,7 +18,8 @@ from tests.build import Network
 from tests.ovs import DummySwitch
 
 COMMANDS = {"add": ADD, "modify": MODIFY}
-_REASON = re.compile(r"^Final flow:.*\breg7=(0x[0-9a-f]+)", re.MULTILINE)
+_FINAL = re.compile(r"^Final flow:.*", re.MULTILINE)
+_REGISTER = re.compile(r"\breg(\d+)=(0x[0-9a-f]+)")
 _OUTPUT = re.compile(r"^ *output:(\d+)$|^ *(CONTROLLER):\d+$|^ *(IN_PORT)$|^ *>> (?:skipping|dropping)", re.MULTILINE)
 _TABLE = re.compile(r"^ *(\d+)\. ", re.MULTILINE)
 
@@ -35,6 +37,13 @@ class Verdict:
         if self.to:
             return "to " + ", ".join(self.to)
         return f"asks {self.asked}" if self.asked else f"dropped: {self.reason}"
+
+
+def reason_in(said: str) -> str:
+    """The name of the reason for which a traced packet was dropped, "" when it was not."""
+    final = "".join(_FINAL.findall(said))
+    reason = PIPELINE.reason_of({REG[int(number)]: int(value, 16) for number, value in _REGISTER.findall(final)})
+    return reason.name if reason is not None else ""
 
 
 class Lab:
@@ -98,9 +107,7 @@ class Lab:
                 to.append(sender)
             elif number:
                 to.append(names.get(int(number), number))
-        reason = _REASON.search(said)
-        why = PIPELINE.reasons[int(reason.group(1), 16) - 1].name if reason else ""
-        return Verdict(tuple(to), asked, why, said)
+        return Verdict(tuple(to), asked, reason_in(said), said)
 
     def ip(
         self, sender: str, destination: str, more: str = "icmp,icmp_type=8", source: str = "", mac: str = ""

@@ -35,11 +35,11 @@ BAD = 666  # the number of a VPC whose flow no switch takes
 TEST_NET = Cidr.parse("192.0.2.0/24")
 PIPELINE = Pipeline()
 STAGE = PIPELINE.stage("only")
-NUMBER, WAY = PIPELINE.field("number", REG[0], STAGE, STAGE), PIPELINE.field("way", REG[1], STAGE, STAGE)
-FIRST = STAGE.table("first", "who asks", matches=[IN_PORT, REG[0]])
-SECOND = STAGE.table("second", "where to", matches=[REG[0], IP_DST])
-THIRD = STAGE.table("third", "through which port", matches=[REG[1]])
-ASK = STAGE.punt("ask", "the controller answers", packets_per_second=100)
+NUMBER, WAY = (PIPELINE.field(name, since=STAGE, until=STAGE) for name in ("number", "way"))
+FIRST = STAGE.table("first", "who asks", matches=[IN_PORT, NUMBER])
+SECOND = STAGE.table("second", "where to", matches=[NUMBER, IP_DST])
+THIRD = STAGE.table("third", "through which port", matches=[WAY])
+ASK = PIPELINE.stage("last").punt("ask", "the controller answers", packets_per_second=100)
 
 
 @always
@@ -67,14 +67,14 @@ def vpcs(vpc: Vpc, here: str, view: View) -> Iterator[Flow]:
     """Two flows for each VPC: one by its number, one by its prefix."""
     if vpc.cidr == TEST_NET:
         raise FeatureError("192.0.2.0/24 is for documentation")
-    yield FIRST.flow(Priority.EXACT, {REG[0]: vpc.key}, [meter(77)] if vpc.key == BAD else [output(1)])
-    yield SECOND.flow(Priority.EXACT, {REG[0]: vpc.key, IP_DST: (vpc.cidr.network, vpc.cidr.mask)}, [output(2)])
+    yield FIRST.flow(Priority.EXACT, {NUMBER: vpc.key}, [meter(77)] if vpc.key == BAD else [output(1)])
+    yield SECOND.flow(Priority.EXACT, {NUMBER: vpc.key, IP_DST: (vpc.cidr.network, vpc.cidr.mask)}, [output(2)])
 
 
 @feature(each=LocalPort)
 def ports(port: LocalPort, here: str, view: View) -> Iterator[Flow]:
     """One flow for each port of this host."""
-    yield THIRD.flow(Priority.EXACT, {REG[1]: port.ofport}, [output(port.ofport)])
+    yield THIRD.flow(Priority.EXACT, {WAY: port.ofport}, [output(port.ofport)])
 
 
 PROGRAM = assemble([asking, answer, beat, vpcs, ports], PIPELINE)

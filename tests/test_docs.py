@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sdnctl.docs import page
-from sdnctl.of.fields import IP_DST, REG
+from sdnctl.of.fields import IP_DST
 from sdnctl.program.feature import assemble, feature, packet_in
 from sdnctl.program.pipeline import Pipeline
 
@@ -23,10 +23,12 @@ def test_everything_declared_is_on_the_page() -> None:
     pipeline = Pipeline()
     first, second = pipeline.stage("enter"), pipeline.stage("leave")
     lost = pipeline.reason("lost", "nobody has this address")
-    out = second.table("out", "where the packet leaves", matches=[IP_DST], miss=lost)
-    first.table("admit", "whose packet it is", miss=out)
+    second.table("out", "where the packet leaves", matches=[IP_DST], miss=lost)
+    first.table("admit", "whose packet it is", miss="onward")
+    first.table("beside", "what only some packets meet", after="admit", aside=True)
     ask = second.punt("ask", "questions for the controller", packets_per_second=50)
-    pipeline.field("vpc", REG[1], first, second)
+    pipeline.field("vpc", since=first, until=second)
+    pipeline.field("kind", bits=4, since=first, until=second)
 
     @feature(each=str)
     def exit(each: str, here: str, view: object) -> Iterator[Any]:
@@ -42,10 +44,12 @@ def test_everything_declared_is_on_the_page() -> None:
         yield from ()
 
     text = page(assemble([exit, answer], pipeline))
-    assert "| 8 | `out` | where the packet leaves | `eth_type`, `ip_dst`, `ip_proto` | drop: lost |" in text
-    assert "| 0 | `admit` | whose packet it is | – | `out` |" in text
+    assert "| 17 | `out` | where the packet leaves | `eth_type`, `ip_dst`, `ip_proto` | drop: lost | – |" in text
+    assert "| 0 | `admit` | whose packet it is | – | onward | `out` |" in text
+    assert "| 1 | `beside` (aside) | what only some packets meet | – | – | `out` |" in text
     assert "to the controller, at most 50 a second" in text
-    assert "| `vpc` | `reg1` | enter | leave |" in text
+    assert "| `vpc` | `reg0` | enter | leave |" in text
+    assert "| `kind` | `reg1[0..3]` | enter | leave |" in text
     assert "| 1 | `lost` | nobody has this address |" in text
     assert "The way out. |" in text
     assert "Not on the page" not in text

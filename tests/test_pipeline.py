@@ -1,35 +1,49 @@
 """Declaring a pipeline fails on what would be wrong at run time, and a new table renumbers no other stage."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 
 from apps.pipeline import PIPELINE, drop
-from sdnctl.of.actions import load, output, set_field
-from sdnctl.of.fields import ETH_TYPE, IP_DST, IP_PROTO, REG, UDP_DST, VLAN_VID
+from sdnctl.of.actions import check_pkt_larger, load, move, multipath, output, set_field
+from sdnctl.of.fields import ETH_TYPE, IP_DST, IP_PROTO, REG, UDP_DST, VLAN_VID, Field, Value
+from sdnctl.of.flow import Flow, match_key
 from sdnctl.of.meter import Meter
+from sdnctl.of.text import text
+from sdnctl.program.names import Names
+from sdnctl.program.packets import PacketIn
 from sdnctl.program.pipeline import (
     FIRST_TENANT_METER,
     TABLES_PER_STAGE,
-    Names,
     Pipeline,
     Priority,
     Stage,
+    Table,
     dropper,
+    enter,
     goto,
+    onward,
 )
+from sdnctl.program.step import Step
 
 
 class Shape:
-    """Three stages, a field that lives in the first two, and a table."""
+    """Three stages, a field that lives in the first two, and a table in the first and the last."""
 
     def __init__(self) -> None:
         self.pipeline = Pipeline()
         self.one, self.two, self.three = map(self.pipeline.stage, ("one", "two", "three"))
-        self.vpc = self.pipeline.field("vpc", REG[0], self.one, self.two)
+        self.vpc = self.pipeline.field("vpc", since=self.one, until=self.two)
+        self.why = self.pipeline.field("why", bits=8, since=self.one, until=self.three)
         self.reason = self.pipeline.reason("lost", "it got lost")
         self.last = self.three.table("last", "the end")
         self.table = self.one.table("first", "the start", matches=[self.vpc, IP_DST], miss=self.reason)
+
+    def settle(self) -> "Shape":
+        """The same, with numbers."""
+        self.pipeline.settle()
+        return self
 
 
 @pytest.fixture
@@ -40,45 +54,100 @@ def shape() -> Shape:
 
 Wrong = Callable[[Shape], object]
 WRONG: dict[str, tuple[Wrong, str]] = {
-    "two fields in one live register": (
-        lambda s: s.pipeline.field("port", REG[0], s.two, s.three),
-        "fields vpc and port both live in reg0",
-    ),
+    "more fields than registers": (lambda s: crowd(s.pipeline, s.one), "field why: no register has 8 bits left"),
     "a field that ends before it begins": (
-        lambda s: s.pipeline.field("port", REG[1], s.three, s.one),
+        lambda s: s.pipeline.field("port", since=s.three, until=s.one),
         "field port ends in stage one, before it begins in three",
     ),
+    "a field declared twice": (
+        lambda s: s.pipeline.field("vpc", since=s.one, until=s.one),
+        "field vpc is declared twice",
+    ),
+    "a field of 33 bits": (
+        lambda s: s.pipeline.field("wide", bits=33, since=s.one, until=s.one),
+        "field wide: a register has 32 bits, not 33",
+    ),
+    "a reason declared twice": (lambda s: s.pipeline.reason("lost", ""), "reason lost is declared twice"),
+    "a table after one that does not exist": (
+        lambda s: (s.one.table("x", "", after="nowhere"), s.settle()),
+        "table x is to stand beside nowhere, which is no table of its stage",
+    ),
+    "a table after one of another stage": (
+        lambda s: (s.one.table("x", "", before="last"), s.settle()),
+        "table x is to stand beside last, which is no table of its stage",
+    ),
+    "tables in a circle": (
+        lambda s: (s.one.table("x", "", after="y"), s.one.table("y", "", after="x"), s.settle()),
+        "tables x, y are to stand after each other",
+    ),
+    "a table that is declared too late": (lambda s: s.settle().one.table("x", ""), "the pipeline is settled"),
+    "a field that is declared too late": (
+        lambda s: s.settle().pipeline.field("x", since=s.one, until=s.one),
+        "the pipeline is settled",
+    ),
+    "a flow before there are numbers": (
+        lambda s: s.table.flow(Priority.NORMAL, {IP_DST: 1}, []),
+        "table first has no number before the pipeline is settled",
+    ),
+    "a goto before there are numbers": (lambda s: goto(s.table), "table first has no number"),
+    "a value before there are bits": (lambda s: set_field(s.why, 1), "field why has no place in a register yet"),
+    "onward from the last table": (lambda s: onward(s.settle().last), "nothing follows table last"),
+    "entering a stage without tables": (lambda s: enter(s.settle().two), "stage two has no table to enter"),
     "a table declared twice": (lambda s: s.two.table("first", ""), "table first is declared twice"),
-    "a ninth table": (lambda s: fill(s.two, 9), "stage two has no table number left for table-8"),
-    "a backward miss": (lambda s: s.one.table("x", "", miss=s.table), "table x cannot miss backward to first"),
+    "a seventeenth table": (lambda s: fill(s.two, 17), "stage two has no table number left for table-16"),
     "a match on a register that means nothing there": (
         lambda s: s.three.table("x", "", matches=[s.vpc]),
-        "table x matches reg0, which means nothing in stage three",
+        "table x matches vpc, which means nothing in stage three",
     ),
     "a match that the table did not declare": (
-        lambda s: s.table.flow(Priority.NORMAL, {UDP_DST: 1}, []),
+        lambda s: s.settle().table.flow(Priority.NORMAL, {UDP_DST: 1}, []),
         "table first does not declare a match on udp_dst",
     ),
     "a prerequisite that is contradicted": (
-        lambda s: s.table.flow(Priority.NORMAL, {ETH_TYPE: 0x86DD, IP_DST: 1}, []),
+        lambda s: s.settle().table.flow(Priority.NORMAL, {ETH_TYPE: 0x86DD, IP_DST: 1}, []),
         "eth_type",
     ),
-    "a value too large for its field": (lambda s: s.table.flow(Priority.NORMAL, {s.vpc: 1 << 32}, []), "does not fit"),
+    "a value too large for its field": (
+        lambda s: s.settle().table.flow(Priority.NORMAL, {s.vpc: 1 << 32}, []),
+        "does not fit",
+    ),
     "a mask where none may be": (
-        lambda s: s.one.table("x", "", matches=[IP_PROTO]).flow(Priority.NORMAL, {IP_PROTO: (1, 3)}, []),
+        lambda s: flow_of(s.one.table("x", "", matches=[IP_PROTO]), s.settle(), {IP_PROTO: (1, 3)}),
         "cannot be matched under mask",
     ),
     "a backward goto": (
-        lambda s: s.last.flow(Priority.NORMAL, {}, [goto(s.table)]),
-        r"table last \(16\) cannot go back to table 0",
+        lambda s: s.settle().last.flow(Priority.NORMAL, {}, [goto(s.table)]),
+        r"table last \(32\) cannot go back to table 0",
     ),
-    "a goto to itself": (lambda s: s.table.flow(Priority.NORMAL, {}, [goto(s.table)]), "cannot go back to table 0"),
-    "two gotos": (lambda s: s.table.flow(Priority.NORMAL, {}, [goto(s.last), goto(s.last)]), "at most one goto"),
-    "a priority of its own": (lambda s: s.table.flow(123, {}, []), "table first: 123 is none of Priority"),
-    "a value that does not fit the register set": (lambda s: set_field(s.vpc, 1 << 32), "does not fit 32 bits"),
-    "bits outside the register": (lambda s: load(s.vpc, 1, 30, 4), "reg0"),
+    "a goto to itself": (
+        lambda s: s.settle().table.flow(Priority.NORMAL, {}, [goto(s.table)]),
+        "cannot go back to table 0",
+    ),
+    "two gotos": (
+        lambda s: s.settle().table.flow(Priority.NORMAL, {}, [goto(s.last), goto(s.last)]),
+        "at most one goto",
+    ),
+    "a priority of its own": (lambda s: s.settle().table.flow(123, {}, []), "table first: 123 is none of Priority"),
+    "a value that does not fit the register set": (lambda s: set_field(s.settle().vpc, 1 << 32), "does not fit 32"),
+    "a value that does not fit the bits set": (lambda s: set_field(s.settle().why, 256), "does not fit 8 bits"),
+    "bits outside the register": (lambda s: load(s.settle().vpc, 1, 30, 4), "vpc"),
+    "bits outside the field": (lambda s: load(s.settle().why, 1, 6, 4), "why"),
+    "more copied than the field has": (lambda s: move(IP_DST, s.settle().why, nbits=9), "move of 9 bits"),
+    "more ways than the field can tell": (lambda s: multipath(300, s.settle().why), "why: 0x12b does not fit 8 bits"),
     "one punt too many": (lambda s: punts(s.pipeline), "no machine meter is left"),
 }
+
+
+def crowd(pipeline: Pipeline, stage: Stage) -> None:
+    """Fields that fill the registers, and one more."""
+    for number in range(15):
+        pipeline.field(f"field-{number:02}", since=stage, until=stage)
+    pipeline.settle()
+
+
+def flow_of(table: Table, _: Shape, match: Mapping[Field, Value]) -> Flow:
+    """A flow of a table, once the pipeline is settled."""
+    return table.flow(Priority.NORMAL, match, [])
 
 
 def fill(stage: Stage, count: int) -> None:
@@ -93,6 +162,7 @@ def punts(pipeline: Pipeline) -> None:
         if number % TABLES_PER_STAGE == 0:
             stage = pipeline.stage(f"stage-{number}")
         stage.punt(f"ask-{number}", "", packets_per_second=1)
+    pipeline.settle()
 
 
 @pytest.mark.parametrize("case", WRONG.values(), ids=WRONG)
@@ -103,30 +173,112 @@ def test_declaring_fails(shape: Shape, case: tuple[Wrong, str]) -> None:
         wrong(shape)
 
 
-def test_a_register_may_be_used_again_where_the_field_is_dead(shape: Shape) -> None:
-    """By another field, and by tables of its stages."""
-    port = shape.pipeline.field("port", REG[0], shape.three, shape.three)
+def test_bits_are_used_again_where_the_field_is_dead(shape: Shape) -> None:
+    """Fields that never live at once may share bits, and narrow ones share a register; no two ever meet."""
+    port = shape.pipeline.field("port", since=shape.three, until=shape.three)
+    kind = shape.pipeline.field("kind", bits=16, since=shape.one, until=shape.three)
     shape.three.table("x", "", matches=[port])
+    shape.settle()
+    assert (shape.vpc.home, port.home) == (REG[0], REG[0])
+    assert [(field.home, field.shift) for field in (kind, shape.why)] == [(REG[1], 0), (REG[1], 16)]
     names = Names(shape.pipeline)
-    found = [[bits.name for bits in names.register(table, 0, 0xFFFFFFFF)] for table in (0, 8, 16)]
-    assert found == [["vpc"], ["vpc"], ["port"]] and names.register(0, 1, 1) == ()
+    found = [[bits.name for bits in names.register(table, 0, 0xFFFFFFFF)] for table in (0, 16, 32)]
+    assert found == [["vpc"], ["vpc"], ["port"]] and [bits.name for bits in names.register(0, 1, 1)] == ["kind"]
+
+
+def test_bits_do_not_depend_on_the_order_of_declaring() -> None:
+    """Nor do the numbers of tables and reasons: only names count."""
+    found = []
+    for turn in (1, -1):
+        pipeline = Pipeline()
+        stage = pipeline.stage("one")
+        fields = [pipeline.field(f"f{n}", bits=n, since=stage, until=stage) for n in (3, 9, 17, 32)[::turn]]
+        for name in ("b", "a", "c")[::turn]:
+            pipeline.reason(name, "")
+            stage.table(name, "", after={"a": "c", "b": "", "c": ""}[name])
+        pipeline.settle()
+        numbers = {reason.name: reason.number for reason in pipeline.reasons}
+        places = {field.name: (field.home.name, field.shift) for field in fields}
+        found.append((places, numbers, {name: table.id for name, table in pipeline.tables.items()}))
+    assert found[0] == found[1]
+    assert found[0][2] == {"b": 0, "c": 1, "a": 2}
+
+
+def test_fields_of_one_register_are_matched_together(shape: Shape) -> None:
+    """Two fields of a register are one match under a mask; set, copied and read alone; and have their names."""
+    kind = shape.pipeline.field("kind", bits=16, since=shape.one, until=shape.three)
+    bit = shape.pipeline.field("bit", bits=1, since=shape.one, until=shape.three)
+    table = shape.one.table("kinds", "", matches=[kind, shape.why, bit, IP_DST])
+    shape.settle()
+    assert {field.home for field in (kind, shape.why, bit)} == {REG[1]}
+    actions = [
+        set_field(bit, 1),
+        move(IP_DST, kind, nbits=16),
+        move(kind, IP_DST, nbits=16, dst_ofs=16),
+        multipath(8, shape.why),
+        check_pkt_larger(1500, bit, 0),
+        goto(shape.last),
+    ]
+    made = table.flow(Priority.NORMAL, {kind: 0x1234, IP_DST: 1, shape.why: 7, bit: 1}, actions)
+    expected = Flow(0, match_key(table.id, Priority.NORMAL, {REG[1]: (0x1071234, 0x1FFFFFF), IP_DST: 1}), made.body)
+    assert made.key == expected.key
+    same = table.flow(Priority.NORMAL, {bit: 1, shape.why: 7, kind: 0x1234, IP_DST: 1}, actions)
+    assert same.cookie == made.cookie
+    said = text(made, Names(shape.pipeline))
+    assert "kind=4660, why=7, bit=1, " in said or all(part in said for part in ("kind=4660", "why=7", "bit=1")), said
+    assert "load:1->bit,move:ip_dst[0..15]->kind,move:kind->ip_dst[16..31]," in said
+    assert said.endswith("0,why),check_pkt_larger(1500)->bit,goto_table:last")
+    masked = table.flow(Priority.NORMAL, {kind: (0x10, 0xF0)}, [])
+    assert "kind=0x10/0xf0" in text(masked, Names(shape.pipeline))
+    packet = PacketIn(0, 0, b"", 0, {1: 0x1071234})
+    step = Step(0, 0, {REG[1]: 0x1071234}, {})
+    for field, value in ((kind, 0x1234), (shape.why, 7), (bit, 1), (REG[1], 0x1071234), (shape.vpc, 0)):
+        assert packet.value(field) == step.value(field) == value
 
 
 def test_numbers_are_stable() -> None:
-    """Each stage owns eight numbers, so a table more changes no number of another stage; order is source order."""
-    before, after = Shape(), Shape()
-    after.one.table("new", "")
-    assert {name: table.id for name, table in before.pipeline.tables.items()} == {"first": 0, "last": 16}
-    assert {name: table.id for name, table in after.pipeline.tables.items()} == {"first": 0, "last": 16, "new": 1}
-    assert [after.pipeline.by_id(id).name for id in (0, 1, 16)] == ["first", "new", "last"]
-    for id in (2, 8, 17, 24, 99):
+    """Each stage owns sixteen numbers, so a table more changes no number of another stage."""
+    before, after = Shape().settle(), Shape()
+    after.one.table("new", "", after="first")
+    after.settle()
+    assert {name: table.id for name, table in before.pipeline.tables.items()} == {"first": 0, "last": 32}
+    assert {name: table.id for name, table in after.pipeline.tables.items()} == {"first": 0, "last": 32, "new": 1}
+    assert [after.pipeline.by_id(id).name for id in (0, 1, 32)] == ["first", "new", "last"]
+    for id in (2, 16, 33, 48, 99, 255):
         with pytest.raises(KeyError):
             after.pipeline.by_id(id)
         assert Names(after.pipeline).table(id) == str(id)
 
 
+def test_a_table_put_between_two_others_changes_no_flow_of_theirs() -> None:
+    """The flow says onward; where that leads follows from what is declared, aside or on the path."""
+
+    def ways(*more: dict[str, Any]) -> list[int]:
+        shape = Shape()
+        for given in more:
+            shape.one.table(purpose="", **given)
+        shape.settle()
+        return [table.next.id for table in shape.one.tables if table.next]
+
+    assert ways() == [32]
+    assert ways({"name": "b", "after": "first"}) == [1, 32]
+    assert ways({"name": "b", "after": "first"}, {"name": "a", "after": "first", "before": "b"}) == [1, 2, 32]
+    assert ways({"name": "b", "after": "first"}, {"name": "a", "after": "first", "aside": True, "before": "b"}) == [
+        2,
+        2,
+        32,
+    ]
+    shape = Shape()
+    shape.two.table("aside", "", aside=True)
+    inner = shape.two.table("inner", "", after="aside", miss="onward")
+    shape.settle()
+    assert enter(shape.two) == onward(shape.table) == goto(inner)
+    assert enter(shape.three) == onward(inner) == goto(shape.last)
+
+
 def test_prerequisites_are_implied(shape: Shape) -> None:
     """A declared match allows what it needs; given or implied, it is the same flow."""
+    shape.settle()
     implied = shape.table.flow(Priority.NORMAL, {IP_DST: 1}, [])
     assert shape.table.flow(Priority.NORMAL, {ETH_TYPE: 0x0800, IP_DST: 1}, []).cookie == implied.cookie
     with pytest.raises(ValueError, match="does not declare a match on vlan_vid"):
@@ -143,14 +295,15 @@ def test_priorities() -> None:
 def test_misses_and_punts_follow_from_the_declaration(shape: Shape) -> None:
     """A reason is noted and counted, a table is gone on to, a question is asked within a rate."""
     asking = shape.three.punt("ask", "a question", packets_per_second=7)
-    onward = shape.two.table("onward", "", miss=shape.last)
-    flows, meters = shape.pipeline.misses(dropper(REG[7], shape.last))
+    between = shape.two.table("between", "", miss="onward")
+    shape.settle()
+    flows, meters = shape.pipeline.misses(dropper(shape.why, shape.last))
     assert meters == [asking.punt_meter] == [Meter(1, 7, 7, packets=True)]
-    assert {one.table for one in flows} == {shape.table.id, onward.id, asking.id}
+    assert {one.table for one in flows} == {shape.table.id, between.id, asking.id}
     assert all(one.priority == Priority.MISS for one in flows)
-    noted = [set_field(REG[7], shape.reason.number), goto(shape.last)]
+    noted = [set_field(shape.why, shape.reason.number), goto(shape.last)]
     assert shape.table.flow(Priority.MISS, {}, noted) in flows
-    assert onward.flow(Priority.MISS, {}, [goto(shape.last)]) in flows
+    assert between.flow(Priority.MISS, {}, [goto(shape.last)]) in flows
 
 
 def test_the_real_one_ends_every_packet() -> None:
@@ -166,6 +319,7 @@ def test_the_real_one_ends_every_packet() -> None:
 
 def test_an_action_list_is_whole(shape: Shape) -> None:
     """Actions come before the goto whatever their order, so a flow is its content."""
+    shape.settle()
     one = shape.table.flow(Priority.NORMAL, {}, [output(1), goto(shape.last)])
     assert one.cookie != shape.table.flow(Priority.NORMAL, {}, [output(2), goto(shape.last)]).cookie
     assert one == shape.table.flow(Priority.NORMAL, {}, [output(1), goto(shape.last)])

@@ -9,7 +9,6 @@ from sdnctl.engine.engine import Engine
 from sdnctl.model.resource import field as plain
 from sdnctl.model.resource import label, number, ref, resource
 from sdnctl.of.actions import Action, output
-from sdnctl.of.fields import REG
 from sdnctl.of.flow import Flow
 from sdnctl.program import feature as f
 from sdnctl.program.feature import Announce, Feature, Item, Placed, Program, Reported, View, assemble, placed
@@ -19,11 +18,12 @@ from sdnctl.store import Change
 
 SHAPE = Pipeline()
 FIRST, LAST = SHAPE.stage("first"), SHAPE.stage("last")
-WHICH = SHAPE.field("which", REG[0], FIRST, LAST)
+WHICH = SHAPE.field("which", since=FIRST, until=LAST)
 GONE = SHAPE.reason("gone", "a reason")
 TABLE = FIRST.table("table", "what is it", matches=[WHICH], miss=GONE)
 ASK = LAST.punt("ask", "somebody must know", packets_per_second=9)
 ASK_NOBODY = LAST.punt("ask_nobody", "nobody knows", packets_per_second=9)
+SHAPE.settle()
 
 
 @resource(prefix="toy-group", local=True, indexes=(("id",),))

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from apps.dhcp.facts import DEFAULT_DNS, LEASE_SECONDS, guest_mtu
+from apps.dhcp.tables import ASK_DHCP
 from apps.eni.facts import known_by_key
 from apps.eni.model import NetworkInterface
-from apps.pipeline import ASK_DHCP, PORT, SERVICE, VPC
+from apps.neighbour.tables import SERVICE
+from apps.pipeline import PORT, VPC
 from apps.vpc.facts import vpc_here
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
 from sdnctl.base.addresses import Ip4

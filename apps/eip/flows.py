@@ -10,6 +10,7 @@ from functools import partial
 
 from apps.eip.facts import inbound_id, outbound_id
 from apps.eip.model import INBOUND_FLOOR_MBPS, ElasticIp
+from apps.eip.tables import ASK_QUOTED_IN, ASK_QUOTED_OUT, DNAT, NO_EIP, QUOTED_IN, QUOTED_OUT, SNAT
 from apps.eni.facts import called, known_by_key
 from apps.eni.model import NetworkInterface
 from apps.gateway.facts import (
@@ -24,29 +25,12 @@ from apps.gateway.facts import (
 from apps.holder.facts import held_here, holding
 from apps.holder.model import Claim, Holder
 from apps.neighbour.facts import resolved
+from apps.neighbour.tables import RESOLVE
 from apps.overlay.facts import endpoint, through, to_host, watched
-from apps.pipeline import (
-    ARRIVAL,
-    ASK_EXPIRED_OUTSIDE,
-    ASK_QUOTED_IN,
-    ASK_QUOTED_OUT,
-    DNAT,
-    NEXT_HOP,
-    NO_EIP,
-    NOT_OURS,
-    OUTSIDE,
-    POOL,
-    PORT,
-    QUOTED_IN,
-    QUOTED_OUT,
-    RESOLVE,
-    SNAT,
-    UPLINK,
-    VPC,
-    drop,
-)
+from apps.pipeline import DELIVERY, NEXT_HOP, OUTSIDE, PORT, UPLINK_STAGE, VPC, drop
 from apps.routing.facts import leads_to_internet
 from apps.uplink.model import Pool
+from apps.uplink.tables import ARRIVAL, ASK_EXPIRED_OUTSIDE, NOT_OURS, POOL
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
 from sdnctl.base.addresses import Ip4
 from sdnctl.model.host import TUNNEL, Binding, LocalTunnel, LocalUplink, Peer
@@ -72,7 +56,7 @@ from sdnctl.of.fields import (
 from sdnctl.packet import gratuitous_arp, icmp_error, nat_icmp_error, parse, quoted
 from sdnctl.program.feature import Announce, Item, View, always, feature, packet_in, placed, says
 from sdnctl.program.packets import PacketIn, PacketOut
-from sdnctl.program.pipeline import Priority, goto
+from sdnctl.program.pipeline import Priority, begin_at, enter, goto, onward
 from sdnctl.program.step import Step
 
 REQUEST, REPLY = 1, 2
@@ -89,13 +73,13 @@ def translated() -> Iterator[Item]:
         yield QUOTED_OUT.flow(Priority.NORMAL, {ICMP_TYPE: kind}, [goto(ASK_QUOTED_OUT)])
         yield QUOTED_IN.flow(Priority.NORMAL, {ICMP_TYPE: kind}, [goto(ASK_QUOTED_IN)])
     # Out: it may be for another elastic IP of this region.
-    yield QUOTED_OUT.flow(Priority.MISS, {}, [goto(DNAT)])
+    yield QUOTED_OUT.flow(Priority.MISS, {}, [onward(QUOTED_OUT)])
     # In: on to the private address.
-    yield QUOTED_IN.flow(Priority.MISS, {}, [goto(RESOLVE)])
+    yield QUOTED_IN.flow(Priority.MISS, {}, [enter(DELIVERY)])
     # From the public network, for no elastic IP.
     yield DNAT.flow(Priority.NORMAL, {PORT: OUTSIDE}, drop(NOT_OURS))
     # From an instance, for somebody outside.
-    yield DNAT.flow(Priority.MISS, {}, [goto(UPLINK)])
+    yield DNAT.flow(Priority.MISS, {}, [enter(UPLINK_STAGE)])
 
 
 @feature(each=ElasticIp, within=placed("port", test=served_here), reports=(Holder, Claim, Peer))
@@ -132,7 +116,7 @@ def _translate(eip: ElasticIp, pool: Pool, vpc: Vpc) -> Iterator[Item]:
     yield SNAT.flow(
         Priority.NORMAL,
         {VPC: vpc.key, IP_SRC: eip.private},
-        [meter(outbound_id(eip)), set_field(IP_SRC, eip.address), set_field(POOL, pool.key), goto(QUOTED_OUT)],
+        [meter(outbound_id(eip)), set_field(IP_SRC, eip.address), set_field(POOL, pool.key), onward(SNAT)],
     )
     # From outside, or from another elastic IP: enter the VPC at the private address.
     yield DNAT.flow(
@@ -143,7 +127,7 @@ def _translate(eip: ElasticIp, pool: Pool, vpc: Vpc) -> Iterator[Item]:
             set_field(IP_DST, eip.private),
             set_field(VPC, vpc.key),
             set_field(NEXT_HOP, eip.private),
-            goto(QUOTED_IN),
+            onward(DNAT),
         ],
     )
 
@@ -178,7 +162,7 @@ def quoted_in(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
     ip = parse(packet.data).ip
     frame = nat_icmp_error(packet.data, inner_src=Ip4(ip.dst)) if ip is not None else None
     if ip is not None and frame is not None:
-        into = (set_field(VPC, packet.value(VPC)), set_field(NEXT_HOP, ip.dst), resubmit(RESOLVE.id))
+        into = (set_field(VPC, packet.value(VPC)), set_field(NEXT_HOP, ip.dst), begin_at(DELIVERY))
         yield PacketOut(frame, into)
 
 

@@ -4,20 +4,8 @@ from collections.abc import Iterator
 
 from apps.eni.facts import called, claim, known_by_key, plugged_in
 from apps.eni.model import NetworkInterface
-from apps.pipeline import (
-    NOT_HERE,
-    ORIGIN,
-    OUT_PORT,
-    OUTPUT,
-    PORT,
-    SERVICE,
-    SOURCE,
-    SPOOFED,
-    SUBNET,
-    UNSUPPORTED,
-    VPC,
-    drop,
-)
+from apps.eni.tables import NOT_HERE, ORIGIN, OUTPUT, SOURCE, SPOOFED, UNSUPPORTED
+from apps.pipeline import OUT_PORT, PORT, SUBNET, VPC, drop
 from apps.vpc.model import Subnet, Vpc
 from sdnctl.model.host import Binding, LocalPort
 from sdnctl.of.actions import load, output, set_field
@@ -34,11 +22,12 @@ from sdnctl.of.fields import (
     UDP_DST,
     UDP_SRC,
     VLAN_VID,
-    OxmField,
+    Field,
+    Value,
 )
 from sdnctl.packet.dhcp import CLIENT_PORT, EVERYBODY, SERVER_PORT
 from sdnctl.program.feature import Item, Reported, View, always, feature, says
-from sdnctl.program.pipeline import Priority, goto
+from sdnctl.program.pipeline import Priority, onward
 from sdnctl.program.step import Step
 
 
@@ -63,7 +52,7 @@ def interface(local: LocalPort, here: str, view: View) -> Iterator[Item]:
     yield ORIGIN.flow(
         Priority.NORMAL,
         {IN_PORT: local.ofport, VLAN_VID: 0},
-        [set_field(VPC, vpc.key), set_field(SUBNET, subnet.key), set_field(PORT, port.key), goto(SOURCE)],
+        [set_field(VPC, vpc.key), set_field(SUBNET, subnet.key), set_field(PORT, port.key), onward(ORIGIN)],
     )
     yield from _source_check(port)
     # Out: forget where it came in, since it may have to leave there again.
@@ -72,12 +61,12 @@ def interface(local: LocalPort, here: str, view: View) -> Iterator[Item]:
 
 def _source_check(port: NetworkInterface) -> Iterator[Item]:
     """Its own MAC address with one of its own IP addresses, in the frame and inside ARP; or no check at all."""
-    passed = [goto(SERVICE)]
+    passed = [onward(SOURCE)]
     if not port.sanity_check:
         # An appliance that routes for others: any source.
         yield SOURCE.flow(Priority.NORMAL, {PORT: port.key}, passed)
         return
-    sender: dict[OxmField, int] = {PORT: port.key, ETH_SRC: port.mac}
+    sender: dict[Field, Value] = {PORT: port.key, ETH_SRC: port.mac}
     for ip in port.addresses:
         # IPv4 from an address of its own.
         yield SOURCE.flow(Priority.NORMAL, {**sender, IP_SRC: ip}, passed)
@@ -86,7 +75,7 @@ def _source_check(port: NetworkInterface) -> Iterator[Item]:
     # An ARP probe says nothing of an IP address yet (RFC 5227).
     yield SOURCE.flow(Priority.NORMAL, {**sender, ARP_SHA: port.mac, ARP_SPA: 0}, passed)
     # Neither does a host that asks DHCP for one (RFC 2131).
-    asking = {IP_SRC: 0, IP_DST: EVERYBODY, UDP_SRC: CLIENT_PORT, UDP_DST: SERVER_PORT}
+    asking: dict[Field, Value] = {IP_SRC: 0, IP_DST: EVERYBODY, UDP_SRC: CLIENT_PORT, UDP_DST: SERVER_PORT}
     yield SOURCE.flow(Priority.NORMAL, {**sender, **asking}, passed)
 
 

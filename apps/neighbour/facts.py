@@ -1,13 +1,14 @@
 """Where an address of a VPC is: at which MAC address, behind which port."""
 
 from apps.eni.model import NetworkInterface
-from apps.pipeline import FORWARD, NEXT_HOP, OUT_PORT, RESOLVE, VPC
+from apps.neighbour.tables import RESOLVE
+from apps.pipeline import NEXT_HOP, OUT_PORT, VPC
 from apps.vpc.model import Vpc
 from sdnctl.base.addresses import Ip4
 from sdnctl.of.actions import set_field
 from sdnctl.of.fields import ETH_DST
 from sdnctl.of.flow import Flow
-from sdnctl.program.pipeline import Priority, goto
+from sdnctl.program.pipeline import Priority, onward
 
 
 def resolved(vpc: Vpc, port: NetworkInterface, ip: Ip4) -> Flow:
@@ -15,5 +16,5 @@ def resolved(vpc: Vpc, port: NetworkInterface, ip: Ip4) -> Flow:
     return RESOLVE.flow(
         Priority.NORMAL,
         {VPC: vpc.key, NEXT_HOP: ip},
-        [set_field(ETH_DST, port.mac), set_field(OUT_PORT, port.key), goto(FORWARD)],
+        [set_field(ETH_DST, port.mac), set_field(OUT_PORT, port.key), onward(RESOLVE)],
     )

@@ -5,21 +5,8 @@ from collections.abc import Iterator
 from apps.eni.facts import called, known_by_key, plugged_in
 from apps.eni.model import NetworkInterface
 from apps.neighbour.facts import resolved
-from apps.pipeline import (
-    BROADCAST,
-    FORWARD,
-    NEXT_HOP,
-    NO_ADDRESS,
-    OWN_ADDRESS,
-    OWN_ARP,
-    PORT,
-    REMOTE,
-    RESOLVE,
-    SERVICE,
-    SWITCH,
-    VPC,
-    drop,
-)
+from apps.neighbour.tables import BROADCAST, FORWARD, NO_ADDRESS, OWN_ADDRESS, OWN_ARP, SERVICE
+from apps.pipeline import DELIVERY, NEXT_HOP, PORT, ROUTER, VPC, drop
 from apps.vpc.facts import vpc_here
 from apps.vpc.model import Vpc
 from sdnctl.of.actions import IN_PORT, move, output, set_field
@@ -37,7 +24,7 @@ from sdnctl.of.fields import (
     IP_DST,
 )
 from sdnctl.program.feature import Item, View, always, feature, placed, says
-from sdnctl.program.pipeline import Priority, goto
+from sdnctl.program.pipeline import Priority, enter, goto, onward
 from sdnctl.program.step import Step
 
 GROUP_BIT = 1 << 40
@@ -52,14 +39,14 @@ def answer() -> Iterator[Item]:
     # An ARP request: what is asked for is the next hop.
     yield SERVICE.flow(Priority.EXACT, {ARP_OP: REQUEST}, [move(ARP_TPA, NEXT_HOP), goto(OWN_ARP)])
     # Not for the sender's own address: look it up.
-    yield OWN_ARP.flow(Priority.MISS, {}, [goto(RESOLVE)])
+    yield OWN_ARP.flow(Priority.MISS, {}, [enter(DELIVERY)])
     # Anything else for a group of receivers ends here.
     yield SERVICE.flow(Priority.NORMAL, {ETH_DST: (GROUP_BIT, GROUP_BIT)}, drop(BROADCAST))
     for block in (MULTICAST, LIMITED_BROADCAST):
         # Neither does an IPv4 group become one receiver by a unicast MAC address (RFC 1812, 5.3.4).
         yield SERVICE.flow(Priority.NORMAL, {IP_DST: block}, drop(BROADCAST))
     # An IPv4 packet for one receiver goes on.
-    yield SERVICE.flow(Priority.BROAD, {ETH_TYPE: ETH_TYPE_IP}, [goto(SWITCH)])
+    yield SERVICE.flow(Priority.BROAD, {ETH_TYPE: ETH_TYPE_IP}, [enter(ROUTER)])
     # The resolved MAC address stands in eth_dst: send the question back as the answer (RFC 826).
     yield FORWARD.flow(
         Priority.NORMAL,
@@ -76,7 +63,7 @@ def answer() -> Iterator[Item]:
         ],
     )
     # An IPv4 packet: its receiver's port is known.
-    yield FORWARD.flow(Priority.NORMAL, {ETH_TYPE: ETH_TYPE_IP}, [goto(REMOTE)])
+    yield FORWARD.flow(Priority.NORMAL, {ETH_TYPE: ETH_TYPE_IP}, [onward(FORWARD)])
 
 
 @feature(each=NetworkInterface, within=placed("vpc", test=vpc_here))

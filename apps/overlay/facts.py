@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from apps.eni.model import NetworkInterface
-from apps.pipeline import ENCAP, OUT_PORT, REMOTE, TOO_BIG, VPC
+from apps.overlay.tables import ENCAP, REMOTE, TOO_BIG
+from apps.pipeline import OUT_PORT, VPC
 from apps.vpc.model import Vpc
 from sdnctl.base.addresses import Ip4
 from sdnctl.model.host import TUNNEL, Binding, Host, LocalTunnel, Peer

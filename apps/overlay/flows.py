@@ -9,34 +9,24 @@ from collections.abc import Iterator
 from apps.eip.model import ElasticIp
 from apps.eni.facts import called, known_by_key
 from apps.eni.model import NetworkInterface
+from apps.eni.tables import ORIGIN
 from apps.overlay.facts import KEY_BITS, to_host
-from apps.pipeline import (
-    ASK_TOO_BIG,
-    ENCAP,
-    ORIGIN,
-    OUT_PORT,
-    OUTPUT,
-    POOL,
-    PORT,
-    REMOTE,
-    SUBNET,
-    TOO_BIG,
-    UPLINK,
-    VPC,
-)
+from apps.overlay.tables import ASK_TOO_BIG, ENCAP, REMOTE, TOO_BIG
+from apps.pipeline import EGRESS, OUT_PORT, PORT, SUBNET, UPLINK_STAGE, VPC
 from apps.uplink.model import Pool
+from apps.uplink.tables import POOL
 from apps.vpc.facts import vpc_here
 from apps.vpc.model import ROUTER_MAC, Subnet
 from sdnctl.base.addresses import Ip4
 from sdnctl.model.host import TUNNEL, Binding, LocalTunnel, LocalUplink, Peer
 from sdnctl.model.host import UPLINK as UPLINK_ID
-from sdnctl.of.actions import load, move, output, resubmit, set_field
+from sdnctl.of.actions import load, move, output, set_field
 from sdnctl.of.fields import ETH_DST, IN_PORT, TUN_ID, VLAN_VID
 from sdnctl.packet import icmp_error, nat_icmp_error, parse
 from sdnctl.packet.icmp import FRAGMENTATION_NEEDED, UNREACHABLE
 from sdnctl.program.feature import Item, View, always, feature, packet_in, placed, says
 from sdnctl.program.packets import PacketIn, PacketOut
-from sdnctl.program.pipeline import Priority, goto
+from sdnctl.program.pipeline import Priority, begin_at, enter, goto, onward
 from sdnctl.program.step import Step
 
 
@@ -44,7 +34,7 @@ from sdnctl.program.step import Step
 def here_or_there() -> Iterator[Item]:
     """What is on no other host is delivered here; what is too big for a tunnel is answered."""
     # Not on another host.
-    yield REMOTE.flow(Priority.MISS, {}, [goto(OUTPUT)])
+    yield REMOTE.flow(Priority.MISS, {}, [onward(REMOTE)])
     # Too big: the controller tells the sender how much fits.
     yield ENCAP.flow(Priority.NORMAL, {TOO_BIG: 1}, [goto(ASK_TOO_BIG)])
 
@@ -56,7 +46,7 @@ def tunnel(tunnel: LocalTunnel, here: str, view: View) -> Iterator[Item]:
     yield ORIGIN.flow(
         Priority.NORMAL,
         {IN_PORT: tunnel.ofport, VLAN_VID: 0},
-        [move(TUN_ID, VPC, nbits=KEY_BITS), move(ETH_DST, OUT_PORT, nbits=KEY_BITS), goto(OUTPUT)],
+        [move(TUN_ID, VPC, nbits=KEY_BITS), move(ETH_DST, OUT_PORT, nbits=KEY_BITS), enter(EGRESS)],
     )
     # Out to another host, numbered with the VPC; back into the tunnels it came from, if it has to.
     out = [move(VPC, TUN_ID, nbits=KEY_BITS), load(IN_PORT, 0), output(tunnel.ofport)]
@@ -120,7 +110,7 @@ def _tell_outside(packet: PacketIn, mtu: int, view: View) -> Iterator[PacketOut]
 def _out(frame: bytes | None, eip: ElasticIp, view: View) -> Iterator[PacketOut]:
     pool = view.get(Pool, eip.pool)
     if frame is not None and pool is not None:
-        yield PacketOut(frame, (set_field(POOL, pool.key), resubmit(UPLINK.id)))
+        yield PacketOut(frame, (set_field(POOL, pool.key), begin_at(UPLINK_STAGE)))
 
 
 @says(tunnel)

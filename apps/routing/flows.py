@@ -4,31 +4,26 @@ from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 
 from apps.eni.model import NetworkInterface
-from apps.pipeline import (
+from apps.neighbour.tables import RESOLVE
+from apps.pipeline import DELIVERY, NEXT_HOP, PUBLIC, SUBNET, VPC, drop
+from apps.routing.model import INSTANCE, INTERFACE, INTERNET, LOCAL, Route, RouteTable
+from apps.routing.tables import (
     ASK_EXPIRED,
     ASK_UNREACHABLE,
     ECMP,
-    FORWARD,
     HOP_LIMIT,
-    LOCAL_ROUTE,
-    NEXT_HOP,
     NO_NEXT_HOP,
     NO_ROUTE,
-    RESOLVE,
     ROUTE,
     ROUTE_TABLE,
     ROUTER_ITSELF,
     SLOT,
-    SNAT,
-    SUBNET,
-    SWITCH,
+    SLOTS,
     TABLE_OF,
-    VPC,
-    drop,
 )
-from apps.routing.model import INSTANCE, INTERFACE, INTERNET, LOCAL, Route, RouteTable
 from apps.vpc.facts import vpc_here
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
+from apps.vpc.tables import SWITCH
 from sdnctl.base.addresses import Cidr, Ip4
 from sdnctl.of.actions import IN_PORT, Action, Instruction, dec_ttl, move, multipath, output, set_field, set_ttl
 from sdnctl.of.fields import (
@@ -42,19 +37,17 @@ from sdnctl.of.fields import (
     IP_PROTO_UDP,
     IP_SRC,
     IP_TTL,
-    OxmField,
+    Field,
     Value,
 )
 from sdnctl.packet import icmp_error, parse
 from sdnctl.program.feature import Item, View, always, feature, packet_in, placed, says
 from sdnctl.program.packets import PacketIn, PacketOut
-from sdnctl.program.pipeline import Priority, goto
+from sdnctl.program.pipeline import Priority, enter, goto, onward
 from sdnctl.program.step import Step
 
 ECHO_REPLY, UNREACHABLE, ECHO_REQUEST, TIME_EXCEEDED = 0, 3, 8, 11
 PORT_UNREACHABLE = 3
-SLOTS = 64
-"""Among how many slots equal routes share connections; more would be fairer, and more flows."""
 PRIMARY = 1
 
 
@@ -68,7 +61,7 @@ def hop() -> Iterator[Item]:
     yield HOP_LIMIT.flow(
         Priority.BROAD,
         {ETH_TYPE: ETH_TYPE_IP},
-        [dec_ttl(), set_field(ETH_SRC, ROUTER_MAC), goto(LOCAL_ROUTE)],
+        [dec_ttl(), set_field(ETH_SRC, ROUTER_MAC), onward(HOP_LIMIT)],
     )
 
 
@@ -81,7 +74,7 @@ def router(subnet: Subnet, here: str, view: View) -> Iterator[Item]:
     for address in (subnet.router, subnet.dhcp_server):
         # ARP for it: it is at the router's MAC address.
         yield RESOLVE.flow(
-            Priority.NORMAL, {VPC: vpc.key, NEXT_HOP: address}, [set_field(ETH_DST, ROUTER_MAC), goto(FORWARD)]
+            Priority.NORMAL, {VPC: vpc.key, NEXT_HOP: address}, [set_field(ETH_DST, ROUTER_MAC), onward(RESOLVE)]
         )
         # Ping to it: turned round on the spot.
         yield SWITCH.flow(
@@ -117,7 +110,7 @@ def route_table(table: RouteTable, here: str, view: View) -> Iterator[Item]:
             equal.setdefault((route.prefix, route.priority), []).append(route)
     for (prefix, preference), routes in equal.items():
         priority = Priority.prefix(prefix.length, preference)
-        match: dict[OxmField, Value] = {ROUTE_TABLE: table.key, IP_DST: (prefix.network, prefix.mask)}
+        match: dict[Field, Value] = {ROUTE_TABLE: table.key, IP_DST: (prefix.network, prefix.mask)}
         if len(routes) == 1:
             # The only way there.
             yield ROUTE.flow(priority, match, _to(routes[0], view))
@@ -139,11 +132,11 @@ def _owner(slot: int, routes: list[Route]) -> Route:
 
 def _to(route: Route, view: View) -> Sequence[Action | Instruction]:
     if route.next_hop_type == INTERNET:
-        return [goto(SNAT)]
+        return [enter(PUBLIC)]
     port = view.get(NetworkInterface, _interface(route, view))
     if port is None or port.vpc != route.vpc:
         return drop(NO_NEXT_HOP)
-    return [set_field(NEXT_HOP, port.addresses[0]), goto(RESOLVE)]
+    return [set_field(NEXT_HOP, port.addresses[0]), enter(DELIVERY)]
 
 
 def _interface(route: Route, view: View) -> str:
@@ -256,7 +249,9 @@ def route_table_of(subnet: Subnet, here: str, view: View) -> Iterator[Item]:
     table = view.get(RouteTable, subnet.route_table)
     if table is not None:
         # Off the VPC: remember which table to look in.
-        yield TABLE_OF.flow(Priority.NORMAL, {SUBNET: subnet.key}, [set_field(ROUTE_TABLE, table.key), goto(ROUTE)])
+        yield TABLE_OF.flow(
+            Priority.NORMAL, {SUBNET: subnet.key}, [set_field(ROUTE_TABLE, table.key), onward(TABLE_OF)]
+        )
 
 
 @says(route_table_of)

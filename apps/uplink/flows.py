@@ -2,17 +2,9 @@
 
 from collections.abc import Iterator
 
-from apps.pipeline import (
-    ARRIVAL,
-    ASK_EXPIRED_OUTSIDE,
-    ASK_GATEWAY,
-    DNAT,
-    NO_GATEWAY,
-    ORIGIN,
-    POOL,
-    UPLINK,
-)
+from apps.eni.tables import ORIGIN
 from apps.uplink.model import GatewayNeighbour, Pool
+from apps.uplink.tables import ARRIVAL, ASK_EXPIRED_OUTSIDE, ASK_GATEWAY, NO_GATEWAY, POOL, UPLINK
 from apps.vpc.model import ROUTER_MAC
 from sdnctl.base.addresses import Ip4
 from sdnctl.model.host import UPLINK as UPLINK_ID
@@ -30,11 +22,13 @@ from sdnctl.of.fields import (
     IN_PORT,
     IP_TTL,
     VLAN_VID,
+    Field,
+    Value,
 )
 from sdnctl.packet import arp_request, parse
 from sdnctl.program.feature import Announce, Item, View, every, feature, packet_in, says
 from sdnctl.program.packets import PacketIn, PacketOut, Put, Report
-from sdnctl.program.pipeline import Priority, goto
+from sdnctl.program.pipeline import Priority, goto, onward
 from sdnctl.program.step import Step
 
 REQUEST, REPLY = 1, 2
@@ -58,7 +52,7 @@ def uplink(uplink: LocalUplink, here: str, view: View) -> Iterator[Item]:
     yield ARRIVAL.flow(
         Priority.BROAD,
         {ETH_DST: uplink.mac, ETH_TYPE: ETH_TYPE_IP},
-        [dec_ttl(), set_field(ETH_SRC, ROUTER_MAC), goto(DNAT)],
+        [dec_ttl(), set_field(ETH_SRC, ROUTER_MAC), onward(ARRIVAL)],
     )
 
 
@@ -73,7 +67,7 @@ def gateway(pool: Pool, here: str, view: View) -> Iterator[Item]:
     yield heard
     # It is asked as soon as its answer would be heard.
     yield Announce(heard, _question(pool, uplink))
-    gratuitous = {ARP_OP: REQUEST, ARP_SPA: pool.gateway, ARP_TPA: pool.gateway}
+    gratuitous: dict[Field, Value] = {ARP_OP: REQUEST, ARP_SPA: pool.gateway, ARP_TPA: pool.gateway}
     yield ARRIVAL.flow(Priority.NORMAL, gratuitous, [goto(ASK_GATEWAY)])
     neighbour = view.get(GatewayNeighbour, _neighbour_id(here, pool.id))
     if neighbour is not None:

@@ -2,24 +2,14 @@
 
 from collections.abc import Iterator
 
-from apps.pipeline import (
-    HOP_LIMIT,
-    LOCAL_ROUTE,
-    NEXT_HOP,
-    NO_SUBNET,
-    RESOLVE,
-    SUBNET,
-    SWITCH,
-    TABLE_OF,
-    VPC,
-    drop,
-)
+from apps.pipeline import DELIVERY, NEXT_HOP, SUBNET, VPC, drop
 from apps.vpc.facts import vpc_here
 from apps.vpc.model import ANYTHING, Subnet, Vpc
+from apps.vpc.tables import LOCAL_ROUTE, NO_SUBNET, SWITCH
 from sdnctl.of.actions import Action, Instruction, move
 from sdnctl.of.fields import IP_DST
 from sdnctl.program.feature import Item, View, always, feature, placed, says
-from sdnctl.program.pipeline import Priority, goto
+from sdnctl.program.pipeline import Priority, enter, onward
 from sdnctl.program.step import Step
 
 
@@ -27,9 +17,9 @@ from sdnctl.program.step import Step
 def leave_subnet() -> Iterator[Item]:
     """What is not for the own subnet goes to the router; what is in no subnet goes by the route table."""
     # Not within the subnet: the router takes over.
-    yield SWITCH.flow(Priority.MISS, {}, [goto(HOP_LIMIT)])
+    yield SWITCH.flow(Priority.MISS, {}, [onward(SWITCH)])
     # Not within the VPC: the subnet's route table decides.
-    yield LOCAL_ROUTE.flow(Priority.MISS, {}, [goto(TABLE_OF)])
+    yield LOCAL_ROUTE.flow(Priority.MISS, {}, [onward(LOCAL_ROUTE)])
 
 
 @feature(each=Subnet, within=placed("vpc", test=vpc_here))
@@ -39,7 +29,7 @@ def subnet(subnet: Subnet, here: str, view: View) -> Iterator[Item]:
     if vpc is None:
         return
     block = (subnet.cidr.network, subnet.cidr.mask)
-    to_neighbour: list[Action | Instruction] = [move(IP_DST, NEXT_HOP), goto(RESOLVE)]
+    to_neighbour: list[Action | Instruction] = [move(IP_DST, NEXT_HOP), enter(DELIVERY)]
     # From the same subnet: no router in between, so the hop limit and the source MAC stay.
     yield SWITCH.flow(Priority.NORMAL, {SUBNET: subnet.key, IP_DST: block}, to_neighbour)
     # From another subnet of the VPC: the router has already taken it.

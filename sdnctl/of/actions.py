@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from sdnctl.of.fields import IN_PORT as IN_PORT_FIELD
-from sdnctl.of.fields import OxmField
+from sdnctl.of.fields import Field, OxmField, RegisterField
 
 IN_PORT = 0xFFFFFFF8
 CONTROLLER = 0xFFFFFFFD
@@ -88,8 +88,8 @@ def _nicira(subtype: int, body: bytes) -> Action:
     return _action(EXPERIMENTER, struct.pack("!IH", NICIRA, subtype) + body)
 
 
-def _writable(field: OxmField) -> None:
-    if not field.writable:
+def _writable(field: Field) -> None:
+    if not field.home.writable:
         raise ValueError(f"{field} can be matched, not changed")
 
 
@@ -99,11 +99,11 @@ def _fits(what: object, value: int, bits: int) -> int:
     return value
 
 
-def _slice(field: OxmField, offset: int, nbits: int) -> int:
+def _slice(field: Field, offset: int, nbits: int) -> int:
     """A part of a field as OpenFlow extensions write it: offset and number of bits, less one, in 16 bits."""
     if offset < 0 or not 0 < nbits <= 64 or offset + nbits > field.width:
         raise ValueError(f"{field}: no bits {offset}..{offset + nbits - 1} of at most 64 at a time")
-    return offset << 6 | nbits - 1
+    return field.shift + offset << 6 | nbits - 1
 
 
 @lru_cache(_CACHED)
@@ -113,8 +113,15 @@ def output(port: int, max_len: int = NO_BUFFER) -> Action:
 
 
 @lru_cache(_CACHED)
-def set_field(field: OxmField, value: int) -> Action:
-    """Overwrite a whole field (OFPAT_SET_FIELD); ValueError when the value does not fit or the field is read-only."""
+def set_field(field: Field, value: int) -> Action:
+    """Overwrite a whole field (OFPAT_SET_FIELD), or the bits that a field has of a register (NXAST_REG_LOAD).
+
+    Raises ValueError when the value does not fit or the field is read-only.
+    """
+    if isinstance(field, RegisterField):
+        if not field.whole:
+            return load(field, value)
+        field = field.home
     head, width, length, padding = _set_field_frame(field)
     if value < 0 or value >> width:
         raise ValueError(f"{field}: {value:#x} does not fit {width} bits")
@@ -132,7 +139,7 @@ def _set_field_frame(field: OxmField) -> tuple[bytes, int, int, bytes]:
 
 
 @lru_cache(_CACHED)
-def load(field: OxmField, value: int, ofs: int = 0, nbits: int | None = None) -> Action:
+def load(field: Field, value: int, ofs: int = 0, nbits: int | None = None) -> Action:
     """Overwrite `nbits` bits of a field from bit `ofs` up (NXAST_REG_LOAD), by default all from there.
 
     More than 64 bits at once take the masked form (NXAST_REG_LOAD2), or are the whole field and set.
@@ -140,7 +147,7 @@ def load(field: OxmField, value: int, ofs: int = 0, nbits: int | None = None) ->
     nbits = field.width - ofs if nbits is None else nbits
     _writable(field)
     _fits(field, value, nbits)
-    if nbits > 64:
+    if nbits > 64 and isinstance(field, OxmField):
         whole = nbits == field.width
         return set_field(field, value) if whole else _load_masked(field, value << ofs, (1 << nbits) - 1 << ofs)
     return _nicira(REG_LOAD, struct.pack("!HIQ", _slice(field, ofs, nbits), field.header, value))
@@ -152,14 +159,15 @@ def _load_masked(field: OxmField, value: int, mask: int) -> Action:
 
 
 @lru_cache(_CACHED)
-def move(src: OxmField, dst: OxmField, nbits: int | None = None, src_ofs: int = 0, dst_ofs: int = 0) -> Action:
+def move(src: Field, dst: Field, nbits: int | None = None, src_ofs: int = 0, dst_ofs: int = 0) -> Action:
     """Copy bits from one field to another (NXAST_REG_MOVE), by default as many as both have from there."""
     if nbits is None:
         nbits = min(src.width - src_ofs, dst.width - dst_ofs)
     _writable(dst)
     if min(nbits - 1, src_ofs, dst_ofs) < 0 or src_ofs + nbits > src.width or dst_ofs + nbits > dst.width:
         raise ValueError(f"move of {nbits} bits from {src}[{src_ofs}] to {dst}[{dst_ofs}]")
-    return _nicira(REG_MOVE, struct.pack("!HHHII", nbits, src_ofs, dst_ofs, src.header, dst.header))
+    offsets = src.shift + src_ofs, dst.shift + dst_ofs
+    return _nicira(REG_MOVE, struct.pack("!HHHII", nbits, *offsets, src.header, dst.header))
 
 
 @lru_cache
@@ -175,13 +183,14 @@ def set_ttl(ttl: int) -> Action:
 
 
 @lru_cache
-def multipath(links: int, dst: OxmField, basis: int = 0) -> Action:
+def multipath(links: int, dst: Field, basis: int = 0) -> Action:
     """Write a number below ``links`` into a register, the same for both directions of a connection (NXAST_MULTIPATH).
 
     The hash is over both addresses, the protocol and both ports of TCP or UDP.
     """
     if not 1 <= links <= 0x10000:
         raise ValueError(f"multipath has 1 to 65536 links, not {links}")
+    _fits(dst, links - 1, dst.width)
     spread = struct.pack("!HH2xHHI2x", SYMMETRIC_L3L4_UDP, basis, MODULO_N, links - 1, 0)
     return _nicira(MULTIPATH, spread + struct.pack("!HI", _slice(dst, 0, dst.width), dst.header))
 
@@ -199,7 +208,7 @@ def resubmit(table: int) -> Action:
 
 
 @lru_cache(_CACHED)
-def check_pkt_larger(size: int, field: OxmField, bit: int) -> Action:
+def check_pkt_larger(size: int, field: Field, bit: int) -> Action:
     """Set one bit of a field to whether the packet has more than `size` bytes, Ethernet header included."""
     body = struct.pack("!HHI6x", _fits("size", size, 16), _slice(field, bit, 1) >> 6, field.header)
     return _nicira(CHECK_PKT_LARGER, body)
@@ -213,7 +222,7 @@ def conjunction(number: int, clause: int, clauses: int) -> Action:
     return _nicira(CONJUNCTION, struct.pack("!BBI", clause - 1, clauses, _fits("conjunction", number, 32)))
 
 
-Zone = int | tuple[OxmField, int, int]
+Zone = int | tuple[Field, int, int]
 """A connection tracking zone: its number, or 16 bits of a field as (field, lowest bit, number of bits)."""
 
 

@@ -13,6 +13,7 @@ OXM = 0x8000
 PACKET_REGISTERS = 0x8001
 ERICSSON = 0x1000
 TUNNEL_METADATA_BITS = 32
+REGISTER_BITS = 32
 
 ETH_TYPE_IP = 0x0800
 ETH_TYPE_ARP = 0x0806
@@ -83,6 +84,16 @@ class OxmField:
         return self.name
 
     @property
+    def home(self) -> "OxmField":
+        """The field itself, as a register is home to the fields in it."""
+        return self
+
+    @property
+    def shift(self) -> int:
+        """The lowest bit within ``home``: 0."""
+        return 0
+
+    @property
     def length(self) -> int:
         """Bytes of the value on the wire."""
         return self.size or (self.width + 7) // 8
@@ -101,6 +112,66 @@ class OxmField:
     def masked_header(self) -> int:
         """The 32-bit OXM header when a mask follows the value."""
         return self.oxm_class << 16 | self.number << 9 | 0x100 | 2 * self.length
+
+
+class RegisterField:
+    """Some bits of a register under a name, used like a header field; compared by identity.
+
+    Which bits they are is said once, by ``place``, before anything is written with them.
+    """
+
+    __slots__ = ("_home", "_shift", "limit", "name", "width")
+
+    needs: tuple[Need, ...] = ()
+    decides = False
+
+    def __init__(self, name: str, width: int = 32) -> None:
+        """``width`` is the number of bits, 1 to 32; ValueError for any other."""
+        if not 0 < width <= REGISTER_BITS:
+            raise ValueError(f"field {name}: a register has {REGISTER_BITS} bits, not {width}")
+        self.name = name
+        self.width = width
+        self.limit = (1 << width) - 1
+        self._home: OxmField | None = None
+        self._shift = 0
+
+    def place(self, register: OxmField, shift: int) -> None:
+        """Give the field its bits: ``width`` of them in ``register``, from bit ``shift`` up."""
+        self._home, self._shift = register, shift
+
+    @property
+    def home(self) -> OxmField:
+        """The register that holds the field; ValueError before the field has a place."""
+        if self._home is None:
+            raise ValueError(f"field {self.name} has no place in a register yet")
+        return self._home
+
+    @property
+    def shift(self) -> int:
+        """The lowest bit within the register."""
+        return self._shift
+
+    @property
+    def header(self) -> int:
+        """The 32-bit OXM header of the register."""
+        return self.home.header
+
+    @property
+    def whole(self) -> bool:
+        """Whether the field fills its register."""
+        return self.width == REGISTER_BITS
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+Field = OxmField | RegisterField
+"""What a flow may match, set or copy."""
+
+
+def value_in(packet: Mapping[OxmField, int], field: Field) -> int:
+    """The value of a field in a packet that is given as whole header fields and registers; 0 where it is not given."""
+    return packet.get(field.home, 0) >> field.shift & field.limit
 
 
 def _nxm(
@@ -218,7 +289,7 @@ FIELDS: tuple[OxmField, ...] = (
 """All fields in the order of a match that Open vSwitch writes for OpenFlow 1.4 (nx_put_raw in its lib/nx-match.c)."""
 
 
-def complete(match: Mapping[OxmField, Value]) -> dict[OxmField, Value]:
+def complete(match: Mapping[Field, Value]) -> dict[Field, Value]:
     """The match with everything that its fields presuppose: a UDP port adds ip_proto=17 and eth_type=0x0800.
 
     Raises ValueError when the match contradicts itself (an IPv4 address in ARP) or leaves open what cannot be guessed.
@@ -237,10 +308,10 @@ def complete(match: Mapping[OxmField, Value]) -> dict[OxmField, Value]:
     return full
 
 
-def _all_needs(match: Mapping[OxmField, Value]) -> list[Need]:
+def _all_needs(match: Mapping[Field, Value]) -> list[Need]:
     """The needs of the fields and those of what they need, in order of discovery."""
     needs: list[Need] = []
-    fields = list(match)
+    fields: list[Field] = list(match)
     for field in fields:
         needs.extend(need for need in field.needs if need not in needs)
         fields.extend(need.field for need in field.needs if need.field not in fields)

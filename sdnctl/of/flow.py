@@ -11,7 +11,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from sdnctl.of.actions import APPLY_ACTIONS, GOTO_TABLE, Action, Instruction
-from sdnctl.of.fields import FIELDS, OxmField, Value, complete
+from sdnctl.of.fields import FIELDS, Field, OxmField, Value, complete
 
 OURS = 0x5D << 56
 OURS_MASK = 0xFF << 56
@@ -27,7 +27,7 @@ ALL_BITS = 0xFFFF_FFFF_FFFF_FFFF
 MAX_ACTIONS = 0xF000
 """Bytes of actions in a flow, so that with match and bundle header it fits a message (64 KiB)."""
 
-Match = Mapping[OxmField, Value]
+Match = Mapping[Field, Value]
 """What a packet must have: field to value, or to (value, mask); ints in host order."""
 
 _PLAIN_BODY = bytes(8)
@@ -94,16 +94,22 @@ class _Shape:
     __slots__ = ("holes", "size", "start", "template")
 
     def __init__(self, match: Match) -> None:
-        parts, holes = bytearray(), {}
-        for field, value in sorted(complete(match).items(), key=lambda item: _RANK[item[0]]):
-            mask = _mask(field, value)
+        full = complete(match)
+        masks: dict[OxmField, int] = {}
+        fixed: dict[OxmField, int] = {}
+        for field, value in full.items():
+            masks[field.home] = masks.get(field.home, 0) | _mask(field, value) << field.shift
+            if _fixed(field, match):
+                fixed[field.home] = _fixed_value(field, value)
+        parts, ends = bytearray(), dict[OxmField, int]()
+        for home, mask in sorted(masks.items(), key=lambda item: _RANK[item[0]]):
             if mask == 0:
                 continue
-            exact = mask == field.limit and not field.size
-            parts += (field.header if exact else field.masked_header).to_bytes(4, "big")
-            parts += (_fixed_value(field, value) & mask if _fixed(field, match) else 0).to_bytes(field.length, "big")
-            holes[field] = 8 * len(parts)
-            parts += b"" if exact else mask.to_bytes(field.length, "big")
+            exact = mask == home.limit and not home.size
+            parts += (home.header if exact else home.masked_header).to_bytes(4, "big")
+            parts += (fixed.get(home, 0) & mask).to_bytes(home.length, "big")
+            ends[home] = 8 * len(parts)
+            parts += b"" if exact else mask.to_bytes(home.length, "big")
         raw = struct.pack("!BHHH", 0, 0, _TYPE_OXM, 4 + len(parts)) + parts
         raw += bytes(-(len(parts) + 4) % 8)
         self.size = len(raw)
@@ -111,35 +117,35 @@ class _Shape:
         self.start = 8 * (self.size - 3)
         # Seven bytes stand before the first field: table, priority and the header of the match.
         self.holes = tuple(
-            (8 * self.size - 56 - holes.get(field, 0), _mask(field, value) if field in holes else 0, ~field.limit)
+            (8 * self.size - 56 - ends.get(field.home, 0) + field.shift, _mask(field, value), ~field.limit)
             for field, value in match.items()
             if not field.decides
         )
 
 
-def _fixed(field: OxmField, match: Match) -> bool:
+def _fixed(field: Field, match: Match) -> bool:
     """True when the value is part of the shape: other fields' prerequisites depend on it, or it was implied."""
     return field.decides or field not in match
 
 
-def _fixed_value(field: OxmField, value: Value) -> int:
+def _fixed_value(field: Field, value: Value) -> int:
     number = value[0] if isinstance(value, tuple) else value
     if number & ~field.limit:
         raise ValueError(f"{number:#x} does not fit {field}")
     return number
 
 
-def _mask(field: OxmField, value: Value) -> int:
+def _mask(field: Field, value: Value) -> int:
     """The mask as bits of the field; ValueError when the field cannot be matched like that."""
-    if not field.matchable:
+    if not field.home.matchable:
         raise ValueError(f"{field} can be set, not matched")
     mask = value[1] if isinstance(value, tuple) else field.limit
-    if mask & ~field.limit or not (field.maskable or mask in (0, field.limit)):
+    if mask & ~field.limit or not (field.home.maskable or mask in (0, field.limit)):
         raise ValueError(f"{field} cannot be matched under mask {mask:#x}")
     return mask
 
 
-_shapes: dict[tuple[tuple[OxmField, ...], tuple[Value | None, ...]], _Shape] = {}
+_shapes: dict[tuple[tuple[Field, ...], tuple[Value | None, ...]], _Shape] = {}
 
 
 def match_key(table: int, priority: int, match: Match) -> bytes:

@@ -212,6 +212,7 @@ def discover(package: str = "apps") -> Program:
     """Import every feature of a package and collect what it declares; nothing needs to be listed anywhere."""
     list(modules(package, "model"))
     shape = importlib.import_module(f"{package}.pipeline")
+    list(modules(package, "tables"))
     declared = [value for module in (shape, *modules(package, "flows")) for value in vars(module).values()]
     program = assemble(declared, shape.PIPELINE)
     for item in program.features:
@@ -221,9 +222,13 @@ def discover(package: str = "apps") -> Program:
 
 
 def assemble(declared: Iterable[Any], pipeline: Pipeline) -> Program:
-    """A program from declared objects; anything else among them is passed over."""
+    """A program from declared objects; anything else among them is passed over.
+
+    The pipeline is settled by this: all that is declared has been imported.
+    """
     kinds = Feature | Static | Handler | Ticker | Words | Counted
     unique = list(dict.fromkeys(value for value in declared if isinstance(value, kinds)))
+    pipeline.settle()
     handlers: dict[int, Handler] = {}
     for item in unique:
         if isinstance(item, Handler):

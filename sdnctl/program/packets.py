@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sdnctl.of.actions import CONTROLLER, Action
-from sdnctl.of.fields import REG, OxmField
+from sdnctl.of.fields import REG, Field
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,9 @@ class PacketIn:
     in_port: int
     registers: Mapping[int, int]
 
-    def value(self, register: OxmField) -> int:
-        """What a register held; 0 when it was never set."""
-        return self.registers.get(REG.index(register), 0)
+    def value(self, field: Field) -> int:
+        """The value that a register, or a field in one, had; 0 when it was never set."""
+        return self.registers.get(REG.index(field.home), 0) >> field.shift & field.limit
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdnctl.base.addresses import Ip4, Mac
-from sdnctl.of.fields import OxmField
+from sdnctl.of.fields import Field, OxmField, value_in
 
 Packet = Mapping[OxmField, int]
 """Headers and registers by field; what is not there is 0."""
@@ -30,14 +30,14 @@ class Step:
     record: Any = None
     priority: int = 0
 
-    def value(self, wanted: OxmField) -> int:
+    def value(self, wanted: Field) -> int:
         """A field of the packet as it came to this table."""
-        return self.before.get(wanted, 0)
+        return value_in(self.before, wanted)
 
-    def ip(self, wanted: OxmField) -> Ip4:
+    def ip(self, wanted: Field) -> Ip4:
         """The same as an IPv4 address."""
         return Ip4(self.value(wanted))
 
-    def mac(self, wanted: OxmField) -> Mac:
+    def mac(self, wanted: Field) -> Mac:
         """The same as a MAC address."""
         return Mac(self.value(wanted))

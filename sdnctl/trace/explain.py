@@ -18,7 +18,7 @@ from sdnctl.model.host import Host
 from sdnctl.of.flow import OURS, OURS_MASK
 from sdnctl.of.text import text
 from sdnctl.program.feature import Program, discover
-from sdnctl.program.pipeline import Names
+from sdnctl.program.names import Names
 from sdnctl.store import Batch, Store
 from sdnctl.store.ovsdb.client import OvsdbStore
 

@@ -17,7 +17,7 @@ from sdnctl.program.step import Packet, Step
 
 _RULE = re.compile(r"^ *(\d+)\. (.*)$")
 _COOKIE = re.compile(r"\bcookie (0x[0-9a-f]+)")
-_EXACT = re.compile(r"\b(reg\d+)=(0x[0-9a-f]+)(?=,|$|\s)")
+_MATCHED = re.compile(r"\b(reg\d+)=(0x[0-9a-f]+)(?:/(0x[0-9a-f]+))?(?=,|$|\s)")
 _SET = re.compile(r"^(?:set_field|load):(\S+?)->(\w+)(?:\[(?:(\d+)(?:\.\.(\d+))?)?\])?$")
 _NOW = re.compile(r"^-> (\w+)\[(?:(\d+)(?:\.\.(\d+))?)?\] is now (\S+)$")
 _OUTPUT = re.compile(r"^(?:output:(\d+)|(IN_PORT)|(CONTROLLER):\d+)$")
@@ -58,7 +58,8 @@ def read(said: str, packet: Packet) -> list[Step]:
             steps += reading.close()
             cookie = _COOKIE.search(rule[2])
             # What a flow matched is so, also where an action that wrote it did not say what it wrote.
-            reading.packet |= {_BY_NAME[name]: int(value, 16) for name, value in _EXACT.findall(rule[2])}
+            for name, value, mask in _MATCHED.findall(rule[2]):
+                _set_bits(reading.packet, _BY_NAME[name], int(value, 16), int(mask or "0xffffffff", 16))
             at = dict(reading.packet)
             reading.step = Step(int(rule[1]), int(cookie[1], 16) if cookie else 0, at, at)
         elif line.startswith(("Final flow:", "Megaflow:")):
@@ -88,12 +89,16 @@ def _write(packet: dict[OxmField, int], name: str, text: str, low: str | None, h
     value = _number(text)
     if known is None or value is None:
         return
-    if low is not None:
-        shift = int(low)
-        mask = (1 << int(high or low) - shift + 1) - 1 << shift
+    if low is None:
+        packet[known] = value
+    else:
         # "is now" tells the slice, as a load does.
-        value = packet.get(known, 0) & ~mask | value << shift & mask
-    packet[known] = value
+        shift = int(low)
+        _set_bits(packet, known, value << shift, (1 << int(high or low) - shift + 1) - 1 << shift)
+
+
+def _set_bits(packet: dict[OxmField, int], field: OxmField, value: int, mask: int) -> None:
+    packet[field] = packet.get(field, 0) & ~mask | value & mask
 
 
 def _number(text: str) -> int | None:

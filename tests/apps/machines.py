@@ -5,12 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 from apps.eip.model import ElasticIp
+from apps.eip.tables import DNAT
 from apps.eip.writes import bind, unbind
 from apps.eni.model import NetworkInterface
 from apps.gateway.model import GATEWAY
 from apps.holder.model import Holder
-from apps.pipeline import ARRIVAL, DNAT
 from apps.uplink.model import Pool
+from apps.uplink.tables import ARRIVAL
 from apps.vpc.model import Subnet
 from sdnctl.agent.reach import reach
 from sdnctl.base.addresses import Ip4, Mac

@@ -203,7 +203,7 @@ def test_the_gateway_is_asked_for_and_learned(lab: Live, gratuitous: bool) -> No
     forgotten(lab)
     told(lab, ("a1", ip(SOMEBODY), "dropped: no-gateway"))
     told(lab, ("internet", ip("203.0.113.10"), "to a1"))
-    for timer in ("eip.ask_gateways", "eip.ask_silent_gateways"):
+    for timer in ("uplink.ask_gateways", "uplink.ask_silent_gateways"):
         same(only(lab.say(*lab.engine.tick(timer)), "internet"), ASK)
     for mac in (GATEWAY, GATEWAY, "02:00:00:00:00:77"):
         told_by = ARP(op=2, hwsrc=mac, psrc="203.0.113.1", hwdst=HOST, pdst="0.0.0.0")

@@ -10,9 +10,9 @@ from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 
+from apps.eni.tables import ORIGIN
 from apps.gateway.model import GATEWAY
 from apps.holder.model import Holder
-from apps.pipeline import ORIGIN
 from apps.vpc.model import Vpc
 from sdnctl.base.addresses import Ip4
 from sdnctl.model.host import TUNNEL, UPLINK, Host, LocalTunnel, LocalUplink

@@ -1,8 +1,11 @@
 """Which host presents an elastic IP: its instance's own, or a gateway, whichever gateway dies."""
 
+from apps.eip.tables import SNAT
+from apps.eni.tables import ORIGIN
 from apps.gateway.model import GATEWAY
 from apps.holder.model import Holder
-from apps.pipeline import ORIGIN, REMOTE, RESOLVE, SNAT
+from apps.neighbour.tables import RESOLVE
+from apps.overlay.tables import REMOTE
 from apps.routing.model import Route
 from sdnctl.model.host import UPLINK, Host, LocalPeer, LocalUplink
 from sdnctl.of.text import text
@@ -67,7 +70,7 @@ def test_both_owners_of_the_way_to_an_instance_agree() -> None:
     region.port("own", "g1", "10.0.1.12")
     region.settle()
     owners = {owner for flow in region["g1"].flows(REMOTE) for owner in region["g1"].engine.owners(flow.cookie)}
-    assert owners == {"gateway.inbound fip-one", "overlay.remote port-vm"}
+    assert owners == {"eip.inbound fip-one", "overlay.remote port-vm"}
     assert not region["g1"].engine.errors
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from apps.eni.model import NetworkInterface
-from apps.pipeline import OUTPUT, REMOTE
+from apps.eni.tables import OUTPUT
+from apps.overlay.tables import REMOTE
 from sdnctl.agent.reach import concerns, leads_on, reach
 from sdnctl.base.addresses import Ip4
 from sdnctl.engine.engine import Engine

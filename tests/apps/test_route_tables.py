@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from apps.eni.model import NetworkInterface
-from apps.pipeline import ECMP
 from apps.routing.flows import SLOTS
 from apps.routing.model import Route
+from apps.routing.tables import ECMP
 from sdnctl.program.pipeline import Priority
 from sdnctl.store import Change
 from tests.lab import Lab, Verdict
