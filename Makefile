@@ -21,7 +21,7 @@ PYTHON = $(shell for p in python3.11 python3 python3.12 python3.13; do \
            $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
 APT := DEBIAN_FRONTEND=noninteractive apt-get -q=2 -o DPkg::Lock::Timeout=300
 
-.PHONY: help demo test lint types pytest test-guest docs bench root system venv venv-jdc clean
+.PHONY: help demo test lint types pytest test-guest docs bench root system venv venv-jdc guest-image clean
 
 help:
 	@sed -n '2,4s/^# \{0,1\}//p' Makefile
@@ -38,11 +38,13 @@ lint: venv
 types: venv
 	$(BIN)/mypy --strict sdnctl apps
 
-pytest: venv venv-jdc
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+# One worker a core, each in network and mount namespaces of its own: what needs the outside is fetched before.
+WORKERS ?= $(shell nproc)
+pytest: venv venv-jdc guest-image
+	$(BIN)/python -m pytest --dist=loadscope --tx "$(WORKERS)*popen//python=$(CURDIR)/tests/isolated $(CURDIR)/$(BIN)/python" $(PYTEST_ARGS)
 
 # Only the test with a real virtual machine (QEMU, no hardware help); `make pytest` runs it too.
-test-guest: venv
+test-guest: venv guest-image
 	$(BIN)/python -m pytest tests/guest $(PYTEST_ARGS)
 
 # The pages that are generated from the code; a test fails when they are stale.
@@ -91,6 +93,10 @@ $(STAMP): setup.cfg pyproject.toml
 # The public cloud's own command line, which pins an SDK of its own: the tests drive a region with it.
 venv-jdc: venv
 	@$(BIN)/python -m tests.api.jdc
+
+# The kernel and the root file system of the test with a virtual machine, from Debian's packages.
+guest-image: venv
+	@$(BIN)/python -m tests.guest.image
 
 clean:
 	rm -rf $(VENV) .venv-jdc build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,6 +8,8 @@ from hypothesis import settings
 
 from tests.ovs import DummySwitch
 
+pytest_plugins = ["tests.parallel"]
+
 # A busy machine is no fault of the code: no test depends on seconds.  CI tries the same examples every time, so that it
 # judges the change and not the dice; new examples are looked for by everybody else.
 settings.register_profile("sdnctl", deadline=None, derandomize="CI" in os.environ)

@@ -11,7 +11,7 @@ from sdnctl.of.message import MULTIPART_REPLY, kind_of
 from sdnctl.of.meter import ADD, DELETE, MODIFY, Meter, meter_mod
 from sdnctl.store import Change
 from tests.apps.live import Live
-from tests.networks import elastic
+from tests.networks.eip import elastic
 
 
 @pytest.fixture

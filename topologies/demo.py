@@ -172,7 +172,7 @@ def public(cloud: Cloud) -> Iterator[Check]:
     none = cloud.guests["red-b"].ping(SERVER, count=3, wait=0.3)
     yield Check("elastic IP", "without one nothing goes out", f"{none} of 3 answered", none == 0)
     red.run("ip", "route", "flush", "cache")
-    red.ping(SERVER, "-M", "do", "-s", "1450", count=2, interval=0.2)
+    red.ping(SERVER, "-M", "do", "-s", "1450", count=2, interval=0.2, wait=1)
     learned = "mtu 1400" in red.run("ip", "route", "get", SERVER)
     yield Check("elastic IP", "path MTU of the far link learned", "1400 bytes" if learned else "not learned", learned)
 

@@ -75,7 +75,7 @@ class Station(Host):
         if gateway:
             self.run("ip", "route", "replace", "default", "via", gateway, "dev", name)
 
-    def ping(self, target: str, *options: str, count: int = 3, interval: float = 0.05, wait: float = 1.0) -> int:
+    def ping(self, target: str, *options: str, count: int = 3, interval: float = 0.05, wait: float = 5.0) -> int:
         """Send `count` echo requests, `interval` seconds apart; how many were answered."""
         text = self.run(
             "ping", "-n", "-c", str(count), "-i", str(interval), "-W", str(wait), *options, target, check=False

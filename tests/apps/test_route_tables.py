@@ -12,7 +12,7 @@ from apps.routing.tables import ECMP
 from sdnctl.program.pipeline import Priority
 from sdnctl.store import Change
 from tests.lab import Lab, Verdict
-from tests.networks import detours
+from tests.networks.routing import detours
 
 FLOWS = 300
 

@@ -11,6 +11,7 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -207,3 +208,7 @@ def _entry(name: str, mode: int, data: bytes, device: tuple[int, int] = (0, 0)) 
     fields = (0, mode, 0, 0, 1, 0, len(data), 0, 0, *device, len(encoded), 0)
     header = b"070701" + b"".join(b"%08x" % field for field in fields) + encoded
     return b"".join(part + b"\0" * (-len(part) % 4) for part in (header, data))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{image().root.parent}\n")

@@ -149,7 +149,7 @@ def test_path_mtu_is_learned_from_outside(cloud: Cloud) -> None:
     """The router before the narrow link says so; the guest hears it through its public address."""
     guest = cloud.guests["web"]
     guest.run("ip", "route", "flush", "cache")
-    assert guest.ping(SERVER, "-M", "do", "-s", "1450", count=3, interval=0.2) == 0
+    assert guest.ping(SERVER, "-M", "do", "-s", "1450", count=3, interval=0.2, wait=1) == 0
     assert route_mtu(guest, SERVER) == NARROW_MTU
     assert guest.ping(SERVER, "-M", "do", "-s", str(NARROW_MTU - 28), count=2) == 2
 
@@ -186,7 +186,7 @@ def test_path_mtu_is_learned_from_inside(cloud: Cloud) -> None:
     behind.run("ip", "route", "add", "192.168.99.1/32", "dev", "eth0")
     behind.run("ip", "route", "add", "default", "via", "192.168.99.1", "dev", "eth0")
     assert server.reaches(public, 5)
-    assert server.ping(public, "-M", "do", "-s", "1352", count=3, interval=0.2) == 0
+    assert server.ping(public, "-M", "do", "-s", "1352", count=3, interval=0.2, wait=1) == 0
     assert route_mtu(server, public) == 1300
     assert server.ping(public, "-M", "do", "-s", "1272", count=2) == 2
 

@@ -53,7 +53,7 @@ def test_a_machine_that_came_back_is_where_it_was(region: Region) -> None:
     new = region.copy("red3", "hv1")
     region.plug("red3", new, "hv1")
     with new.sniff() as wire:
-        assert wait_until(lambda: region.guests["red1"].ping("10.0.1.13", count=1) and wire.received(), 5)
+        assert wait_until(lambda: region.guests["red1"].ping("10.0.1.13", count=1, wait=1) and wire.received(), 5)
     new.detach(region.net, region.hosts["hv1"], 0)
     assert region.guests["red1"].reaches("10.0.1.13", 3)
     with old.sniff() as wire:

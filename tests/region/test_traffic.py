@@ -115,7 +115,7 @@ def test_what_is_too_large_for_a_tunnel_is_told(region: Region, target: str) -> 
     """A machine that still believes in 1500 bytes sends with DF: it learns 1450, and then it works."""
     guest = region.guests["red1"]
     guest.run("ip", "route", "flush", "cache")
-    assert guest.ping(target, "-M", "do", "-s", "1472", count=3, interval=0.2) == 0
+    assert guest.ping(target, "-M", "do", "-s", "1472", count=3, interval=0.2, wait=1) == 0
     found = re.search(r"mtu (\d+)", guest.run("ip", "route", "get", target))
     assert found and int(found[1]) == MTU
     assert guest.ping(target, "-M", "do", "-s", str(MTU - 28), count=3) == 3
