@@ -1,37 +1,43 @@
-"""Everything that the command line has: what this room declares, and what each feature declares in its ``cli.py``."""
+"""Everything that the features declare in their ``cli.py``: kinds, groups, commands, sections of an intent file, …
 
-from dataclasses import dataclass
+A feature may declare objects of a class of its own, too, and ask the catalogue for all that there are: so a later
+feature adds to an earlier one without an edit of it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
+from types import MappingProxyType
 from typing import TypeVar
 
 from sdnctl.base.discovery import modules
-from sdnctl.cli import declare as intents
-from sdnctl.cli import elastic, hosts, machine, networks, nic, nic_guest, region, trace, waiting, watch
-from sdnctl.cli.command import Command, Group
-from sdnctl.cli.kinds import KINDS
-from sdnctl.cli.resources import common
+from sdnctl.cli.kind import Kind
 
 T = TypeVar("T")
-OWN = (machine, hosts, region, waiting, intents, watch, nic, nic_guest, trace, networks, elastic)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Catalogue:
     """All declared objects, each once, in the order of the features' names."""
 
     declared: tuple[object, ...]
+    kinds: Mapping[str, Kind] = field(init=False)
+    """Kinds by the word of their commands."""
+
+    def __post_init__(self) -> None:
+        kinds: dict[str, Kind] = {}
+        for kind in self.of(Kind):
+            if kinds.setdefault(kind.command, kind) is not kind:
+                raise ValueError(f"two kinds of resource are called {kind.command!r}")
+        object.__setattr__(self, "kinds", MappingProxyType(kinds))
 
     def of(self, sort: type[T]) -> tuple[T, ...]:
-        """Those of one sort."""
+        """The objects of one class."""
         return tuple(one for one in self.declared if isinstance(one, sort))
 
 
 @cache
-def catalogue(package: str = "apps") -> Catalogue:
-    """The catalogue with the features of a package; discovered once in a process."""
-    found = [value for module in (*OWN, *modules(package, "cli")) for value in vars(module).values()]
-    own = {(one.group, one.name) for one in found if isinstance(one, Command)}
-    for kind in KINDS.values():
-        found.append(Group(kind.command, kind.help))
-        found += [one for one in common(kind) if (one.group, one.name) not in own]
+def catalogue() -> Catalogue:
+    """What is declared under ``apps``; imported once in a process."""
+    found = [value for module in modules("apps", "cli") for value in vars(module).values()]
     return Catalogue(tuple({id(value): value for value in found}.values()))

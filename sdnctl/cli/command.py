@@ -12,15 +12,19 @@ the group ``""`` stands by itself (``sdnctl wait``).  The parameters are those o
 """
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
 from sdnctl.base.paths import data_directory
+from sdnctl.base.problem import Problem
+from sdnctl.cli.catalogue import catalogue
 from sdnctl.cli.client import Client
-from sdnctl.cli.invocation import PATIENCE, SHAPE, WHERE, invocation
+from sdnctl.cli.invocation import PATIENCE, SHAPE, WHERE, invocation, quiet
+from sdnctl.cli.kind import Kind
+from sdnctl.cli.names import listed, scoped
 
 Run = Callable[..., None]
 Data = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Data directory of the region (SDNCTL_DATA).")]
@@ -48,6 +52,34 @@ class Command:
     run: Run
     tenants: bool = False
     waits: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Naming:
+    """A parameter that names one resource of some kinds, by its id or name; the shell completes it.
+
+    It is an option if it has a ``flag``, else an argument.
+    """
+
+    kinds: Callable[[], Iterable[str]]
+    flag: str = ""
+    help: str = ""
+    metavar: str = ""
+
+
+def one(kind: str, metavar: str = "", help: str = "") -> Naming:
+    """An argument that names one resource of a kind."""
+    return Naming(lambda: (kind,), help=help, metavar=metavar)
+
+
+def one_of(kinds: Callable[[], Iterable[str]], metavar: str, help: str) -> Naming:
+    """An argument that names one resource of several kinds."""
+    return Naming(kinds, help=help, metavar=metavar)
+
+
+def option(kind: str, flag: str, help: str) -> Naming:
+    """An option that names one resource of a kind."""
+    return Naming(lambda: (kind,), flag, help)
 
 
 def command(group: str, name: str) -> Callable[[Run], Command]:
@@ -83,6 +115,44 @@ def program(groups: Iterable[Group], commands: Iterable[Command], help: str | No
     return app
 
 
+def _named(run: Run) -> list[inspect.Parameter]:
+    """The parameters of a function, in which those that name resources are typer's."""
+    return [one.replace(annotation=_parameter(one.annotation)) for one in inspect.signature(run).parameters.values()]
+
+
+def _parameter(annotation: Any) -> Any:
+    naming = next((one for one in getattr(annotation, "__metadata__", ()) if isinstance(one, Naming)), None)
+    if naming is None:
+        return annotation
+    kinds = [catalogue().kinds[kind] for kind in naming.kinds()]
+    also = f" (also {scoped(kinds[0])})" if kinds[0].inside else ""
+    shown: dict[str, Any] = {
+        "metavar": naming.metavar or kinds[0].word,
+        "help": naming.help or f"Name or id of the {kinds[0].noun}{also}.",
+        "autocompletion": completion(*kinds),
+        "show_default": False,
+    }
+    made = typer.Option(naming.flag, **shown) if naming.flag else typer.Argument(**shown)
+    return Annotated[annotation.__origin__, made]
+
+
+def completion(*kinds: Kind) -> Callable[[typer.Context, str], Iterable[tuple[str, str]]]:
+    """Names (and ids of what has none) of some kinds, for the shell; silent when no region can be asked."""
+
+    def complete(context: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
+        try:
+            tenant = quiet(context.params).tenant
+            for kind in kinds:
+                for shown in listed(tenant, kind):
+                    known = shown[kind.name_key] or shown[kind.id_key]
+                    if known.startswith(incomplete):
+                        yield known, shown[kind.id_key]
+        except Problem:
+            return
+
+    return complete
+
+
 def _invoked(declared: Command) -> Run:
     """A function of all options of a tenant's command, which makes the Invocation out of the common ones."""
     common = {**SHAPE, **(PATIENCE if declared.waits else {}), **WHERE}
@@ -92,7 +162,7 @@ def _invoked(declared: Command) -> Run:
         shape = {key: given.pop(key) for key in common if key in given}
         declared.run(invocation(**where, **shape), **given)
 
-    own = list(inspect.signature(declared.run).parameters.values())[1:]
+    own = _named(declared.run)[1:]
     added = [
         inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
         for key, (kind, default) in common.items()

@@ -8,7 +8,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,9 +17,10 @@ import typer
 
 from sdnctl.base.paths import DEFAULT_REGION, data_directory
 from sdnctl.base.problem import Problem, Usage
+from sdnctl.cli.catalogue import catalogue
 from sdnctl.cli.client import WAIT_S, Client, NotRunning
-from sdnctl.cli.kinds import Kind
-from sdnctl.cli.names import described
+from sdnctl.cli.kind import Kind
+from sdnctl.cli.names import beside, described, find, find_id
 from sdnctl.cli.signed import Denied, Tenant
 
 PANEL = "Which region, whose resources"
@@ -90,11 +91,21 @@ class Invocation:
     wait: bool = False
     timeout: float = WAIT_S
 
-    def settle(self, kind: Kind, ids: list[str]) -> list[dict[str, Any]]:
-        """What was made or changed, as the API shows it: with ``--wait`` not before the switches have it."""
+    def find(self, kind: str, text: str) -> dict[str, Any]:
+        """The one resource of a kind that goes by this text; raises Unknown or Ambiguous."""
+        return find(self.tenant, catalogue().kinds[kind], text)
+
+    def id(self, kind: str, text: str, scope: str = "") -> str:
+        """The id of the one resource of a kind that goes by this text; a plain name is one of the scope (an id)."""
+        of = catalogue().kinds[kind]
+        return find_id(self.tenant, of, beside(of, text, scope))
+
+    def settle(self, made: Iterable[tuple[Kind, str]]) -> None:
+        """With ``--wait``, return when the switches have what was made or changed (kinds and ids)."""
         if self.wait:
             self._applied()
-        return [self._up(kind, id) if self.wait else described(self.tenant, kind, id) for id in ids]
+            for kind, id in made:
+                self._up(kind, id)
 
     def gone(self, kind: Kind, id: str) -> None:
         """With ``--wait``, return when the API and the switches know it no more."""
@@ -112,8 +123,8 @@ class Invocation:
             return True
         return False
 
-    def _up(self, kind: Kind, id: str) -> dict[str, Any]:
-        """The resource once its state is UP; one without a state is up at once."""
+    def _up(self, kind: Kind, id: str) -> None:
+        """Return once the resource's state is UP; one without a state is up at once."""
         shown: dict[str, Any] = {}
 
         def up() -> bool:
@@ -121,7 +132,6 @@ class Invocation:
             return bool(shown.get("state", "UP") == "UP")
 
         self.until(up, lambda: f"{id} is still {shown.get('state')}")
-        return shown
 
     def _applied(self) -> None:
         """Wait until every host's switch has confirmed what the region knows now; only its operator can tell."""

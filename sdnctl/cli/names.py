@@ -1,18 +1,18 @@
 """A resource goes by its id or by its name; a name that two of them have is refused, and the refusal lists their ids.
 
-What is inside a VPC may also be named ``VPC/NAME``: two VPCs may each have a subnet ``front``.
+What is inside something else may also be named ``SCOPE/NAME``: two of them may each have one ``front`` inside.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from sdnctl.base.problem import Problem
-from sdnctl.cli.kinds import EIP, ENI, ID, INSTANCE, KINDS, VPC, Column, Kind
+from sdnctl.cli.catalogue import catalogue
+from sdnctl.cli.kind import Column, Kind
 from sdnctl.cli.signed import Denied, Tenant, conditions
 
 Json = dict[str, Any]
-_QUAD = re.compile(r"\d+\.\d+\.\d+\.\d+", re.ASCII)
 MENTIONED = 10
 
 
@@ -36,7 +36,7 @@ def described(tenant: Tenant, kind: Kind, id: str) -> Json:
 
 
 def find(tenant: Tenant, kind: Kind, text: str) -> Json:
-    """The one resource that goes by an id, a name, ``VPC/NAME`` or, for an elastic IP, its address.
+    """The one resource that goes by an id, a name, SCOPE/NAME or what else it is known by.
 
     Raises Unknown or Ambiguous.
     """
@@ -64,11 +64,13 @@ def candidates(tenant: Tenant, kind: Kind, text: str) -> list[Json]:
             if not denied.gone:
                 raise
     filters: list[tuple[str, Iterable[str]]] = []
-    vpc, slash, name = text.rpartition("/")
-    if slash and kind.in_vpc:
-        filters.append(("vpcId", [find_id(tenant, VPC, vpc)]))
-    if kind is EIP and _QUAD.fullmatch(name):
-        return list(listed(tenant, kind, [("elasticIpAddress", [name])]))
+    scope, slash, name = text.rpartition("/")
+    if slash and kind.inside:
+        around = catalogue().kinds[kind.inside]
+        filters.append((around.id_key, [find_id(tenant, around, scope)]))
+    for known_by, spelling in kind.known_by.items():
+        if re.fullmatch(spelling, name, re.ASCII):
+            return list(listed(tenant, kind, [(known_by, [name])]))
     filters.append((kind.name_filter, [name]))
     return [shown for shown in listed(tenant, kind, filters) if shown[kind.name_key] == name]
 
@@ -77,47 +79,40 @@ def ambiguous(kind: Kind, text: str, found: list[Json]) -> Ambiguous:
     """The refusal of a name that several have."""
     ids = [shown[kind.id_key] for shown in found]
     rest = f" and {len(ids) - MENTIONED} more" if len(ids) > MENTIONED else ""
-    how = "its id or as VPC/NAME" if kind.in_vpc and "/" not in text else "its id"
+    how = f"its id or as {scoped(kind)}" if kind.inside and "/" not in text else "its id"
     return Ambiguous(f"{len(ids)} {kind.noun}s go by {text!r} ({', '.join(ids[:MENTIONED])}{rest}): name one by {how}")
 
 
-def holder(tenant: Tenant, text: str) -> Json:
-    """The network interface that an elastic IP is bound to by naming it or its instance.
-
-    ``text`` is ``instance:NAME``, ``eni:NAME``, an id, or a name that only one instance or interface has.
-    """
-    kind, name = tagged(text)
-    ports: dict[str, Json] = {}
-    for one in [kind] if kind else [INSTANCE, ENI]:
-        for shown in candidates(tenant, one, name):
-            port = shown if one is ENI else shown["primaryNetworkInterface"]["networkInterface"]
-            ports.setdefault(port[ENI.id_key], port)
-    if not ports:
-        nouns = kind.noun if kind else "instance or network interface"
-        raise Unknown(f"no {nouns} goes by {name!r}: 'sdnctl instance list' and 'sdnctl eni list' show what there is")
-    if len(ports) > 1:
-        raise Ambiguous(f"{name!r} may mean any of {', '.join(ports)}: name the network interface by its id")
-    return next(iter(ports.values()))
+def scoped(kind: Kind) -> str:
+    """How a name inside something else is written: SCOPE/NAME."""
+    return f"{catalogue().kinds[kind.inside].word}/NAME"
 
 
-def tagged(text: str) -> tuple[Kind | None, str]:
-    """``instance:web`` as its kind and the name; an id says its kind itself; None when the kind is not said."""
+def beside(kind: Kind, text: str, scope: str) -> str:
+    """A text that names one of a kind, by which a plain name is one of this scope (an id; "" for any)."""
+    return text if not scope or "/" in text or kind.is_id(text) else f"{scope}/{text}"
+
+
+def tagged(text: str, kinds: Sequence[Kind]) -> tuple[Kind | None, str]:
+    """``KIND:NAME`` as one of these kinds and the name; an id says its kind itself; None when the kind is not said."""
     tag, colon, name = text.partition(":")
-    if colon and tag in (INSTANCE.command, ENI.command):
-        return KINDS[tag], name
-    return next((kind for kind in (INSTANCE, ENI) if kind.is_id(text)), None), text
+    if colon and tag in {kind.command for kind in kinds}:
+        return catalogue().kinds[tag], name
+    return next((kind for kind in kinds if kind.is_id(text)), None), text
 
 
-class Names:
+class NameBook:
     """Ids as people know them: the names of one account's resources, asked for kind by kind when needed."""
 
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
         self._known: dict[str, dict[str, str]] = {}
+        prefixes = "|".join(kind.prefix for kind in catalogue().kinds.values())
+        self._id = re.compile(rf"\b(?:{prefixes})-[a-z0-9]{{10}}\b", re.ASCII)
 
     def name(self, id: str) -> str:
         """The name of what an id is of; "" when it has none."""
-        kind = next(kind for kind in KINDS.values() if kind.is_id(id))
+        kind = next(kind for kind in catalogue().kinds.values() if kind.is_id(id))
         if kind.command not in self._known:
             found = listed(self._tenant, kind)
             self._known[kind.command] = {shown[kind.id_key]: shown[kind.name_key] for shown in found}
@@ -134,4 +129,4 @@ class Names:
             return [self.translated(item, how) for item in value]
         if not isinstance(value, str):
             return value
-        return ID.sub(lambda found: how(found[0], name) if (name := self.name(found[0])) else found[0], value)
+        return self._id.sub(lambda found: how(found[0], name) if (name := self.name(found[0])) else found[0], value)

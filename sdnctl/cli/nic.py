@@ -19,8 +19,6 @@ from sdnctl.base.problem import Usage
 from sdnctl.cli import show
 from sdnctl.cli.command import Group, command, tenants
 from sdnctl.cli.invocation import Invocation
-from sdnctl.cli.kinds import ENI, INSTANCE
-from sdnctl.cli.names import find
 
 if TYPE_CHECKING:
     from apps.multi_queue.service.fragments import Plug
@@ -252,9 +250,9 @@ def _plugs(call: Invocation, instance: str | None, port: str | None, socket: str
     from apps.multi_queue.service.fragments import Plug
 
     if port is not None:
-        shown = [find(call.tenant, ENI, port)]
+        shown = [call.find("eni", port)]
     elif instance is not None:
-        found = find(call.tenant, INSTANCE, instance)
+        found = call.find("instance", instance)
         attached = [found["primaryNetworkInterface"], *found["secondaryNetworkInterfaces"]]
         shown = [one["networkInterface"] for one in attached]
     else:

@@ -1,58 +1,30 @@
 """The commands that every kind of resource has: list, get and delete; and what they print.
 
-``create`` and what else can be done to one kind is declared beside it, in ``networks`` and ``addresses``.
+``create`` and what else can be done to one kind is declared beside it, in its feature's ``cli.py``.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
 
-from sdnctl.base.problem import Problem, Usage
+from sdnctl.base.problem import Usage
 from sdnctl.cli import show
-from sdnctl.cli.command import Command, tenants
-from sdnctl.cli.invocation import Invocation, quiet
-from sdnctl.cli.kinds import VPC, Kind, columns_of, rule_text
-from sdnctl.cli.names import Names, find, find_id, listed
+from sdnctl.cli.catalogue import catalogue
+from sdnctl.cli.command import Command, Run, one, option, tenants
+from sdnctl.cli.invocation import Invocation
+from sdnctl.cli.kind import Kind, columns_of
+from sdnctl.cli.names import NameBook, described, find, find_id, listed
 
 Json = dict[str, Any]
-Names_ = Callable[[typer.Context, str], Iterable[tuple[str, str]]]
-
-
-def completion(*kinds: Kind) -> Names_:
-    """Names (and ids of what has none) of some kinds, for the shell; silent when no region can be asked."""
-
-    def complete(context: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
-        try:
-            tenant = quiet(context.params).tenant
-            for kind in kinds:
-                for shown in listed(tenant, kind):
-                    known = shown[kind.name_key] or shown[kind.id_key]
-                    if known.startswith(incomplete):
-                        yield known, shown[kind.id_key]
-        except Problem:
-            return
-
-    return complete
-
-
-def one(kind: Kind) -> Any:
-    """An argument that names one resource."""
-    help = f"Name or id of the {kind.noun}" + (" (also VPC/NAME)." if kind.in_vpc else ".")
-    return typer.Argument(
-        metavar=kind.command.upper().replace("-", "_"), help=help, autocompletion=completion(kind), show_default=False
-    )
-
-
-def option(kind: Kind, flag: str, help: str) -> Any:
-    """An option that names one resource."""
-    metavar = kind.command.upper().replace("-", "_")
-    return typer.Option(flag, metavar=metavar, help=help, autocompletion=completion(kind), show_default=False)
+NewName = Annotated[str, typer.Argument(metavar="NAME", help="Its name.", show_default=False)]
+MayName = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Its name.", show_default=False)]
+Description = Annotated[str | None, typer.Option(metavar="TEXT", help="What it is for.")]
 
 
 def table(call: Invocation, kind: Kind, rows: Sequence[Json]) -> None:
     """Resources as a table, ids of others by their names."""
-    names, columns = Names(call.tenant), columns_of(kind)
+    names, columns = NameBook(call.tenant), columns_of(kind)
     cells = [{column.heading: names.cell(column, shown) for column in columns} for shown in rows]
     headings = {column.heading: column.heading for column in columns}
     show.table(cells, headings, f"no {kind.noun}s yet: sdnctl {kind.command} create --help", False, kind.plural)
@@ -60,11 +32,11 @@ def table(call: Invocation, kind: Kind, rows: Sequence[Json]) -> None:
 
 def made(call: Invocation, kind: Kind, ids: list[str], result: Json) -> None:
     """What a command made or changed: the API's result, or a table of the resources as they are now."""
-    rows = call.settle(kind, ids) if call.wait or not call.json else []
+    call.settle((kind, id) for id in ids)
     if call.json:
         show.document(result)
     else:
-        table(call, kind, rows)
+        table(call, kind, [described(call.tenant, kind, id) for id in ids])
 
 
 def conditions_of(given: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -78,24 +50,7 @@ def conditions_of(given: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 def common(kind: Kind) -> Iterator[Command]:
     """The commands that all kinds have."""
-    Which = Annotated[str, one(kind)]
-    Filters = Annotated[
-        list[str], typer.Option("--filter", metavar="NAME=VALUE", help="Only what the API's filter lets pass.")
-    ]
-    InVpc = Annotated[str | None, option(VPC, "--vpc", "Only those of this VPC.")]
-
-    def list_(call: Invocation, *, filter: Filters = [], vpc: InVpc = None) -> None:  # noqa: B006
-        filters = conditions_of(filter)
-        if vpc is not None:
-            filters.append(("vpcId", [find_id(call.tenant, VPC, vpc)]))
-        rows = list(listed(call.tenant, kind, filters))
-        if call.json:
-            show.document({kind.plural: rows, "totalCount": len(rows)})
-        else:
-            table(call, kind, rows)
-
-    def list_all(call: Invocation, *, filter: Filters = []) -> None:  # noqa: B006
-        list_(call, filter=filter)
+    Which = Annotated[str, one(kind.command)]
 
     def get(call: Invocation, which: Which) -> None:
         shown = find(call.tenant, kind, which)
@@ -104,21 +59,45 @@ def common(kind: Kind) -> Iterator[Command]:
         else:
             show.record(flat(call, kind, shown), False)
 
-    listing = list_ if kind.in_vpc else list_all
-    listing.__doc__, get.__doc__ = f"Show the {kind.noun}s.", f"Show one {kind.noun} whole."
-    yield tenants(kind.command, "list")(listing)
-    yield tenants(kind.command, "get")(get)
-    yield _delete(kind)
-
-
-def _delete(kind: Kind) -> Command:
-    Which = Annotated[str, one(kind)]
-
     def delete(call: Invocation, which: Which) -> None:
         remove(call, kind, which)
 
+    get.__doc__ = f"Show one {kind.noun} whole."
     delete.__doc__ = f"Delete one {kind.noun}; refused while something still uses it."
-    return tenants(kind.command, "delete", waits=True)(delete)
+    yield tenants(kind.command, "list")(_listing(kind))
+    yield tenants(kind.command, "get")(get)
+    yield tenants(kind.command, "delete", waits=True)(delete)
+
+
+def _listing(kind: Kind) -> Run:
+    Filters = Annotated[
+        list[str], typer.Option("--filter", metavar="NAME=VALUE", help="Only what the API's filter lets pass.")
+    ]
+
+    def list_all(call: Invocation, *, filter: Filters = []) -> None:  # noqa: B006
+        list_(call, conditions_of(filter))
+
+    def list_(call: Invocation, filters: list[tuple[str, list[str]]]) -> None:
+        rows = list(listed(call.tenant, kind, filters))
+        if call.json:
+            show.document({kind.plural: rows, "totalCount": len(rows)})
+        else:
+            table(call, kind, rows)
+
+    if not kind.inside:
+        list_all.__doc__ = f"Show the {kind.noun}s."
+        return list_all
+    around = catalogue().kinds[kind.inside]
+    Inside = Annotated[str | None, option(around.command, f"--{around.command}", f"Only those of this {around.word}.")]
+
+    def list_some(call: Invocation, *, filter: Filters = [], inside: Inside = None) -> None:  # noqa: B006
+        filters = conditions_of(filter)
+        if inside is not None:
+            filters.append((around.id_key, [find_id(call.tenant, around, inside)]))
+        list_(call, filters)
+
+    list_some.__doc__ = f"Show the {kind.noun}s."
+    return list_some
 
 
 def remove(call: Invocation, kind: Kind, which: str, query: Sequence[tuple[str, str]] = ()) -> None:
@@ -134,11 +113,11 @@ def remove(call: Invocation, kind: Kind, which: str, query: Sequence[tuple[str, 
 
 def flat(call: Invocation, kind: Kind, shown: Json) -> Json:
     """A resource as lines: what is nested becomes short text, what is empty stays out, ids of others get a name."""
-    names = Names(call.tenant)
+    names = NameBook(call.tenant)
     whole = {}
     for key, value in shown.items():
         if value not in (None, "", [], {}):
-            text = _short(value)
+            text = [kind.lines[key](one) for one in value] if key in kind.lines else _short(value)
             own = key in (kind.id_key, kind.name_key)
             whole[key] = text if own else names.translated(text, lambda id, name: f"{id} ({name})")
     return whole
@@ -149,6 +128,4 @@ def _short(value: Any) -> Any:
         return [_short(item) for item in value]
     if not isinstance(value, dict):
         return value
-    if "addressPrefix" in value and "nextHopType" in value:
-        return f"{value['ruleId']}: {rule_text(value)}"
     return ", ".join(f"{key} {_short(item)}" for key, item in value.items() if item not in (None, "", [], {}))

@@ -1,7 +1,7 @@
-"""``sdnctl watch``: what goes through each elastic IP now, what is dropped, and how far each host has got.
+"""``sdnctl watch``: what goes through the tenant's resources now, what is dropped, and how far each host has got.
 
-Hosts come from the operator API, elastic IPs from the tenant's, rates and drops from the figures that the controller of
-this machine serves for Prometheus; what cannot be asked is left out.
+Hosts come from the operator API, resources of the kinds that features have watched from the tenant's, rates and drops
+from the figures that the controller of this machine serves for Prometheus; what cannot be asked is left out.
 """
 
 import contextlib
@@ -21,11 +21,12 @@ from rich.live import Live
 from rich.text import Text
 
 from sdnctl.cli import hosts, show
+from sdnctl.cli.catalogue import catalogue
 from sdnctl.cli.client import NotRunning
 from sdnctl.cli.command import tenants
 from sdnctl.cli.invocation import Invocation
-from sdnctl.cli.kinds import EIP
-from sdnctl.cli.names import Names, listed
+from sdnctl.cli.kind import Watched
+from sdnctl.cli.names import NameBook, listed
 
 Json = dict[str, Any]
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -38,19 +39,8 @@ DROPS = "sdnctl_drops_total"
 WINDOW_S, IDLE_S = 16.0, 11.0  # the controller reads the switch every 5 s: a rate is that of about three readings
 METRICS_TIMEOUT_S = 3.0
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.ASCII | re.MULTILINE)
-_METERED = re.compile(rf"sdnctl_eip_({LOST}|{BITS})_total", re.ASCII)
+_METERED = re.compile(rf"sdnctl_\w+?(?<!_dropped)_({LOST}|{BITS})_total", re.ASCII)
 _LABEL = re.compile(r'(\w+)="([^"]*)"', re.ASCII)
-ADDRESS = {
-    "address": "address",
-    "name": "name",
-    "boundTo": "bound to",
-    "bandwidthMbps": "Mbps",
-    "outRate": "out",
-    "inRate": "in",
-    "outDropped": "dropped out",
-    "inDropped": "dropped in",
-    "state": "state",
-}
 
 
 class Rates:
@@ -109,33 +99,29 @@ class Watcher:
         """Everything at this moment; raises NotRunning when the region does not answer."""
         operator, tenant = self._call.operator, self._call.tenant
         status = operator.get("/status") if operator is not None else {}
-        names, found = Names(tenant), figures(self._metrics) if operator is not None else None
+        names, found = NameBook(tenant), figures(self._metrics) if operator is not None else None
         meters = metered(found or {})
-        addresses = [
-            {
-                "elasticIpId": shown[EIP.id_key],
-                "name": shown[EIP.name_key],
-                "address": shown["elasticIpAddress"],
-                "boundTo": shown["instanceId"] or shown["networkInterfaceId"],
-                "bandwidthMbps": shown["bandwidthMbps"],
-                "state": shown["state"],
-            }
-            for shown in listed(tenant, EIP)
-        ]
-        for one in addresses:
-            one["boundTo"] = names.translated(one["boundTo"], lambda id, name: name)
-            one |= self._carried(meters, one["elasticIpId"])
+        watched = {one.kind.plural: self._rows(one, names, meters) for one in catalogue().of(Watched)}
         return {
             "region": status.get("region", tenant.region),
             "sequence": status.get("sequence"),
             "hosts": status.get("hosts", []),
-            "elasticIps": addresses,
+            **watched,
             "drops": {dict(labels)["reason"]: int(n) for (name, labels), n in (found or {}).items() if name == DROPS},
             "metrics": found is not None,
         }
 
+    def _rows(self, watched: Watched, names: NameBook, meters: dict[tuple[str, str, str], float]) -> list[Json]:
+        """The tenant's resources of a kind, as they are watched."""
+        kind, rows = watched.kind, []
+        for shown in listed(self._call.tenant, kind):
+            row = {kind.id_key: shown[kind.id_key], "name": shown[kind.name_key], **watched.row(shown)}
+            row |= {key: names.translated(row[key], lambda id, name: name) for key in watched.named}
+            rows.append(row | self._carried(meters, row[kind.id_key]))
+        return rows
+
     def _carried(self, meters: dict[tuple[str, str, str], float], id: str) -> Json:
-        """What an elastic IP carried and lost, and its rates in bit/s; null where it is not known."""
+        """What a resource carried and lost, and its rates in bit/s; null where it is not known."""
         carried: Json = {}
         for direction in (OUT, IN):
             bits, lost = meters.get((BITS, id, direction)), meters.get((LOST, id, direction))
@@ -159,7 +145,7 @@ def metered(found: Samples) -> dict[tuple[str, str, str], float]:
 
 @tenants("", "watch")
 def watch(call: Invocation, interval: Interval = 1.0, once: Once = False) -> None:
-    """Show, live, what each elastic IP carries and loses, and how far each host has got.  Ctrl-C ends it.
+    """Show, live, what your resources carry and lose, and how far each host has got.  Ctrl-C ends it.
 
     With --json: one document for each look.
     """
@@ -204,8 +190,11 @@ def _page(seen: Json) -> Group:
         parts.append(Text(seen["problem"], "red"))
     if seen["hosts"]:
         parts += ["", show.grid(hosts.rows(seen["hosts"]), hosts.COLUMNS)]
-    rows = [{**one, "outRate": _rate(one["outBps"]), "inRate": _rate(one["inBps"])} for one in seen["elasticIps"]]
-    parts += ["", show.grid(rows, ADDRESS) if rows else Text("no elastic IPs yet: sdnctl eip create --help")]
+    for one in catalogue().of(Watched):
+        kind = one.kind
+        rows = [{**row, "outRate": _rate(row["outBps"]), "inRate": _rate(row["inBps"])} for row in seen[kind.plural]]
+        empty = Text(f"no {kind.noun}s yet: sdnctl {kind.command} create --help")
+        parts += ["", show.grid(rows, one.columns) if rows else empty]
     if not seen["metrics"]:
         parts.append(Text("no rates: the controller's figures are not served here", "dim"))
     if seen["drops"]:

@@ -4,8 +4,10 @@ import re
 
 import pytest
 
-from sdnctl.cli.kinds import KINDS
+from sdnctl.cli.catalogue import catalogue
 from tests.cli.conftest import User, run
+
+KINDS = catalogue().kinds
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -5,22 +5,24 @@ from typing import Any
 import yaml
 
 from sdnctl.cli.intent.live import Live
-from sdnctl.cli.intent.reading import Rule
-from sdnctl.cli.intent.schema import ROOTS, Item, Part
-from sdnctl.cli.kinds import DEFAULT_PRIORITY
+from sdnctl.cli.intent.schema import Item
 
 Tree = dict[str, Any]
 
 
 def tree(live: Live) -> Tree:
     """Everything, as nested mappings by section and name."""
-    roots: Tree = {part.section: {} for part in ROOTS}
+    top: Tree = {part.name: {} for part in live.schema.roots}
     for item in live.items.values():
-        at = roots
-        if len(item.path) == 2:
-            at = roots[ROOTS[0].section].setdefault(item.path[0], {})
-        at.setdefault(item.part.section, {}).setdefault(item.path[-1], {}).update(_values(item.part, item))
-    return roots
+        _place(top, item, live).update(_values(item))
+    return top
+
+
+def _place(top: Tree, item: Item, live: Live) -> Tree:
+    """The mapping of one resource within the whole."""
+    around = _place(top, live.items[item.scope], live) if item.kind.inside else top
+    mapping: Tree = around.setdefault(item.part.name, {}).setdefault(item.path[-1], {})
+    return mapping
 
 
 def text(live: Live, about: str) -> str:
@@ -29,24 +31,11 @@ def text(live: Live, about: str) -> str:
     return f"# {about}\n{body}"
 
 
-def _values(part: Part, item: Item) -> Tree:
+def _values(item: Item) -> Tree:
     """The values that are worth writing: all but those that a new resource has anyway."""
     found: Tree = {}
-    for name, key in part.keys.items():
+    for name, key in item.part.keys.items():
         value = item.values[name]
         if value is not None and (key.default is None or value != key.default):
-            found[name] = _plain(name, value)
+            found[name] = key.write(value)
     return found
-
-
-def _plain(name: str, value: Any) -> Any:
-    if name == "tags":
-        return dict(value)
-    if isinstance(value, tuple):
-        return [_rule(one) if isinstance(one, Rule) else one for one in value]
-    return value
-
-
-def _rule(rule: Rule) -> Tree:
-    written: Tree = {"to": rule.to, "via": rule.via}
-    return written if rule.priority == DEFAULT_PRIORITY else {**written, "priority": rule.priority}

@@ -1,18 +1,17 @@
 """A value in an intent file, read and checked where it stands, so that a mistake is told with its line."""
 
 import difflib
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
-
-import yaml
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from sdnctl.base.addresses import Cidr, Ip4, Mac
-from sdnctl.cli.kinds import DEFAULT_PRIORITY
 
 NULL = "tag:yaml.org,2002:null"
 TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 ANY, NOTHING = "any", "none"
-Reader = Callable[[yaml.Node], Any]
+Node = Any
+"""A piece of the file as YAML composed it (``yaml.Node``); not imported here, since every feature imports this."""
+Reader = Callable[[Node], Any]
 
 
 class Mistake(Exception):
@@ -23,22 +22,14 @@ class Mistake(Exception):
         self.line = line
 
 
-class Rule(NamedTuple):
-    """A rule of a route table: packets to a prefix take a next hop."""
-
-    to: str
-    via: str
-    priority: int = DEFAULT_PRIORITY
-
-
-def line_of(node: yaml.Node) -> int:
+def line_of(node: Node) -> int:
     """Where a value stands, counted from 1."""
     return int(node.start_mark.line) + 1
 
 
-def text(node: yaml.Node) -> str:
+def text(node: Node) -> str:
     """Any single value, as it is written: 123 and on are names like any other."""
-    if not isinstance(node, yaml.ScalarNode) or node.tag == NULL:
+    if node.id != "scalar" or node.tag == NULL:
         raise Mistake(line_of(node), "a single value is expected here")
     return str(node.value)
 
@@ -46,7 +37,7 @@ def text(node: yaml.Node) -> str:
 def parsed(parse: Callable[[str], Any]) -> Reader:
     """A reader of what ``parse`` understands, in its usual spelling."""
 
-    def read(node: yaml.Node) -> str:
+    def read(node: Node) -> str:
         try:
             return str(parse(text(node)))
         except ValueError as error:
@@ -58,7 +49,7 @@ def parsed(parse: Callable[[str], Any]) -> Reader:
 cidr, address, mac = parsed(Cidr.parse), parsed(Ip4.parse), parsed(Mac.parse)
 
 
-def cidr_or_any(node: yaml.Node) -> str:
+def cidr_or_any(node: Node) -> str:
     """A block, or ``any`` for no limit."""
     return ANY if text(node) == ANY else str(cidr(node))
 
@@ -66,7 +57,7 @@ def cidr_or_any(node: yaml.Node) -> str:
 def whole(low: int, high: int) -> Reader:
     """A reader of whole numbers in a range."""
 
-    def read(node: yaml.Node) -> int:
+    def read(node: Node) -> int:
         value = text(node)
         if not (value.isascii() and value.isdigit() and len(value) < 12 and low <= int(value) <= high):
             raise Mistake(line_of(node), f"must be a whole number from {low} to {high}, not {value!r}")
@@ -75,7 +66,7 @@ def whole(low: int, high: int) -> Reader:
     return read
 
 
-def flag(node: yaml.Node) -> bool:
+def flag(node: Node) -> bool:
     """true or false."""
     value = text(node).lower()
     if value not in TRUTH:
@@ -86,7 +77,7 @@ def flag(node: yaml.Node) -> bool:
 def choice(*allowed: str) -> Reader:
     """A reader of one of several words."""
 
-    def read(node: yaml.Node) -> str:
+    def read(node: Node) -> str:
         if text(node) not in allowed:
             raise Mistake(line_of(node), f"must be {' or '.join(allowed)}, not {text(node)!r}")
         return text(node)
@@ -97,64 +88,45 @@ def choice(*allowed: str) -> Reader:
 def several(read_one: Reader) -> Reader:
     """A reader of lists without repetitions; no value at all is an empty list."""
 
-    def read(node: yaml.Node) -> tuple[Any, ...]:
+    def read(node: Node) -> tuple[Any, ...]:
         if node.tag == NULL:
             return ()
-        if not isinstance(node, yaml.SequenceNode):
+        if node.id != "sequence":
             raise Mistake(line_of(node), "a list is expected here")
         found: list[Any] = []
         for child in node.value:
             value = read_one(child)
             if value in found:
-                raise Mistake(line_of(child), f"{_plain(value)} stands here twice")
+                raise Mistake(line_of(child), f"{value} stands here twice")
             found.append(value)
         return tuple(found)
 
     return read
 
 
-def rule(node: yaml.Node) -> Rule:
-    """One rule: ``{to: CIDR, via: HOP, priority: N}``."""
-    readers: dict[str, Reader] = {"to": cidr, "via": hop, "priority": whole(1, 255)}
+def fields(node: Node, readers: Mapping[str, Reader], required: Iterable[str], what: str) -> dict[str, Any]:
+    """A mapping with these fields, each read by its reader; ``what`` is what it describes, in a message."""
     given: dict[str, Any] = {}
     for key, child in entries(node):
         name = text(key)
         if name not in readers:
-            raise Mistake(line_of(key), unknown(name, readers, "a rule"))
+            raise Mistake(line_of(key), unknown(name, readers, what))
         given[name] = readers[name](child)
-    if "to" not in given or "via" not in given:
-        raise Mistake(line_of(node), "a rule needs 'to' and 'via'")
-    return Rule(**given)
+    if any(name not in given for name in required):
+        raise Mistake(line_of(node), f"{what} needs {' and '.join(map(repr, required))}")
+    return given
 
 
-def hop(node: yaml.Node) -> str:
-    """A next hop: ``internet``, ``instance:NAME``, ``eni:NAME`` or ``TYPE:ID``."""
-    value = text(node)
-    tag, colon, name = value.partition(":")
-    if value != "internet" and not (tag and colon and name):
-        raise Mistake(line_of(node), f"must be internet, instance:NAME, eni:NAME or TYPE:ID, not {value!r}")
-    return value
-
-
-def target(node: yaml.Node) -> str:
-    """What an elastic IP is bound to: ``none``, ``instance:VPC/NAME`` or ``eni:VPC/NAME``."""
-    value = text(node)
-    tag, _, path = value.partition(":")
-    if value != NOTHING and (tag not in ("instance", "eni") or path.count("/") != 1 or not all(path.split("/"))):
-        raise Mistake(line_of(node), f"must be {NOTHING}, instance:VPC/NAME or eni:VPC/NAME, not {value!r}")
-    return value
-
-
-def pairs(node: yaml.Node) -> tuple[tuple[str, str], ...]:
+def pairs(node: Node) -> tuple[tuple[str, str], ...]:
     """Tags: keys and values."""
     return tuple(sorted((text(key), text(child)) for key, child in entries(node)))
 
 
-def entries(node: yaml.Node) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+def entries(node: Node) -> Iterator[tuple[Node, Node]]:
     """The keys and values of a mapping, each key once; no value at all is an empty mapping."""
     if node.tag == NULL:
         return
-    if not isinstance(node, yaml.MappingNode):
+    if node.id != "mapping":
         raise Mistake(line_of(node), "a mapping (KEY: VALUE) is expected here")
     seen: dict[str, int] = {}
     for key, child in node.value:
@@ -170,7 +142,3 @@ def unknown(name: str, known: Any, where: str) -> str:
     close = difflib.get_close_matches(name, list(known), 1)
     hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
     return f"unknown key {name!r} in {where}: {hint}"
-
-
-def _plain(value: Any) -> str:
-    return f"{value.to} via {value.via}" if isinstance(value, Rule) else str(value)

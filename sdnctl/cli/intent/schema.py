@@ -1,48 +1,85 @@
-"""The keys of an intent file, declared once: how each is read, what the API calls it, and whether it can change.
+"""The keys of an intent file, declared by each feature: how each is read, what the API calls it, and how it changes.
 
-The same declaration checks a file, reads the region, tells the difference and writes an export.
+The same declaration checks a file, reads the region, tells the difference, carries it out and writes an export.  A
+``Section`` is a kind of resource in the file; it stands inside the section of the kind that its kind is inside of.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sdnctl.cli.catalogue import catalogue
 from sdnctl.cli.intent import reading
-from sdnctl.cli.intent.reading import ANY, Reader
-from sdnctl.cli.kinds import EIP, ENI, INSTANCE, ROUTE_TABLE, SUBNET, VPC, Kind
+from sdnctl.cli.intent.reading import Reader
+from sdnctl.cli.kind import Kind
 
 if TYPE_CHECKING:
+    from sdnctl.cli.intent.edit import Edit, Task
     from sdnctl.cli.intent.live import Live
+    from sdnctl.cli.intent.tasks import Run
 
 Json = dict[str, Any]
 Path = tuple[str, ...]
 Show = Callable[["Live", Json], Any]
-GENERATED_MAC = "fa:16:3e"
+Rename = Callable[[str, str], str]
+"""From the command of a kind and a name (or SCOPE/NAME) of such a thing: the same in another form."""
 
 
 def always(value: Any) -> bool:
-    """It may become anything."""
+    """True: anything goes."""
     return True
 
 
 def never(value: Any) -> bool:
-    """It stays what it was made with."""
+    """False: nothing goes."""
     return False
 
 
-@dataclass(frozen=True, slots=True)
+def plainly(value: Any) -> Any:
+    """A value as a call or a file has it: tuples are lists."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mentions:
+    """The resources that a key's value names: their kinds, and a function that gives each name another form."""
+
+    kinds: Callable[[], Iterable[str]]
+    renamed: Callable[[Any, Rename], Any]
+
+
+def by_name(kind: str) -> Mentions:
+    """A value that is the name of one resource, or a tuple of names; where that kind has a scope, in the same scope."""
+
+    def renamed(value: Any, rename: Rename) -> Any:
+        return tuple(rename(kind, one) for one in value) if isinstance(value, tuple) else rename(kind, value)
+
+    return Mentions(lambda: (kind,), renamed)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Key:
-    """One key: ``wire`` is the parameter of the API's calls ("" when a step of its own deals with it)."""
+    """One key of a section.
+
+    ``wire`` is the parameter of the API's calls, "" when none has it; ``mentions`` says which resources its value
+    names, whose ids go over the wire.  ``may_become`` tells which values an existing resource may be given.  ``own``:
+    its change is a task of the section's; ``late``: the call that makes a resource does not take it.  An export leaves
+    out the ``default``.
+    """
 
     name: str
     read: Reader
     show: Show
     wire: str = ""
     may_become: Callable[[Any], bool] = always
-    default: Any = None  # a value that an export leaves out
+    default: Any = None
     required: bool = False
     ordered: bool = False
-    send: Callable[[Any], Any] = lambda value: list(value) if isinstance(value, tuple) else value
+    own: bool = False
+    late: bool = False
+    mentions: Mentions | None = None
+    send: Callable[[Any], Any] = plainly
+    write: Callable[[Any], Any] = plainly
 
     def same(self, wanted: Any, found: Any) -> bool:
         """Whether two values mean the same."""
@@ -51,14 +88,80 @@ class Key:
         return bool(wanted == found)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A kind of resource in the file: its section's name and its keys."""
+def post_inside(run: "Run", item: "Item", body: Json) -> str:
+    """Make a resource by a call that takes its keys, and its scope if it has one; the id."""
+    return run.post(item.kind, {**body, **run.scope(item)})
+
+
+def post(run: "Run", item: "Item", body: Json) -> str:
+    """Make a resource by a call that takes its keys; the id."""
+    return run.post(item.kind, body)
+
+
+def no_tasks(edit: "Edit", live: "Live") -> Iterable["Task"]:
+    """Nothing to do beside what follows from the keys."""
+    return ()
+
+
+def no_leaving(edit: "Edit", item: "Item") -> Iterable["Task"]:
+    """Nothing to do before a resource is deleted."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Section:
+    """A kind of resource in the file: the name of its section, its keys, and what a change of it takes.
+
+    ``about`` are the keys that stand last: description and tags.  ``make`` makes a resource of a call's body;
+    ``tasks`` is what creating or changing one takes beside calls that carry its keys, ``leave`` what deleting one
+    takes before.  ``listed`` tells whether a resource has a place of its own in a file, ``born`` whether it comes and
+    goes with what it is inside of.
+    """
 
     kind: Kind
-    section: str
+    name: str
+    keys: tuple[Key, ...]
+    about: tuple[Key, ...] = ()
+    make: Callable[["Run", "Item", Json], str] = post_inside
+    tasks: Callable[["Edit", "Live"], Iterable["Task"]] = no_tasks
+    leave: Callable[["Edit", "Item"], Iterable["Task"]] = no_leaving
+    listed: Callable[[Json], bool] = always
+    born: Callable[[Json], bool] = never
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Addition:
+    """Keys that a feature adds to the section of another's kind (its command), and what a change of them takes."""
+
+    kind: str
+    keys: tuple[Key, ...]
+    tasks: Callable[["Edit", "Live"], Iterable["Task"]] = no_tasks
+    leave: Callable[["Edit", "Item"], Iterable["Task"]] = no_leaving
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A section with everything that was added to it, and the sections inside it."""
+
+    section: Section
     keys: dict[str, Key]
-    parts: tuple["Part", ...] = ()
+    additions: tuple[Addition, ...]
+    parts: tuple["Part", ...]
+
+    @property
+    def declared(self) -> tuple["Section | Addition", ...]:
+        """The section, and what was added to it."""
+        return (self.section, *self.additions)
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of resource that it is of."""
+        return self.section.kind
+
+    @property
+    def name(self) -> str:
+        """The name of the section."""
+        return self.section.name
 
 
 @dataclass(slots=True)
@@ -74,18 +177,48 @@ class Item:
     shown: Json = field(default_factory=dict)
 
     @property
+    def kind(self) -> Kind:
+        """The kind of resource that it is."""
+        return self.part.kind
+
+    @property
     def command(self) -> str:
         """The command of its kind: the first half of how it is known."""
         return self.part.kind.command
 
     @property
     def name(self) -> str:
-        """How it is called: ``VPC/NAME`` inside a VPC."""
+        """How it is called: SCOPE/NAME inside something."""
         return "/".join(self.path)
+
+    @property
+    def scope(self) -> tuple[str, Path]:
+        """What it is inside of: the command of that kind, and the path."""
+        return self.part.kind.inside, self.path[:-1]
 
     def line(self, key: str = "") -> int:
         """Where the file says this key, else where it starts."""
         return self.lines.get(key) or self.lines.get("", 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Schema:
+    """All that an intent file may say: its sections, in the order in which their resources are made.
+
+    ``roots`` are those that stand in no other; ``making`` and ``joining`` are places in an order, by command.
+    """
+
+    parts: tuple[Part, ...]
+    roots: tuple[Part, ...]
+    making: dict[str, int]
+    joining: dict[str, int]
+
+
+def meant(item: Item, kind: str, text: str) -> Path:
+    """The path of what a value of an item names: a plain name is one of the item's own scope."""
+    if "/" in text or not catalogue().kinds[kind].inside:
+        return tuple(text.split("/"))
+    return (*(item.path[:-1] or item.path), text)
 
 
 def plain(wire: str) -> Show:
@@ -98,6 +231,11 @@ def listed(wire: str) -> Show:
     return lambda live, shown: tuple(shown[wire])
 
 
+def labelled(wire: str) -> Show:
+    """The name of what the API shows the id of."""
+    return lambda live, shown: live.label(shown[wire])
+
+
 def _tags(live: "Live", shown: Json) -> Any:
     return tuple(sorted((tag["key"], tag["value"]) for tag in shown["tags"]))
 
@@ -106,124 +244,11 @@ def _send_tags(value: Any) -> Any:
     return [{"key": key, "value": text} for key, text in value]
 
 
-def _keys(*keys: Key) -> dict[str, Key]:
-    return {key.name: key for key in keys}
+def description(may_become: Callable[[Any], bool] = always) -> Key:
+    """The key ``description``."""
+    return Key("description", reading.text, plain("description"), "description", may_become, default="")
 
 
-def _described(may_become: Callable[[Any], bool] = always) -> tuple[Key, Key]:
-    return (
-        Key("description", reading.text, plain("description"), "description", may_become, default=""),
-        Key("tags", reading.pairs, _tags, "userTags", never, default=(), send=_send_tags),
-    )
-
-
-def _nic(show: Callable[[Show], Show]) -> tuple[Key, ...]:
-    """The keys that a network interface has, and an instance for its primary one."""
-
-    def addresses(live: "Live", shown: Json) -> Any:
-        return tuple(one["privateIpAddress"] for one in shown["secondaryIps"])
-
-    def own_mac(live: "Live", shown: Json) -> Any:
-        return None if shown["macAddress"].startswith(GENERATED_MAC) else shown["macAddress"]
-
-    def subnet(live: "Live", shown: Json) -> Any:
-        return live.label(SUBNET, shown["subnetId"])
-
-    def primary(live: "Live", shown: Json) -> Any:
-        return shown["primaryIp"]["privateIpAddress"]
-
-    def checked(live: "Live", shown: Json) -> Any:
-        return bool(shown["sanityCheck"])
-
-    address, names = reading.several(reading.address), reading.several(reading.text)
-    groups = listed("networkSecurityGroupIds")
-    return (
-        Key("subnet", reading.text, show(subnet), "", never, required=True),
-        Key("address", reading.address, show(primary), "primaryIpAddress", never),
-        Key("secondary", address, show(addresses), "secondaryIpAddresses", default=()),
-        Key("source-check", reading.flag, show(checked), "sanityCheck", default=True, send=int),
-        Key("security-groups", names, show(groups), "securityGroups", default=(), ordered=True),
-        Key("mac", reading.mac, show(own_mac), "macAddress"),
-    )
-
-
-def _of_primary(show: Show) -> Show:
-    return lambda live, shown: show(live, live.primary(shown))
-
-
-def _cidr(live: "Live", shown: Json) -> Any:
-    return shown["addressPrefix"] or ANY
-
-
-def _table(live: "Live", shown: Json) -> Any:
-    return live.label(ROUTE_TABLE, shown["routeTableId"])
-
-
-def _rules(live: "Live", shown: Json) -> Any:
-    def order(rule: reading.Rule) -> Any:  # the API's own, but for equal rules, which it orders by their ids
-        return -int(rule.to.rpartition("/")[2]), rule.priority, rule
-
-    return tuple(sorted((rule for _, rule in live.rules(shown)), key=order))
-
-
-def _attached(live: "Live", shown: Json) -> Any:
-    ids = [one["networkInterface"]["networkInterfaceId"] for one in shown["secondaryNetworkInterfaces"]]
-    return tuple(live.label(ENI, id) for id in ids)
-
-
-def _charge(live: "Live", shown: Json) -> Any:
-    return shown["charge"]["chargeMode"]
-
-
-SUBNETS = Part(
-    SUBNET,
-    "subnets",
-    _keys(
-        Key("cidr", reading.cidr, plain("addressPrefix"), "addressPrefix", never, required=True),
-        Key("route-table", reading.text, _table),
-        Key(
-            "dns", reading.several(reading.address), listed("domainNameServers"), "domainNameServers", default=(),
-            ordered=True,
-        ),
-        Key("domains", reading.several(reading.text), listed("domainNames"), "domainNames", default=(), ordered=True),
-        *_described(),
-    ),
-)  # fmt: skip
-ROUTE_TABLES = Part(
-    ROUTE_TABLE,
-    "route-tables",
-    _keys(Key("rules", reading.several(reading.rule), _rules), *_described()),
-)
-INTERFACES = Part(ENI, "interfaces", _keys(*_nic(lambda show: show), *_described()))
-INSTANCES = Part(
-    INSTANCE,
-    "instances",
-    _keys(
-        Key("type", reading.text, plain("instanceType"), "instanceType"),
-        Key("image", reading.text, plain("imageId"), "imageId", never),
-        *_nic(_of_primary),
-        Key("interfaces", reading.several(reading.text), _attached),
-        Key("state", reading.choice("running", "stopped"), plain("status")),
-        *_described(never),
-    ),
-)
-VPCS = Part(
-    VPC,
-    "vpcs",
-    _keys(Key("cidr", reading.cidr_or_any, _cidr, "addressPrefix", lambda value: bool(value == ANY)), *_described()),
-    (ROUTE_TABLES, SUBNETS, INTERFACES, INSTANCES),
-)
-EIPS = Part(
-    EIP,
-    "elastic-ips",
-    _keys(
-        Key("bandwidth", reading.whole(1, 5000), plain("bandwidthMbps"), "bandwidthMbps", required=True),
-        Key("address", reading.address, plain("elasticIpAddress"), "elasticIpAddress", never),
-        Key("charge", reading.text, _charge, "", never, default="postpaid_by_duration"),
-        Key("bound-to", reading.target, lambda live, shown: live.holder(shown)),
-        Key("private", reading.address, lambda live, shown: shown["privateIpAddress"] or None),
-        *_described()[1:],
-    ),
-)
-ROOTS = (VPCS, EIPS)
-ALL = (VPCS, *VPCS.parts, EIPS)
+def tags() -> Key:
+    """The key ``tags``; the API sets them when a resource is made and never again."""
+    return Key("tags", reading.pairs, _tags, "userTags", never, default=(), send=_send_tags, write=dict)

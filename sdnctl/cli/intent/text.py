@@ -9,8 +9,9 @@ import yaml
 
 from sdnctl.base.problem import Usage
 from sdnctl.cli.intent import reading
+from sdnctl.cli.intent.order import schema
 from sdnctl.cli.intent.reading import Mistake, line_of
-from sdnctl.cli.intent.schema import ROOTS, Item, Part, Path
+from sdnctl.cli.intent.schema import Item, Part, Path
 
 
 class Faulty(Usage):
@@ -47,7 +48,7 @@ def parse(source: str, name: str) -> Intent:
         raise Faulty(f"{name}: {error}") from None
     intent, reader = Intent(name), _Reader()
     if root is not None:
-        intent.sections = reader.sections(root, ROOTS, (), "an intent file")
+        intent.sections = reader.sections(root, schema().roots, (), "an intent file")
     intent.items = reader.items
     refuse(name, reader.mistakes)
     return intent
@@ -69,7 +70,7 @@ class _Reader:
 
     def sections(self, node: yaml.Node, parts: Sequence[Part], path: Path, where: str) -> frozenset[str]:
         """Read the sections of a mapping that has nothing else."""
-        known, found = {part.section: part for part in parts}, set()
+        known, found = {part.name: part for part in parts}, set()
         for key, child in self._entries(node):
             name = reading.text(key)
             if name in known:
@@ -89,7 +90,7 @@ class _Reader:
 
     def _item(self, at: yaml.Node, node: yaml.Node, item: Item) -> None:
         self.items.append(item)
-        parts, sections = {part.section: part for part in item.part.parts}, set()
+        parts, sections = {part.name: part for part in item.part.parts}, set()
         for key, child in self._entries(node):
             name = reading.text(key)
             if name in parts:
@@ -98,7 +99,7 @@ class _Reader:
             elif name in item.part.keys:
                 self._value(item, name, child)
             else:
-                where = f"{item.part.kind.noun} {item.name}"
+                where = f"{item.kind.noun} {item.name}"
                 self.mistakes.append(Mistake(line_of(key), reading.unknown(name, [*item.part.keys, *parts], where)))
         item.sections = frozenset(sections)
 
@@ -110,7 +111,7 @@ class _Reader:
                 item.lines[name] = line_of(node)
         except Mistake as mistake:
             item.lines[name] = line_of(node)
-            self.mistakes.append(Mistake(mistake.line, f"{name} of {item.part.kind.noun} {item.name}: {mistake}"))
+            self.mistakes.append(Mistake(mistake.line, f"{name} of {item.kind.noun} {item.name}: {mistake}"))
 
     def _entries(self, node: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:
         found: list[tuple[yaml.Node, yaml.Node]] = []

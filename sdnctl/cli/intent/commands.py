@@ -9,7 +9,6 @@ from sdnctl.base.problem import Problem, Usage
 from sdnctl.cli import show
 from sdnctl.cli.command import tenants
 from sdnctl.cli.invocation import Invocation
-from sdnctl.cli.kinds import EIP
 from sdnctl.cli.signed import Denied
 
 Json = dict[str, Any]
@@ -35,9 +34,10 @@ def apply(
     """
     from sdnctl.cli.intent import difference as compared
     from sdnctl.cli.intent.live import Live
+    from sdnctl.cli.intent.order import schema
     from sdnctl.cli.intent.text import load
 
-    intent, live = load(file), Live(call.tenant)
+    intent, live = load(file), Live(call.tenant, schema())
     found = compared.difference(intent, live, prune)
     if not call.json:
         _tell(found)
@@ -57,8 +57,9 @@ def export(call: Invocation) -> None:
     """Write what the account has as an intent file: applying it here changes nothing."""
     from sdnctl.cli.intent import export as written
     from sdnctl.cli.intent.live import Live
+    from sdnctl.cli.intent.order import schema
 
-    live = Live(call.tenant)
+    live = Live(call.tenant, schema())
     if call.json:
         show.document(written.tree(live))
     else:
@@ -76,7 +77,7 @@ def _row(change: Any) -> Json:
 
 def _tell(found: Any) -> None:
     """The difference as a table."""
-    from sdnctl.cli.intent.difference import SIGNS
+    from sdnctl.cli.intent.edit import SIGNS
 
     rows = [{**_row(change), "sign": SIGNS[change.action]} for change in found.changes]
     colours = {"+": "green", "~": "yellow", "-": "red"}
@@ -97,18 +98,16 @@ def _agree(yes: bool, file: str, json: bool) -> None:
 
 
 def _carry_out(call: Invocation, found: Any, live: Any) -> None:
-    from sdnctl.cli.intent.steps import Run, steps
+    from sdnctl.cli.intent.tasks import Run, tasks
 
-    run, planned = Run(call.tenant, live), steps(found.changes, live)
-    for number, step in enumerate(planned):
+    run, planned = Run(call.tenant, live), tasks(found.changes, live)
+    for number, task in enumerate(planned):
         try:
-            step.run(run)
+            task.run(run)
         except Denied as denied:
-            item = step.change.item
+            item = task.edit.item
             raise Halted(
-                f"{item.part.kind.noun} {item.name}: {denied}\n{number} of {len(planned)} steps are done and stay: "
+                f"{item.kind.noun} {item.name}: {denied}\n{number} of {len(planned)} steps are done and stay: "
                 "put this right and apply again, it goes on from there"
             ) from None
-    bound = [change for change in found.changes if change.item.command == EIP.command and change.action != "delete"]
-    if call.wait:
-        call.settle(EIP, [run.id(EIP, change.item.path) for change in bound])
+    call.settle((one.item.kind, run.own(one.item)) for one in found.changes if one.action != "delete")
