@@ -4,8 +4,9 @@ Read from the sources with ``ast``, so that an import inside a function counts t
 """
 
 import ast
+import re
 import sys
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from functools import cache
 from pathlib import Path
 
@@ -46,7 +47,9 @@ PURE = (
     "sdnctl.agent.reach",
     "sdnctl.agent.status",
 )
-FEATURE_FILES = frozenset({"__init__", "model", "facts", "writes", "tables", "flows", "api", "cli", "service"})
+FEATURE_FILES = frozenset(
+    {"__init__", "model", "facts", "writes", "tables", "flows", "api", "cli", "service", "upgrades"}
+)
 # What a feature may know of others: tables, records, what is derived from them, and what a transaction does with them.
 SHARED_FILES = frozenset({"model", "facts", "writes", "tables"})
 # A command talks to people and to the API: it decides nothing about packets.
@@ -73,6 +76,11 @@ ONLY = {
     "jdcloud_sdk": ("topologies",),
 }
 
+# What belongs to features: the machine serves resources that it has no word for.
+TENANTS = re.compile(
+    r"\b(?:ElasticIp|elasticIp|elastic_ip|NetworkInterface|RouteTable|routeTable|Subnet|subnet|Vpc|vpcs|NatGateway"
+    r"|LoadBalancer|SecurityGroup|multi_queue|EipHolder)\b"
+)
 TERMINAL = frozenset({"typer", "rich"})  # of a feature's commands too
 
 
@@ -217,15 +225,31 @@ def test_a_feature_has_files_of_known_names_only() -> None:
     assert {str(path) for path, name in room.items() if name not in FEATURE_FILES | SERVICES} == set()
 
 
-def test_the_machine_knows_no_feature_by_name() -> None:
+def test_the_machine_imports_no_feature() -> None:
     def wrong(path: Path, names: Set[str]) -> Set[str]:
-        # Whose signature it is, is all that the API itself must know.
-        known = {"apps", "sdnctl.model.account"} if under(name_of(path), "sdnctl.api") else set()
         # A machine's NICs are tuned where there is no region to ask.
         rooms = ("apps.multi_queue",) if under(name_of(path), "sdnctl.cli.nic", "sdnctl.cli.nic_guest") else ()
-        return {name for name in names if under(name, "apps") and not under(name, *rooms)} - known
+        return {name for name in names if under(name, "apps") and not under(name, *rooms)}
 
     assert offences(modules("sdnctl"), wrong) == {}
+
+
+def words(path: Path) -> Iterator[str]:
+    """The names and texts in a file's code: everything but its comments and docstrings."""
+    tree = ast.parse((REPO / path).read_text())
+    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        for value in (getattr(node, name, None) for name in ("id", "attr", "arg", "name", "asname", "module")):
+            yield value if isinstance(value, str) else ""
+        if isinstance(node, ast.Constant) and id(node) not in told:
+            yield str(node.value)
+
+
+def test_the_machine_names_no_feature_and_no_resource_of_a_tenant() -> None:
+    """The command line is another matter: what its words are comes from the features' ``cli.py``."""
+    machine = [path for path in modules("sdnctl") if not under(name_of(path), "sdnctl.cli")]
+    found = {str(path): sorted({word for text in words(path) for word in TENANTS.findall(text)}) for path in machine}
+    assert {path: names for path, names in found.items() if names} == {}
 
 
 @pytest.mark.parametrize("library", ONLY)

@@ -59,7 +59,7 @@ def test_every_reference_has_a_target() -> None:
     discover()
     for cls in resources().values():
         for item in meta(cls).refs:
-            assert item.target in resources(), f"{cls.__name__}.{item.name}"
+            assert named(item.target) in resources().values(), f"{cls.__name__}.{item.name}"
 
 
 def test_every_number_reaches_a_pool_from_one() -> None:

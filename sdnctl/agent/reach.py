@@ -23,10 +23,10 @@ def reach(state: State, here: str, ports: Iterable[str], gateway: bool = False) 
         return dict.fromkeys((one.cls for one in followed), None)
     plugged = {id: _record(followed, id, state) for id in sorted(ports)}
     own = {record.vpc for record in plugged.values() if record is not None}
-    vpcs = sorted(own | _led(followed, own, state))
+    near = sorted(own | _led(followed, own, state))
     # A port that is known comes with its VPC.
     unknown = [id for id, record in plugged.items() if record is None]
-    return {one.cls: _clauses(one, here, vpcs, unknown) for one in followed}
+    return {one.cls: _clauses(one, here, near, unknown) for one in followed}
 
 
 def _record(followed: Sequence[Meta], id: str, state: State) -> Any:
@@ -46,10 +46,10 @@ def _led(followed: Sequence[Meta], own: Set[str], state: State) -> set[str]:
     return found - {""}
 
 
-def _clauses(of: Meta, here: str, vpcs: Sequence[str], unknown: Sequence[str]) -> Sequence[Clause] | None:
+def _clauses(of: Meta, here: str, near: Sequence[str], unknown: Sequence[str]) -> Sequence[Clause] | None:
     if of.reach == "region":
         return None
-    values: Mapping[str, Sequence[Any]] = {"host": (here,), "vpc": vpcs}
+    values: Mapping[str, Sequence[Any]] = {"host": (here,), "vpc": near}
     clauses = [(of.reach_field, value) for value in values[of.reach]]
     if of.reach == "vpc" and of.contested:
         clauses.append((of.reach_field, ""))  # what hosts take over from each other for everybody

@@ -28,21 +28,6 @@ SEQUENCE`: it is carried out by a server that knows of that transaction. `docs/o
 | `x-sdnctl-applied` | with `wait`: the same number when it is in force, else `pending` |
 | `x-sdnctl-behind` | with `wait`: how many hosts do not have it in force, dead ones included; to the operator, which |
 """
-TITLES = {
-    "vpc": "Virtual networks",
-    "lb": "Load balancers",
-    "vm": "Instances, as far as the network is concerned",
-    "bgw": "Border gateways",
-    "baseanti": "Protection against floods",
-    "monitor": "Monitoring",
-}
-# Of the vm service, what this project could ever serve: the rest is about disks, images and keys.
-NETWORK_OF_VM = frozenset(
-    """createInstances describeInstances describeInstance deleteInstance startInstance stopInstance resizeInstance
-    attachNetworkInterface detachNetworkInterface associateElasticIp disassociateElasticIp
-    modifyInstanceNetworkAttribute modifyInstanceVpcAttribute describeInstanceTypes describeInstanceStatus
-    describeInstancePrivateIpAddress describeQuotas""".split()  # noqa: SIM905
-)
 Key = tuple[str, str]
 
 
@@ -50,16 +35,15 @@ def page(operations: Iterable[Operation]) -> str:
     """The whole page as Markdown."""
     declared = {(o.service, o.name): o for o in operations}
     parts = [HEAD]
-    for service, title in TITLES.items():
-        parts += _service(service, title, declared)
+    for (service, title), known in catalogue.of_network().items():
+        parts += _service(service, title, known, declared)
     parts += _ours(declared)
     parts += _operators(declared)
     parts += _quotas()
     return "\n".join(parts)
 
 
-def _service(service: str, title: str, declared: Mapping[Key, Operation]) -> Iterator[str]:
-    known = [k for k in catalogue.known() if k.service == service and (service != "vm" or k.name in NETWORK_OF_VM)]
+def _service(service: str, title: str, known: list[Known], declared: Mapping[Key, Operation]) -> Iterator[str]:
     served = sum((k.service, k.name) in declared for k in known)
     yield f"## {title} (`{service}`): {served} of {len(known)} served\n"
     rows = sorted((_place(k.path), k.method, *_answer(k, declared.get((k.service, k.name)))) for k in known)

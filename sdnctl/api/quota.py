@@ -1,8 +1,8 @@
 """Each account may own so many of each thing; the operator can raise a limit, and a call that would go beyond is
 refused with 429.
 
-quota.declare("subnet", 100, lambda view, vpc: view.count(Subnet, ("vpc",), vpc), within="the VPC") quota.admit(txn,
-"subnet", 1, parent=vpc.id)
+    quota.declare("hole", 10, lambda view, _: view.count(Hole, ("account",), view.caller.account))
+    quota.admit(txn, "hole", 1)
 """
 
 from collections.abc import Callable, Mapping

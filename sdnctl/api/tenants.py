@@ -75,7 +75,7 @@ class TenantApi:
         found = self._routes.match(scope.service, raw.method, raw.path)
         if found is not None:
             return found
-        if scope.service in catalogue.SERVICES and versioned(raw.path):
+        if scope.service in catalogue.services() and versioned(raw.path):
             raise IntentError(
                 None, f"{scope.service} {raw.method} {raw.path[:128]} is not implemented", 501, "NOT_IMPLEMENTED"
             )

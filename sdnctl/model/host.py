@@ -4,7 +4,7 @@ These are the only resources that the machine itself knows: everything else is a
 """
 
 from sdnctl.base.addresses import Ip4, Mac
-from sdnctl.model.resource import field, label, ref, resource
+from sdnctl.model.resource import PLUGGED, field, label, ref, resource
 
 UPLINK = "uplink"
 TUNNEL = "tunnel"
@@ -61,14 +61,14 @@ class RetiredNumber:
 
 @resource(report=True, reach="vpc", contested=True, indexes=(("vpc",), ("vpc", "host")))
 class Binding:
-    """A port is on a host: the id is the network interface's; ``vpc`` repeats it for the index.
+    """A port is on a host: the id is the one plugged in there; ``vpc`` repeats its own for the index.
 
     ``row`` names the Interface row that made the claim, ``displaced`` those that had the port before: when one
     iface-id is plugged in twice, as in a live migration, the newer claim wins and the older one knows that it lost.
     """
 
     id: str
-    port: str = ref("NetworkInterface", on_delete="cascade")
+    port: str = ref(PLUGGED, on_delete="cascade")
     vpc: str = field()
     host: str = ref("Host", on_delete="cascade")
     row: str = field(default="")

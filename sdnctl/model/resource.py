@@ -77,6 +77,8 @@ class Meta:
 
 
 _REGISTRY: dict[str, Meta] = {}
+PLUGGED = "*plugged*"
+"""The target of a reference to whatever class is plugged in (see ``resource``), by no name of its own."""
 
 
 def field(default: Any = _MISSING) -> Any:
@@ -243,14 +245,21 @@ def resources() -> dict[str, type]:
 
 def named(name: str) -> type:
     """The resource class of that name; KeyError when no imported module declares it."""
-    return _REGISTRY[name].cls
+    return _plugged() if name == PLUGGED else _REGISTRY[name].cls
+
+
+def _plugged() -> type:
+    for described in _REGISTRY.values():
+        if described.plugged:
+            return described.cls
+    raise KeyError(PLUGGED)
 
 
 def referrers(target: str) -> Iterator[tuple[Meta, FieldMeta]]:
     """Each (resource, field) that may hold the id of a ``target``."""
     for described in _REGISTRY.values():
         for item in described.refs:
-            if item.target == target:
+            if item.target == target or (item.target == PLUGGED and _REGISTRY[target].plugged):
                 yield described, item
 
 

@@ -80,7 +80,7 @@ class Txn:
                 continue
             where = f"{described.name}.{item.name}"
             if (target, id) in self._writes or self._holds(target, id):
-                raise IntentError.missing(where, f"{item.target} {id!r}")
+                raise IntentError.missing(where, f"{target.__name__} {id!r}")
             self.assumed.append((where, target, id))
 
     def delete(self, cls: type, id: str) -> None:

@@ -16,10 +16,11 @@ import pytest
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import StoreError
 from sdnctl.model.resource import field, number, resource
+from sdnctl.model.upgrade import Rows, Upgrade
 from sdnctl.store import Region
 from sdnctl.store.ovsdb.client import OvsdbStore
 from sdnctl.store.ovsdb.schema import VERSION
-from sdnctl.store.server.convert import Rows, Step, due, stored_schema
+from sdnctl.store.server.convert import due, stored_schema
 from sdnctl.store.server.single import Server
 from tests.store.model import STORED
 
@@ -182,7 +183,7 @@ def test_a_step_says_what_becomes_of_the_data(data: Path) -> None:
     for n in range(1, 4):
         during(data, old, add(old(id=f"thing-{n}", name="x" * n)))
     new = release_renamed()
-    options: dict[str, Any] = {"version": "2.0.0", "steps": [Step("2.0.0", retitle)]}
+    options: dict[str, Any] = {"version": "2.0.0", "steps": [Upgrade("2.0.0", retitle)]}
     made = {f"thing-{n}": new(id=f"thing-{n}", title="x" * n, length=n) for n in range(1, 4)}
     assert during(data, new, everything(new), **options) == (3, made)
     changed = new(id="thing-1", title="y", length=1)
@@ -196,12 +197,17 @@ def test_a_step_whose_rows_do_not_fit_changes_nothing(data: Path) -> None:
     before = (data / "store.db").read_bytes()
     new = release_renamed()
     with pytest.raises(StoreError):
-        Server(data, classes=[Region, new], version="2.0.0", steps=[Step("2.0.0", lambda rows: rows)]).prepare()
+        Server(data, classes=[Region, new], version="2.0.0", steps=[Upgrade("2.0.0", lambda rows: rows)]).prepare()
     assert (data / "store.db").read_bytes() == before
 
 
 def test_steps_run_in_the_order_of_versions() -> None:
-    steps = [Step("10.0.0", retitle), Step("2.0.0", retitle), Step("1.0.0", retitle), Step("3.1.0", retitle)]
+    steps = [
+        Upgrade("10.0.0", retitle),
+        Upgrade("2.0.0", retitle),
+        Upgrade("1.0.0", retitle),
+        Upgrade("3.1.0", retitle),
+    ]
     assert [step.to for step in due("1.0.0", "3.1.0", steps)] == ["2.0.0", "3.1.0"]
     assert [step.to for step in due("2.0.0", "10.0.0", steps)] == ["3.1.0", "10.0.0"]
 

@@ -2,7 +2,7 @@
 
 Rule of versions: adding a resource or a field is a *minor* step and converts by itself (the new column takes the
 field's default); anything else (removing, renaming, another type) is a *major* step and needs a function in
-``convert.STEPS`` that says what becomes of the data.
+an ``Upgrade`` that says what becomes of the data.
 """
 
 import json

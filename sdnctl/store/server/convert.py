@@ -1,35 +1,22 @@
 """An older region opens in a newer program: what was stored under one schema is carried over to another.
 
-Additions convert by themselves.  Everything else would lose data, so it takes a ``Step``: a function from the old rows
-to the new ones.  Steps run in the order of their versions; the result is checked against the new schema by
+Additions convert by themselves.  Everything else would lose data, so it takes an ``Upgrade``: a function from the old
+rows to the new ones.  They run in the order of their versions; the result is checked against the new schema by
 ``ovsdb-tool``, and the old file is kept beside the new one.
 """
 
 import hashlib
 import json
 import subprocess
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from sdnctl.base.errors import StoreError
+from sdnctl.model.upgrade import Rows, Upgrade
 from sdnctl.store.ovsdb.schema import DATABASE, canonical
-from sdnctl.store.server.upgrades import one_holder, status_apart
 
-Rows = dict[str, list[dict[str, Any]]]
 Schema = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """The change of the rows with version ``to``; rows are as in RFC 7047 section 5.1, with ``_uuid``."""
-
-    to: str
-    work: Callable[[Rows], Rows]
-
-
-STEPS: tuple[Step, ...] = (Step("1.1.0", status_apart), Step("1.2.0", one_holder))
 
 
 def numbers(version: str) -> tuple[int, ...]:
@@ -81,9 +68,9 @@ def losses(old: Schema, new: Schema) -> list[str]:
     return sorted(lost)
 
 
-def due(old: str, new: str, steps: Sequence[Step]) -> list[Step]:
+def due(old: str, new: str, upgrades: Sequence[Upgrade]) -> list[Upgrade]:
     """The steps between two versions, in order."""
-    wanted = [step for step in steps if numbers(old) < numbers(step.to) <= numbers(new)]
+    wanted = [step for step in upgrades if numbers(old) < numbers(step.to) <= numbers(new)]
     return sorted(wanted, key=lambda step: numbers(step.to))
 
 

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from sdnctl.base.errors import StoreError
+from sdnctl.model.upgrade import Upgrade
 from sdnctl.store.ovsdb import schema
 from sdnctl.store.server import convert
 from sdnctl.store.server.fill import fill
+from sdnctl.store.server.upgrades import upgrades
 
 CHUNK = 500
 """Operations in one command: an argument holds 128 KiB (execve(2)), an operation takes at most 250 bytes."""
@@ -53,16 +55,16 @@ class Server:
         *,
         classes: Iterable[type] | None = None,
         version: str = schema.VERSION,
-        steps: Sequence[convert.Step] = convert.STEPS,
+        steps: Sequence[Upgrade] | None = None,
     ) -> None:
-        """``classes`` are the resources to keep, by default all that are declared now."""
+        """``classes`` are the resources to keep, by default all that are declared now; ``steps`` their upgrades."""
         self.data = Path(data).absolute()
         self.database = self.data / "store.db"
         self.socket = self.data / "store.sock"
         self.log = self.data / "store.log"
         self._tables = schema.tables(classes)
         self._version = version
-        self._steps = steps
+        self._steps = upgrades() if steps is None else steps
 
     @property
     def remote(self) -> str:

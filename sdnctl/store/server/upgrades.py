@@ -1,30 +1,22 @@
-"""The steps that stored rows of older programs take, version by version (see ``convert.Step``)."""
+"""The upgrades of stored rows: those of the machine's own records, and those that features declare."""
 
-from typing import Any
-
+from sdnctl.base.discovery import declared
+from sdnctl.model.upgrade import Rows, Upgrade, upgrade
 from sdnctl.store.ovsdb.rights import API, WRITER
 
-Rows = dict[str, list[dict[str, Any]]]
 STATUS = ("applied", "flows", "errors", "drops", "seen")
 
 
+def upgrades() -> tuple[Upgrade, ...]:
+    """All of them: those of one version in this order."""
+    return (status_apart, *declared(Upgrade, "upgrades"))
+
+
+@upgrade("1.1.0")
 def status_apart(rows: Rows) -> Rows:
-    """1.1.0: how a host does is a row of its own, which it reports anew; an elastic IP names its VPC; rows a writer."""
-    made = {name: [dict(row) for row in there] for name, there in rows.items()}
+    """How a host does is a row of its own, which it reports anew; rows name their writer."""
+    made = {name: [{**row, WRITER: API} for row in there] for name, there in rows.items()}
     for host in made.get("Host", []):
         for column in STATUS:
             host.pop(column, None)
-    vpcs = {port["id"]: port["vpc"] for port in made.get("NetworkInterface", [])}
-    for eip in made.get("ElasticIp", []):
-        eip["vpc"] = vpcs.get(eip.get("port"), "")
-    for there in made.values():
-        for row in there:
-            row[WRITER] = API
     return made
-
-
-def one_holder(rows: Rows) -> Rows:
-    """1.2.0: whatever one host presents at a time has a holder; elastic IPs and the active gateway had their own."""
-    made = {name: there for name, there in rows.items() if name not in ("EipHolder", "ActiveGateway")}
-    gateways = [{**row, "vpc": "", "turn": 0} for row in rows.get("ActiveGateway", [])]
-    return made | {"Holder": [*rows.get("EipHolder", []), *gateways]}

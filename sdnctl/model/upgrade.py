@@ -1,0 +1,25 @@
+"""An upgrade tells what becomes of stored rows that an older program wrote, for one class of records or several.
+
+Additions convert by themselves.  Everything else would lose data: the feature whose records changed declares in its
+``upgrades.py`` how its old rows become new ones, and the version of the schema since which they are so.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Rows = dict[str, list[dict[str, Any]]]
+"""Rows by table, as in RFC 7047 section 5.1, with ``_uuid``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """The change of the rows with version ``to`` of the schema."""
+
+    to: str
+    work: Callable[[Rows], Rows]
+
+
+def upgrade(to: str) -> Callable[[Callable[[Rows], Rows]], Upgrade]:
+    """Declare a function from old rows to new ones; it changes none of those that it is given."""
+    return lambda work: Upgrade(to, work)
