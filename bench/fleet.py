@@ -11,9 +11,10 @@ from functools import partial
 from typing import Any
 
 from bench.fake import FakeSwitch
-from sdnctl.agent.agent import GATHER_S, Agent
+from sdnctl.agent.agent import Agent
 from sdnctl.agent.events import Connected, Event, Received
 from sdnctl.agent.reach import reach
+from sdnctl.agent.region import GATHER_S
 from sdnctl.base.addresses import Ip4, Mac
 from sdnctl.bridge.snapshot import Row, Settings, Snapshot
 from sdnctl.program.feature import Program
@@ -44,7 +45,7 @@ def snapshot(number: int, ports: Iterable[str]) -> Snapshot:
 
 
 class Node:
-    """One host; it is the ``events.Surroundings`` of its agent."""
+    """One host; to its agent it is the store that it follows and the way of its reports."""
 
     def __init__(self, fleet: "Fleet", number: int, ports: Iterable[str]) -> None:
         self.fleet = fleet
@@ -53,8 +54,7 @@ class Node:
         self.seen = snapshot(number, ports)
         self.wanted = Wanted({})
         self.switch = FakeSwitch(lambda messages: fleet.put(self, Received(self.switch, messages)))
-        self.agent = Agent(fleet.program, self.name, self)
-        self.agent.load(self._load(), self.seen)
+        self.agent = Agent(fleet.program, self._load(), self.seen, self, self, lambda peers: None)
         fleet.put(self, Connected(self.switch))
 
     def _load(self) -> list[Batch]:
@@ -72,18 +72,15 @@ class Node:
         there = [Change(one.cls, one.id, one.new, one.new) for one in self.fleet.there()]
         return Batch(self.wanted.seen(there, before), self.fleet.store.state.sequence, self.wanted.number)
 
-    # events.Surroundings
+    # What the agent turns to.
 
-    def tell(self, reports: Iterable[Report]) -> None:
+    def put(self, *reports: Report) -> None:
         """Reports go to the store when everybody is done."""
         self.fleet.tell(self.name, list(reports))
 
     def follow(self, interest: Interest) -> None:
         """What that brings comes as a batch."""
         self.fleet.put(self, self._followed(interest))
-
-    def watch(self, peers: Mapping[str, Ip4]) -> None:
-        """There is no BFD here."""
 
     # What happens in its switch's database.
 

@@ -31,43 +31,43 @@ STACK_BYTES = 1 << 20
 
 
 class HostProcess:
-    """One host, as its controller has it: a store of its own, a core thread, and a switch that is no switch."""
+    """One host, as its controller has it: a store of its own, a loop of its own, and a switch that is no switch."""
 
     def __init__(self, program: Program, remote: str, number: int, ports: Iterable[str]) -> None:
         self.number = number
         self.seen = snapshot(number, ports)
         self.store = OvsdbStore(remote, interest={}, timeout=120)
-        self.core = Loop(self.store, program, self._dial, lambda peers: None)
-        self.switch = FakeSwitch(lambda messages: self.core.received(self.switch, messages))
-        self.core.start()
-        self.core.put(self.seen)
-        self.store.subscribe(self.core.put)
+        self.loop = Loop(self.store, program, self._dial, lambda peers: None)
+        self.switch = FakeSwitch(lambda messages: self.loop.received(self.switch, messages))
+        self.loop.start()
+        self.loop.put(self.seen)
+        self.store.subscribe(self.loop.put)
 
     def _dial(self) -> None:
-        self.core.put(Connected(self.switch))
+        self.loop.put(Connected(self.switch))
 
     def plug(self, id: str) -> None:
         """A network interface is plugged in."""
         ofport = max((known.ofport for known in self.seen.ports.values()), default=FIRST_OFPORT) + 1
         row = Row(f"tap{ofport}", ofport, id, Mac(0), f"{self.number}/{id}")
         self.seen = replace(self.seen, ports={**self.seen.ports, id: row})
-        self.core.put(self.seen)
+        self.loop.put(self.seen)
 
     def unplug(self, id: str) -> None:
         """It is taken out."""
         self.seen = replace(self.seen, ports={known: row for known, row in self.seen.ports.items() if known != id})
-        self.core.put(self.seen)
+        self.loop.put(self.seen)
 
     def figures(self) -> list[Any]:
         """Whether it is in step, flows, changes made to the switch, units run, and when the switch changed last."""
-        agent = self.core.agent
+        agent = self.loop.agent
         live = agent is not None and agent.status()["state"] == "LIVE"
         runs = agent.engine.runs if agent is not None else 0
         return [live, len(self.switch.flows), self.switch.mods, runs, self.switch.changed]
 
     def right(self) -> bool:
         """Whether the switch has what its controller wants, and no unit failed."""
-        agent = self.core.agent
+        agent = self.loop.agent
         have = {cookie for cookie, _ in self.switch.flows.values()}
         return agent is not None and have == agent.engine.desired.flows.keys() and not agent.engine.errors
 

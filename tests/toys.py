@@ -74,12 +74,20 @@ class ToyGauge:
     key: int = number("toy meter", 1, 5)
 
 
-@resource(local=True, indexes=(("host",),))
+@resource(report=True, indexes=(("host",),))
 class ToySeen:
     """What a host says of a toy."""
 
     id: str
     host: str = plain()
+    size: int = plain(default=0)
+
+
+@resource(local=True)
+class ToyNote:
+    """What a host keeps of a toy for itself."""
+
+    id: str
     size: int = plain(default=0)
 
 

@@ -41,7 +41,7 @@ connection.repair()
 
 
 class Controller(app_manager.OSKenApp):  # type: ignore[misc]
-    """The os-ken app: brings the core, the store, the switch's database and the switch together."""
+    """The os-ken app: brings the loop, the store, the switch's database and the switch together."""
 
     OFP_VERSIONS = [connection.OFP_VERSION]
 
@@ -62,7 +62,7 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
             raise SystemExit("sdnctl.agent.app: set SDNCTL_STORE and SDNCTL_OVS_DB (unix:PATH)")
         program = program or feature.discover()
         pki = os.environ.get("SDNCTL_PKI")
-        # Nothing is followed before the core knows which ports are here.
+        # Nothing is followed before the loop knows which ports are here.
         self._make_store = store or (lambda: OvsdbStore(remote, interest={}, pki=Path(pki) if pki else None))
         self._audit_s = audit_s
         self._program = program
@@ -70,7 +70,7 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
         self._link: connection.Datapath | None = None
         self._store: Store | None = None
         self._vswitch: Vswitch | None = None
-        self.core: Loop | None = None
+        self.loop: Loop | None = None
 
     def start(self) -> threading.Thread:
         """Begin; nothing here waits for the store or the switch.  Returns a thread that lasts until ``close``."""
@@ -79,27 +79,27 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
         return self._spawn(self._stopping.wait, "controller")
 
     def close(self) -> None:
-        """End in order: first what brings news, then the core, then the store; the switch keeps its flows."""
+        """End in order: first what brings news, then the loop, then the store; the switch keeps its flows."""
         self._stopping.set()
         if self._vswitch is not None:
             self._vswitch.close()
         if self._link is not None:
             self._link.hang_up()
-        if self.core is not None:
-            self.core.close()
+        if self.loop is not None:
+            self.loop.close()
         if self._store is not None:
             self._store.close()
 
     def _open(self) -> None:
-        """Follow the store and the switch's database; the core waits for both."""
+        """Follow the store and the switch's database; the loop waits for both."""
         store = self._store = self._make_store()
-        core = self.core = Loop(
+        loop = self.loop = Loop(
             store, self._program, lambda: self._spawn(self._dial, "dialler"), self._watch, self._audit_s
         )
-        core.start()
-        self._vswitch = Vswitch(self._ovs_db, core.put)
+        loop.start()
+        self._vswitch = Vswitch(self._ovs_db, loop.put)
         self._vswitch.start()
-        store.subscribe(core.put)
+        store.subscribe(loop.put)
 
     def _watch(self, peers: Mapping[str, Ip4]) -> None:
         if self._vswitch is not None:
@@ -117,8 +117,8 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
             self._stopping.wait(wait)
 
     def _received(self, link: connection.Datapath, messages: list[bytes]) -> None:
-        if self.core is not None:
-            self.core.received(link, messages)
+        if self.loop is not None:
+            self.loop.received(link, messages)
 
     @set_ev_cls(ofp_event.EventOFPStateChange, [MAIN_DISPATCHER, DEAD_DISPATCHER])  # type: ignore[untyped-decorator]
     def _state_changed(self, event: Any) -> None:
@@ -128,8 +128,8 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
         log.info("switch connected" if up else "switch disconnected", datapath=link.id)
         if up:
             self._link = link
-        if self.core is not None:
-            self.core.put(Connected(link) if up else Disconnected(link))
+        if self.loop is not None:
+            self.loop.put(Connected(link) if up else Disconnected(link))
 
     def _spawn(self, work: Callable[[], object], name: str) -> threading.Thread:
         made = threading.Thread(target=work, name=name, daemon=True)
@@ -160,7 +160,7 @@ def main(arguments: list[str] | None = None) -> None:
     threading.excepthook = _die
     app = connection.run(Controller)
     if given.metrics:
-        metrics.serve(lambda: app.core, given.metrics, given.metrics_file)
+        metrics.serve(lambda: app.loop, given.metrics, given.metrics_file)
     signal.sigwait(ends)
     app.close()
     log.info("ended")

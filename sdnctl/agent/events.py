@@ -1,13 +1,10 @@
-"""What happens to a host's controller, and whom it can turn to."""
+"""What happens to a host's controller, and its connection to the switch."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from sdnctl.base.addresses import Ip4
 from sdnctl.bridge.snapshot import Snapshot
-from sdnctl.program.packets import Report
-from sdnctl.store import Batch, Interest
+from sdnctl.store import Batch
 
 
 class Link(Protocol):
@@ -46,16 +43,3 @@ class Received:
 
 
 Event = Batch | Snapshot | Connected | Disconnected | Received
-
-
-class Surroundings(Protocol):
-    """Whom an agent asks for things; no method blocks."""
-
-    def tell(self, reports: Iterable[Report]) -> None:
-        """Take reports for the store."""
-
-    def follow(self, interest: Interest) -> object:
-        """From now on the store is to deliver what is of ``interest``, and nothing else."""
-
-    def watch(self, peers: Mapping[str, Ip4]) -> None:
-        """Watch the ways to these hosts."""

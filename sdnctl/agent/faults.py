@@ -5,11 +5,13 @@ from typing import Any
 
 import structlog
 
-from sdnctl.engine.graph import Unit
+from sdnctl.base.errors import FeatureError
+from sdnctl.engine.graph import Node
 from sdnctl.of.flow import Flow
 from sdnctl.of.group import Group
 from sdnctl.of.meter import Meter
-from sdnctl.switch.session import Refused, Session
+from sdnctl.switch.refusals import Refusals
+from sdnctl.switch.session import Refused
 
 ERRORS_MAX = 20
 log = structlog.get_logger("agent")
@@ -20,14 +22,14 @@ class Faults:
 
     def __init__(self) -> None:
         self._refused: dict[Any, str] = {}
-        self._units: dict[Unit, str] = {}
+        self._units: dict[Node, str] = {}
 
     def __bool__(self) -> bool:
         return bool(self._units)
 
-    def units(self, errors: Mapping[Unit, Exception]) -> None:
+    def units(self, errors: Mapping[Node, FeatureError]) -> None:
         """These units could not be turned into flows, and no others."""
-        before, self._units = self._units, {unit: repr(fault) for unit, fault in errors.items()}
+        before, self._units = self._units, {unit: _said(fault) for unit, fault in errors.items()}
         for unit, fault in self._units.items():
             if before.get(unit) != fault:
                 log.error("a unit keeps its last good flows", unit=str(unit), error=fault)
@@ -48,12 +50,16 @@ class Faults:
         """A new connection: whatever the last one refused is tried again."""
         self._refused.clear()
 
-    def texts(self, session: Session | None) -> tuple[str, ...]:
-        """What is wrong now, in words, the first few."""
-        if session is not None and self._refused:
-            left = session.refusals
+    def texts(self, left: Refusals | None) -> tuple[str, ...]:
+        """What is wrong now, in words, the first few; ``left`` is what the switch still refuses."""
+        if left is not None and self._refused:
             others: list[Meter | Group] = [*left.meters.values(), *left.groups.values()]
             still = {*left.flows, *((type(thing), thing.id) for thing in others)}
             self._refused = {key: text for key, text in self._refused.items() if key in still}
         units = [f"{unit}: {fault}" for unit, fault in self._units.items()]
         return tuple(sorted([*units, *self._refused.values()])[:ERRORS_MAX])
+
+
+def _said(fault: FeatureError) -> str:
+    """The error with the line that failed, and whose that is where it is not the unit's own."""
+    return f"{fault} ({fault.feature} {fault.resource}, {fault.line})" if fault.line else str(fault)

@@ -7,43 +7,25 @@ other thread touches the engine or a session.
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
 
-from sdnctl.agent.agent import Agent
+from sdnctl.agent.agent import Agent, Watch
 from sdnctl.agent.events import Event, Link, Received
 from sdnctl.agent.reach import reach
 from sdnctl.agent.reporter import Reporter
-from sdnctl.base.addresses import Ip4
 from sdnctl.bridge.snapshot import Snapshot
 from sdnctl.of import message
 from sdnctl.program.feature import Program
-from sdnctl.program.packets import Report
 from sdnctl.store import Batch, Interest, State, Store
 
-log = structlog.get_logger("core")
+log = structlog.get_logger("loop")
 PACKET_INS_MAX = 512  # waiting at a time; what comes beyond is dropped, as the full queue of a router does
 ASKING_S = 2.0
 R = TypeVar("R")
 Work = Callable[[Agent], None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Around:
-    """Whom the agent asks for things."""
-
-    store: Store
-    reporter: Reporter
-    watch: Callable[[Mapping[str, Ip4]], None]
-
-    def tell(self, reports: Iterable[Report]) -> None:
-        self.reporter.put(*reports)
-
-    def follow(self, interest: Interest) -> int:
-        return self.store.follow(interest)
 
 
 class Loop:
@@ -57,10 +39,9 @@ class Loop:
         store: Store,
         program: Program,
         ready: Callable[[], object],
-        watch: Callable[[Mapping[str, Ip4]], None],
+        watch: Watch,
         audit_s: float = 60.0,
     ) -> None:
-        """``watch`` gets the hosts to watch, by name and tunnel address; see ``Vswitch.watch``."""
         self.agent: Agent | None = None
         self.packet_ins_dropped = 0
         self._store = store
@@ -71,7 +52,7 @@ class Loop:
         self._reporter: Reporter | None = None
         self._queue: queue.SimpleQueue[tuple[Event | Work | None, float]] = queue.SimpleQueue()
         self._packet_ins = threading.Semaphore(PACKET_INS_MAX)
-        self._thread = threading.Thread(target=self._run, name="core", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
 
     def start(self) -> None:
         """Begin to work; ``put`` may have been called before."""
@@ -110,8 +91,7 @@ class Loop:
         batches, seen = loaded
         log.info("the store and the switch are known", host=seen.host, ports=len(seen.ports))
         reporter = self._reporter = Reporter(self._store, seen.host)
-        agent = Agent(self.program, seen.host, _Around(self._store, reporter, self._watch), self._audit_s)
-        agent.load(batches, seen)
+        agent = Agent(self.program, batches, seen, self._store, reporter, self._watch, self._audit_s)
         self.agent = agent
         self._ready()
         self._serve(agent)

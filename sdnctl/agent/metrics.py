@@ -1,6 +1,6 @@
 """What a host's controller counts, served for Prometheus on a loopback port (docs/operations.md).
 
-The figures are the core thread's; a scrape asks it for them between two events, so nothing is counted twice or torn.
+The figures are the loop's; a scrape asks it for them between two events, so nothing is counted twice or torn.
 """
 
 import json
@@ -55,13 +55,13 @@ class Reading:
 
 
 def reading(agent: Agent) -> Reading:
-    """Copy what there is; runs on the core thread."""
-    figures, latency = agent.figures, agent.figures.latency
+    """Copy what there is; runs on the loop."""
+    counters, latency = agent.counters, agent.counters.latency
     return Reading(
         agent.status(),
-        dict(figures.packet_ins),
-        dict(figures.drops.totals),
-        dict(figures.meters.totals),
+        dict(counters.packet_ins),
+        dict(counters.drops.totals),
+        dict(counters.meters.totals),
         latency.bounds,
         tuple(latency.counts),
         latency.total,
@@ -69,21 +69,21 @@ def reading(agent: Agent) -> Reading:
 
 
 class Controller(Collector):
-    """The figures of one controller; ``core`` is None until it has begun."""
+    """The figures of one controller; ``loop`` is None until it has begun."""
 
-    def __init__(self, core: Callable[[], Loop | None]) -> None:
-        self._core = core
+    def __init__(self, loop: Callable[[], Loop | None]) -> None:
+        self._loop = loop
 
     def collect(self) -> Iterator[Metric]:
         """Everything, at this moment."""
-        core = self._core()
-        found = core.ask(reading) if core is not None and core.agent is not None else None
+        loop = self._loop()
+        found = loop.ask(reading) if loop is not None and loop.agent is not None else None
         yield GaugeMetricFamily("sdnctl_controller_up", "Whether the controller answers.", int(bool(found)))
-        if core is None or found is None:
+        if loop is None or found is None:
             return
-        yield _counter("packet_ins_dropped", "Packets of the switch that were too many.", core.packet_ins_dropped)
+        yield _counter("packet_ins_dropped", "Packets of the switch that were too many.", loop.packet_ins_dropped)
         yield from _status(found.status)
-        names = {table.id: table.name for table in core.program.pipeline.tables.values()}
+        names = {table.id: table.name for table in loop.program.pipeline.tables.values()}
         asked = CounterMetricFamily("sdnctl_packet_ins", "Packets that a table asked about.", labels=["table"])
         for table, packets in sorted(found.packet_ins.items()):
             asked.add_metric([names.get(table, str(table))], packets)
@@ -188,11 +188,11 @@ def serve_nics(look: Callable[[], Iterator[Spreading]], listen: str) -> str:
     return f"{host}:{server.server_port}"
 
 
-def serve(core: Callable[[], Loop | None], listen: str, file: Path | None) -> None:
+def serve(loop: Callable[[], Loop | None], listen: str, file: Path | None) -> None:
     """Answer scrapes on ``HOST:PORT`` and note the address in ``file``; port 0 takes the one noted there, if free."""
     host, _, port = listen.rpartition(":")
     registry = CollectorRegistry()
-    registry.register(Controller(core))
+    registry.register(Controller(loop))
     try:
         server, _ = start_http_server(int(port) or _noted(file), host, registry)
     except OSError:

@@ -29,7 +29,13 @@ class IntentError(Exception):
 
 
 class FeatureError(Exception):
-    """A unit (feature, resource) could not be turned into flows."""
+    """A function of a feature failed: for which ``resource``, and at which ``line`` of which file; "" if not known."""
+
+    def __init__(self, message: str, feature: str = "", resource: str = "", line: str = "") -> None:
+        super().__init__(message)
+        self.feature = feature
+        self.resource = resource
+        self.line = line
 
 
 class FlowConflict(FeatureError):

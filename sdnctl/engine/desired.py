@@ -25,6 +25,8 @@ class Touched:
     meters: set[int] = field(default_factory=set)
     groups: set[int] = field(default_factory=set)
     announce: list[tuple[int, PacketOut]] = field(default_factory=list)
+    local: set[type] = field(default_factory=set)
+    """The classes of this controller's own records (``local``) that its features changed."""
 
     def merge(self, other: "Touched") -> None:
         """Take another's touches in; the later announcements stand last."""
@@ -32,6 +34,7 @@ class Touched:
         self.meters |= other.meters
         self.groups |= other.groups
         self.announce += other.announce
+        self.local |= other.local
 
     def __bool__(self) -> bool:
         return bool(self.cookies or self.meters or self.groups)

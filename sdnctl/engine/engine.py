@@ -5,21 +5,24 @@ first, then their old yields are retracted and the new ones added, and what diff
 has no clock, no socket and no thread: the same changes in any order, split or repeated, end in the same flows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from sdnctl.base.errors import FeatureError
+from sdnctl.engine.border import guarded
 from sdnctl.engine.desired import Desired, Touched
-from sdnctl.engine.graph import ANY, Graph, Key, Memo, Placement, Unit
+from sdnctl.engine.graph import ANY, Graph, Key, Memo, Node, Placement, Unit
 from sdnctl.engine.ledger import Ledger, ReportKey
 from sdnctl.engine.outputs import NOTHING, Outputs
 from sdnctl.model.resource import meta
-from sdnctl.program.feature import Feature, Placed, Program, View
+from sdnctl.program.feature import Feature, Placed, Program, Static, View
 from sdnctl.program.packets import Drop, PacketIn, PacketOut, Put, Report
 from sdnctl.store.state import Change, State
 
-UNIT_FAULTS = (FeatureError, ValueError, LookupError, TypeError, AttributeError)
-"""What a wrong feature can raise; none of it may stop the other units."""
+LOCAL_ROUNDS = 16
+"""How often the units of one change may answer each other by local records before they are said to go round."""
+Answer = PacketOut | Report
 
 
 class Engine:
@@ -30,8 +33,11 @@ class Engine:
         self.program = program
         self.here = here
         self.state = State()
-        self.errors: dict[Unit, Exception] = {}
+        self.errors: dict[Node, FeatureError] = {}
+        """What fails now, by what it concerns: a unit, a placement, or (as a unit of no class) a handler or ticker."""
         self.runs = 0
+        self.unanswered = 0
+        """How many packets and ticks a feature failed to answer."""
         self._graph = Graph()
         self._memo = Memo(self.state, self._graph, here)
         self._ledger = Ledger()
@@ -41,8 +47,13 @@ class Engine:
         for feature in program.features:
             self._by_class.setdefault(feature.each, {}).setdefault(feature.within, []).append(feature)
         self._reports: set[ReportKey] = set()
+        self._own: set[ReportKey] = set()
+        self._reporting: set[Unit] = set()
+        reported = {cls for feature in program.features for cls in feature.reports}
+        self._reported = frozenset(cls for cls in reported if not meta(cls).local)
+        self._responders: dict[str, Unit] = {}
         self._withdrawn: set[ReportKey] = set()
-        always = {Unit(Feature(s.name, object), "always"): Outputs(s.run()) for s in program.statics}
+        always = {Unit(Feature(s.name, object), "always"): _static(s) for s in program.statics}
         self._waiting, _, clash = self._ledger.settle(always)
         if clash:
             raise next(iter(clash.values()))
@@ -69,10 +80,34 @@ class Engine:
         return self._memo.view()
 
     def apply(self, changes: Iterable[Change], *, strict: bool = False) -> Touched:
-        """Take changes in and run what they concern; ``strict`` raises what a unit raises, for tests."""
+        """Take changes in and run what they concern; ``strict`` raises what a feature raises, for tests.
+
+        What units report of ``local`` classes is a change of its own, which runs what it concerns, until all agree.
+        """
+        touched = self._step(changes, strict)
+        for _ in range(LOCAL_ROUNDS):
+            own = self._own_changes()
+            if not own:
+                break
+            touched.local.update(change.cls for change in own)
+            touched.merge(self._step(own, strict))
+        else:
+            self._go_round(strict)
+        self._memo.sweep()
+        touched.merge(self._waiting)
+        self._waiting = Touched()
+        return touched
+
+    @property
+    def stirred(self) -> bool:
+        """True when an answer to a packet or to the time has changed what is wanted; ``apply`` of nothing tells."""
+        return bool(self._waiting or self._waiting.local)
+
+    def _step(self, changes: Iterable[Change], strict: bool) -> Touched:
+        """One round of ``apply``: the changes, and the units that they concern."""
         felt, keys = self._absorb(changes)
         dirty = self._memo.settle(node for key in keys for node in self._graph.readers(key))
-        dirty.update(self.errors)
+        dirty.update(self._failed())
         units = {node for node in dirty if isinstance(node, Unit)}
         gone: set[Unit] = set()
         for node in dirty:
@@ -81,11 +116,29 @@ class Engine:
         for change in felt:
             for within, features in self._by_class.get(change.cls, {}).items():
                 self._enrol(change, within, features, units, gone)
-        touched = self._run(units - gone, gone, strict)
-        self._memo.sweep()
-        touched.merge(self._waiting)
-        self._waiting = Touched()
-        return touched
+        return self._run(units - gone, gone, strict)
+
+    def _failed(self) -> list[Node]:
+        """What is tried again with every change; handlers and tickers are not: they wait for their next turn."""
+        return [node for node in self.errors if not (isinstance(node, Unit) and node.feature.each is object)]
+
+    def _own_changes(self) -> list[Change]:
+        """The changes that make this controller's own records what the units report of them."""
+        keys, self._own = self._own, set()
+        wanted = [(key, self._ledger.reports.get(key), self.state.get(*key)) for key in keys]
+        changes = [Change(*key, known, new) for key, new, known in wanted if new != known]
+        return sorted(changes, key=lambda change: (change.cls.__name__, change.id)) if len(changes) > 1 else changes
+
+    def _go_round(self, strict: bool) -> None:
+        """Units whose local records never settle fail, whatever they yield; the others keep what they have."""
+        own = self._own_changes()
+        self._own.update((change.cls, change.id) for change in own)  # to be tried again, and told again
+        for unit in self._reporting if own else ():
+            names = ", ".join(f"{change.cls.__name__} {change.id}" for change in own)
+            fault = FeatureError(f"goes round: what it reports of {names} changes itself", unit.feature.name, unit.id)
+            if strict:
+                raise fault
+            self.errors[unit] = fault
 
     def prepare(self) -> None:
         """After loading: make the indexes that the first deletion would otherwise make, among thousands of records."""
@@ -138,8 +191,13 @@ class Engine:
                     gone.add(unit)
 
     def _ask(self, node: Placement) -> bool:
+        """Whether the placement holds; one whose test fails stays as it was."""
         view = self._memo.view()
-        node.placed = view.derived(node.within.test, node.value)
+        try:
+            node.placed = view.derived(node.within.test, node.value)
+            self.errors.pop(node, None)
+        except FeatureError as fault:
+            self.errors[node] = fault
         self._graph.record(node, view.reads)
         return node.placed
 
@@ -178,6 +236,7 @@ class Engine:
                 node = self._placements.pop((change.cls, within, value), None)
                 if node is not None:
                     self._graph.record(node, frozenset())
+                    self.errors.pop(node, None)
 
     def _known(self, feature: Feature, id: str) -> Unit | None:
         units = self._units.get(feature)
@@ -206,24 +265,32 @@ class Engine:
                 yields[unit] = NOTHING
                 gone.add(unit)
                 continue
-            view = self._memo.view()
-            self.runs += 1
             try:
-                yields[unit] = Outputs(unit.feature.run(record, self.here, view))
+                yields[unit] = self._outputs(unit, record)
                 self.errors.pop(unit, None)
-            except UNIT_FAULTS as fault:
+            except FeatureError as fault:
                 if strict:
                     raise
                 self.errors[unit] = fault
-            self._graph.record(unit, view.reads)
+        self._reporting = {unit for unit, new in yields.items() if new.reports != unit.held.reports}
         touched, reports, conflicts = self._ledger.settle(yields)
         if strict and conflicts:
             raise next(iter(conflicts.values()))
-        self.errors.update(conflicts)
-        self._reports |= reports
+        self.errors.update(dict[Node, FeatureError](conflicts.items()))
+        for key in reports:
+            (self._own if meta(key[0]).local else self._reports).add(key)
         for unit in gone:
             self._drop(unit)
         return touched
+
+    def _outputs(self, unit: Unit, record: Any) -> Outputs:
+        """What a unit yields for its record now; raises FeatureError."""
+        feature, view = unit.feature, self._memo.view()
+        self.runs += 1
+        try:
+            return guarded(feature.run, unit.id, lambda: Outputs(feature.run(record, self.here, view)), feature.name)
+        finally:
+            self._graph.record(unit, view.reads)
 
     def take_reports(self, *, also: Iterable[ReportKey] = (), reconcile: bool = False) -> list[Report]:
         """What this host has to tell the store since the last call, and whether it should still tell ``also``.
@@ -231,10 +298,10 @@ class Engine:
         ``reconcile`` compares all that it ever told.  What is true again is told again while its withdrawal may still
         be on its way.
         """
-        keys, self._reports = self._reports | set(also), set()
+        keys, self._reports = self._reports | {key for key in also if key[0] in self._reported}, set()
         if reconcile:
-            keys |= self._ledger.reports.keys()
-            for cls in {cls for feature in self.program.features for cls in feature.reports}:
+            keys |= {key for key in self._ledger.reports if not meta(key[0]).local}
+            for cls in self._reported:
                 keys |= {(cls, id) for id in self.state.by(cls, ("host",), self.here)}
         reports: list[Report] = []
         for key in sorted(keys, key=lambda key: (key[0].__name__, key[1])):
@@ -248,11 +315,48 @@ class Engine:
                 reports.append(Drop(*key, known))
         return reports
 
-    def handle(self, packet: PacketIn) -> list[PacketOut | Report]:
-        """Answer a packet that a punt table handed up; nothing when no feature does."""
+    def handle(self, packet: PacketIn) -> list[Answer]:
+        """Answer a packet that a punt table handed up; nothing when no feature does, or when it fails."""
         handler = self.program.handlers.get(packet.table)
-        return list(handler.run(packet, self.here, self._memo.view())) if handler is not None else []
+        if handler is None:
+            return []
+        view = self._memo.view()
+        return self._answer("packet-in", handler.table.name, handler.run, lambda: handler.run(packet, self.here, view))
 
-    def tick(self, name: str) -> list[PacketOut | Report]:
-        """Run the periodic function of that name once."""
-        return [out for t in self.program.tickers if t.name == name for out in t.run(self.here, self._memo.view())]
+    def tick(self, name: str) -> list[Answer]:
+        """Run the periodic function of that name once; nothing when it fails."""
+        answers: list[Answer] = []
+        for ticker in self.program.tickers:
+            if ticker.name == name:
+                view = self._memo.view()
+                answers += self._answer("every", name, ticker.run, partial(ticker.run, self.here, view))
+        return answers
+
+    def _answer(
+        self, kind: str, name: str, function: Callable[..., Any], run: Callable[[], Iterable[Answer]]
+    ) -> list[Answer]:
+        """What a feature has to say to a packet or to the time, less what it reports of ``local`` classes."""
+        unit = self._responders.setdefault(f"{kind} {name}", Unit(Feature(kind, object), name))
+        try:
+            answers = guarded(function, name, lambda: list(run()), kind)
+        except FeatureError as fault:
+            self.unanswered += 1
+            self.errors[unit] = fault
+            return []
+        self.errors.pop(unit, None)
+        own = [one for one in answers if isinstance(one, Put | Drop) and meta(_about(one)[0]).local]
+        if not own:
+            return answers
+        new = [(_about(one), one.record if isinstance(one, Put) else None) for one in own]
+        touched = self.apply([Change(*key, self.state.get(*key), record) for key, record in new])
+        touched.local.update(key[0] for key, _ in new)
+        self._waiting = touched
+        return [one for one in answers if one not in own]
+
+
+def _static(static: Static) -> Outputs:
+    return guarded(static.run, "always", lambda: Outputs(static.run()), static.name)
+
+
+def _about(report: Report) -> ReportKey:
+    return (type(report.record), report.record.id) if isinstance(report, Put) else (report.cls, report.id)

@@ -6,8 +6,11 @@ inline, because nearly all keys have one.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Set
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+from sdnctl.base.errors import FeatureError
+from sdnctl.engine.border import guarded, name_of
 from sdnctl.engine.outputs import NOTHING
 from sdnctl.model.resource import Index
 from sdnctl.program.feature import Derived, Feature, Placed
@@ -44,6 +47,20 @@ class Unit(Node):
         return f"{self.feature.name} {self.id}"
 
 
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """In place of a derived value that could not be computed: what everybody who reads it is told."""
+
+    message: str
+    feature: str
+    resource: str
+    line: str
+
+    def error(self) -> FeatureError:
+        """The error, to be raised once."""
+        return FeatureError(self.message, self.feature, self.resource, self.line)
+
+
 class DerivedNode(Node):
     """A memoised derived value."""
 
@@ -73,6 +90,9 @@ class Placement(Node):
         self.within = within
         self.value = value
         self.placed = False
+
+    def __str__(self) -> str:
+        return f"{name_of(self.within.test)} {self.value}"
 
 
 class Readers(set[Node]):
@@ -156,17 +176,23 @@ class Memo:
         return RecordingView(self._state, self)
 
     def value(self, of: Derived[V], argument: Hashable) -> V:
-        """The derived value, fresh."""
+        """The derived value, fresh; raises FeatureError when its function fails."""
         node = self._nodes.get((of, argument))
         if node is None:
             node = self._nodes[of, argument] = DerivedNode(of, argument)
         if node.stale:
             self._refresh(node)
+        if type(node.value) is Failed:
+            raise node.value.error()
         return cast(V, node.value)
 
     def _refresh(self, node: DerivedNode) -> None:
-        view = self.view()
-        value = node.of(node.argument, self._here, view)
+        view, of, argument = self.view(), node.of, node.argument
+        value: Any
+        try:
+            value = guarded(of, argument, lambda: of(argument, self._here, view))
+        except FeatureError as fault:
+            value = Failed(str(fault), fault.feature, fault.resource, fault.line)
         self._graph.record(node, view.reads)
         node.stale = False
         if value != node.value:

@@ -10,7 +10,7 @@ from sdnctl.program.feature import Announce, Item, Reported
 
 
 class Outputs:
-    """The items of one run; nearly always a few flows and nothing else."""
+    """The items of one run; nearly always a few flows and nothing else.  Raises TypeError for what is no item."""
 
     __slots__ = ("announce", "flows", "groups", "meters", "reports")
 
@@ -40,6 +40,8 @@ class Outputs:
                 self.groups += (item,)
             elif isinstance(item, Announce):
                 self.announce += (item,)
+            else:
+                raise TypeError(f"yields {item!r}, which is nothing that a switch or the region can have")
 
     def same(self, other: "Outputs") -> bool:
         """Whether both want the same of the switch and the region; what they announce is not looked at."""

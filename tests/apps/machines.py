@@ -19,7 +19,6 @@ from sdnctl.engine.desired import Touched
 from sdnctl.engine.engine import Engine
 from sdnctl.engine.ledger import ReportKey
 from sdnctl.model.host import TUNNEL, UPLINK, Host, HostStatus, LocalPeer, LocalPort, LocalTunnel, LocalUplink, Peer
-from sdnctl.model.resource import meta
 from sdnctl.of.flow import Flow
 from sdnctl.program.feature import Program
 from sdnctl.program.packets import Drop, Put, Report
@@ -137,6 +136,8 @@ class Machine:
         """A quarter of a second passes."""
         for ticker in TICKERS:
             self._obey(self.engine.tick(ticker))
+        if self.engine.stirred:
+            self._apply([])
 
     def settled(self) -> bool:
         """Hear, confirm and tell until there is nothing more; whether there was nothing."""
@@ -150,22 +151,16 @@ class Machine:
         self._obey(self.engine.take_reports(also=[(c.cls, c.id) for c in changes if c.cls in self.reported]))
 
     def _obey(self, reports: Iterable[Any]) -> None:
-        own: list[Change] = []
         for one in reports:
             if not isinstance(one, Put | Drop):
                 continue
             cls, id = (one.cls, one.id) if isinstance(one, Drop) else (type(one.record), one.record.id)
-            if meta(cls).local:
-                record = one.record if isinstance(one, Put) else None
-                own.append(Change(cls, id, self.engine.state.get(cls, id), record))
-            elif isinstance(one, Put):
+            if isinstance(one, Put):
                 self.held.pop((cls, id), None)
                 self.outbox[cls, id] = one
             else:
                 self.outbox.pop((cls, id), None)
                 self.held[cls, id] = one
-        if own:
-            self._apply(own)
 
     # What a test looks at.
 

@@ -20,11 +20,11 @@ def live() -> Iterator[Live]:
         yield made
 
 
-def read(live: Live, figures: SwitchCounters) -> None:
+def read(live: Live, counters: SwitchCounters) -> None:
     """One reading, as the agent carries it."""
     with live.switch.connect() as wire:
-        for reply in wire.ask(figures.ask(0.0)):
-            assert kind_of(reply) == MULTIPART_REPLY and figures.answer(reply)
+        for reply in wire.ask(counters.ask(0.0)):
+            assert kind_of(reply) == MULTIPART_REPLY and counters.answer(reply)
 
 
 def ping(live: Live, source: str = "10.0.1.10") -> None:
@@ -48,14 +48,14 @@ def test_a_tally_adds_up_what_begins_again() -> None:
 
 
 def test_a_change_is_timed_from_its_arrival_to_its_confirmation() -> None:
-    figures = SwitchCounters(elastic().engine())
-    figures.arrived(4, 10.0)
-    figures.arrived(5, 10.5)
-    figures.arrived(6, 10.6)
-    assert figures.confirmed(3, 10.7) is None
-    assert figures.confirmed(5, 11.0) == 1.0
-    assert figures.confirmed(6, 10.6015) == pytest.approx(0.0015)
-    assert sum(figures.latency.counts) == 3 and figures.latency.total == pytest.approx(1.5015)
+    counters = SwitchCounters(elastic().engine())
+    counters.arrived(4, 10.0)
+    counters.arrived(5, 10.5)
+    counters.arrived(6, 10.6)
+    assert counters.confirmed(3, 10.7) is None
+    assert counters.confirmed(5, 11.0) == 1.0
+    assert counters.confirmed(6, 10.6015) == pytest.approx(0.0015)
+    assert sum(counters.latency.counts) == 3 and counters.latency.total == pytest.approx(1.5015)
 
 
 def test_a_histogram_counts_what_is_equal_to_a_bound_below_it() -> None:
@@ -66,52 +66,52 @@ def test_a_histogram_counts_what_is_equal_to_a_bound_below_it() -> None:
 
 
 def test_an_elastic_ip_is_counted_by_direction_through_changes_of_its_meter(live: Live) -> None:
-    figures = SwitchCounters(live.engine)
+    counters = SwitchCounters(live.engine)
     eip = live.network.store.state.get(ElasticIp, "fip-a")
     assert eip is not None
     out = Metered("eip", "fip-a", "out", "bandwidth.bandwidth")
-    read(live, figures)
-    assert figures.meters.totals[out] == (0, 0, 0, 0)
+    read(live, counters)
+    assert counters.meters.totals[out] == (0, 0, 0, 0)
     for _ in range(3):
         ping(live)
-    read(live, figures)
-    packets, volume, *dropped = figures.meters.totals[out]
+    read(live, counters)
+    packets, volume, *dropped = counters.meters.totals[out]
     assert (packets, dropped) == (3, [0, 0]) and volume == 3 * 42
     meter = Meter(outbound_id(eip), 9000, 900)
     for commands in ((MODIFY,), (DELETE, ADD)):
         with live.switch.connect() as wire:
             assert wire.ask(*(meter_mod(command, meter, 1) for command in commands)) == []
-        read(live, figures)
-        assert figures.meters.totals[out][0] >= packets
-    assert Metered("eip", "fip-a", "in", "bandwidth.bandwidth") in figures.meters.totals
+        read(live, counters)
+        assert counters.meters.totals[out][0] >= packets
+    assert Metered("eip", "fip-a", "in", "bandwidth.bandwidth") in counters.meters.totals
     assert live.engine.meter_unit(inbound_id(eip)) is live.engine.meter_unit(outbound_id(eip))
 
 
 def test_a_deleted_elastic_ip_is_forgotten(live: Live) -> None:
-    figures = SwitchCounters(live.engine)
-    read(live, figures)
+    counters = SwitchCounters(live.engine)
+    read(live, counters)
     eip = live.network.store.state.get(ElasticIp, "fip-a")
     live.take(Change(ElasticIp, "fip-a", eip, None))
-    read(live, figures)
-    assert "fip-a" not in {name.id for name in figures.meters.totals if isinstance(name, Metered)}
-    assert "fip-b" in {name.id for name in figures.meters.totals if isinstance(name, Metered)}
+    read(live, counters)
+    assert "fip-a" not in {name.id for name in counters.meters.totals if isinstance(name, Metered)}
+    assert "fip-b" in {name.id for name in counters.meters.totals if isinstance(name, Metered)}
 
 
 def test_drops_are_counted_by_reason(live: Live) -> None:
-    figures = SwitchCounters(live.engine)
+    counters = SwitchCounters(live.engine)
     for _ in range(2):
         ping(live, source="10.9.9.9")
     live.switch.appctl("revalidator/wait")
-    read(live, figures)
-    assert figures.drops.totals["spoofed"] == (2,)
-    assert figures.dropped == {"spoofed": "2"}
+    read(live, counters)
+    assert counters.drops.totals["spoofed"] == (2,)
+    assert counters.dropped == {"spoofed": "2"}
 
 
 def test_an_answer_to_an_older_question_is_passed_over(live: Live) -> None:
-    figures = SwitchCounters(live.engine)
+    counters = SwitchCounters(live.engine)
     with live.switch.connect() as wire:
-        old = wire.ask(figures.ask(0.0))
-    figures.ask(5.0)
-    assert figures.due == 10.0
-    assert all(figures.answer(reply) for reply in old)
-    assert figures.meters.totals == {} and figures.drops.totals == {}
+        old = wire.ask(counters.ask(0.0))
+    counters.ask(5.0)
+    assert counters.due == 10.0
+    assert all(counters.answer(reply) for reply in old)
+    assert counters.meters.totals == {} and counters.drops.totals == {}

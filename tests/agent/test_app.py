@@ -90,9 +90,9 @@ class Running:
 
     @property
     def agent(self) -> Agent:
-        eventually(lambda: self.app.core is not None and self.app.core.agent is not None)
-        assert self.app.core is not None and self.app.core.agent is not None
-        return self.app.core.agent
+        eventually(lambda: self.app.loop is not None and self.app.loop.agent is not None)
+        assert self.app.loop is not None and self.app.loop.agent is not None
+        return self.app.loop.agent
 
     def in_step(self) -> dict[str, Any]:
         """Wait until the switch has confirmed all that the store has; the agent's status."""
@@ -192,7 +192,7 @@ def test_a_lost_connection_comes_back_without_a_single_flow_message(running: Run
     before = running.in_step()["counters"]["flow_mods"]
     assert running.app._link is not None
     running.app._link.hang_up()
-    eventually(lambda: running.agent.counters["connections"] == 2)
+    eventually(lambda: running.agent.switch.events["connections"] == 2)
     assert running.in_step()["counters"]["flow_mods"] == before
     add_vpc(running.store, 11)
     running.in_step()
@@ -226,7 +226,7 @@ def test_a_restarted_switch_gets_everything_again(running: Running, switch: Dumm
     eventually(lambda: count(switch) == 23)
     switch.kill_vswitchd()
     switch.start_vswitchd()
-    eventually(lambda: running.agent.counters["connections"] == 2)
+    eventually(lambda: running.agent.switch.events["connections"] == 2)
     running.in_step()
     eventually(lambda: count(switch) == 23)
     add_vpc(running.store, 11)
@@ -266,26 +266,26 @@ def test_a_packet_is_answered(running: Running, switch: DummySwitch) -> None:
 def test_packets_that_are_too_many_do_not_hold_up_changes(running: Running, switch: DummySwitch) -> None:
     switch.add_port("tap1", 1)
     running.in_step()
-    core, link = running.app.core, running.app._link
-    assert core is not None and link is not None
+    loop, link = running.app.loop, running.app._link
+    assert loop is not None and link is not None
     head = struct.pack("!BBHIIHBBQ", VERSION, message.PACKET_IN, 58, 0, NO_BUFFER, 16, 0, ASK.id, 0)
     frame = head + struct.pack("!HH4x2x", 1, 4) + bytes(16)
     for _ in range(100):
-        core.received(link, [frame] * 100)
+        loop.received(link, [frame] * 100)
     add_vpc(running.store, 11)
     running.in_step()
-    assert core.packet_ins_dropped > 0
-    assert core.packet_ins_dropped + running.agent.figures.packet_ins.total() == 10_000
-    core.received(link, [frame])
-    eventually(lambda: core.packet_ins_dropped + running.agent.figures.packet_ins.total() == 10_001)
+    assert loop.packet_ins_dropped > 0
+    assert loop.packet_ins_dropped + running.agent.counters.packet_ins.total() == 10_000
+    loop.received(link, [frame])
+    eventually(lambda: loop.packet_ins_dropped + running.agent.counters.packet_ins.total() == 10_001)
 
 
 def test_a_packet_that_cannot_be_read_is_no_end(running: Running) -> None:
     running.in_step()
-    core, link = running.app.core, running.app._link
-    assert core is not None and link is not None
-    core.received(link, [bytes((5, message.PACKET_IN, 0, 12, 0, 0, 0, 0, 1, 2, 3, 4))])
-    eventually(lambda: running.agent.counters["handler_faults"] == 1)
+    loop, link = running.app.loop, running.app._link
+    assert loop is not None and link is not None
+    loop.received(link, [bytes((5, message.PACKET_IN, 0, 12, 0, 0, 0, 0, 1, 2, 3, 4))])
+    eventually(lambda: running.agent.status()["counters"]["handler_faults"] == 1)
     add_vpc(running.store, 11)
     running.in_step()
 

@@ -95,7 +95,7 @@ def test_an_index_must_name_fields_and_at_most_one_of_many_values() -> None:
 
 def test_a_name_is_taken_once() -> None:
     """By a class of another module it cannot be declared again."""
-    with pytest.raises(TypeError, match=r"Toy is declared in tests.toys and tests.test_model"):
+    with pytest.raises(TypeError, match=r"Toy is declared in tests.toys and tests.model.test_resource"):
 
         @resource(local=True)
         class Toy:

@@ -19,7 +19,7 @@ from sdnctl.store import REGION, Change, Region, State, Txn
 from sdnctl.store.memory import MemoryStore
 from sdnctl.store.numbers import Hints
 from tests.build import Network
-from tests.toys import Toy, ToyGauge, ToyGroup, ToyMeter, ToyPart, ToySeen, came, toy
+from tests.toys import Toy, ToyGauge, ToyGroup, ToyMeter, ToyNote, ToyPart, came, toy
 
 GROUP = ToyGroup(id="g")
 
@@ -255,8 +255,8 @@ def test_a_refused_transaction_changes_nothing() -> None:
 def test_a_report_writes_reports_only() -> None:
     """Hosts do not change intent."""
     store = MemoryStore()
-    with pytest.raises(ValueError, match="ToySeen is intent"):
-        store.report(lambda t: t.put(ToySeen(id="x", host="h")))
+    with pytest.raises(ValueError, match="ToyNote is intent"):
+        store.report(lambda t: t.put(ToyNote(id="x")))
     with pytest.raises(ValueError, match="ToyGroup is intent"):
         store.report(lambda t: t.put(GROUP))
     assert store.state.sequence == 0
