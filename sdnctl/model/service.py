@@ -1,0 +1,48 @@
+"""What runs beside the flows, as the region sees it: who may act, how it does, and that it is to start anew."""
+
+from sdnctl.model.resource import field, label, ref, resource
+
+
+@resource(report=True)
+class Lease:
+    """The right to run a service that the region has once; the id is the service's name.
+
+    ``holder`` is the process that has it, empty when it was given back; ``turn`` grows with each holder and ``beats``
+    with each renewal.  It is alive while that changes: no two machines need to agree about the time.
+    """
+
+    id: str
+    holder: str = field(default="")
+    machine: str = field(default="")
+    turn: int = field(default=0)
+    beats: int = field(default=0)
+
+
+@resource(report=True, indexes=(("service",),))
+class ServiceHealth:
+    """How a service does on a machine; the id is ``SERVICE@MACHINE``.
+
+    ``host`` is empty where the service is the region's and not a host's.  ``state`` is running, failed (it will be
+    started again), waiting (for what ``says`` tells) or standby (another machine runs it).  ``since`` and ``seen`` are
+    in seconds since 1970: when it came into that state, and when its process last told of itself.
+    """
+
+    id: str
+    service: str = field()
+    host: str = ref("Host", default="", on_delete="cascade")
+    machine: str = field()
+    per: str = field()
+    state: str = label()
+    since: float = label(default=0.0)
+    restarts: int = label(default=0)
+    error: str = label(default="")
+    says: str = label(default="")
+    seen: float = label(default=0.0)
+
+
+@resource()
+class ServiceRestart:
+    """The operator's wish that a service begins anew; the id is ``SERVICE@MACHINE``, ``count`` how often so far."""
+
+    id: str
+    count: int = field(default=0)
