@@ -56,7 +56,7 @@ SHARED_FILES = frozenset({"model", "facts", "writes", "tables"})
 # A command talks to people and to the API: it decides nothing about packets.
 COMMANDS = frozenset({"cli"})
 # What touches a machine and so may do what it likes; ``guest`` does it with the standard library, inside an instance.
-SERVICES = frozenset({"service", "guest"})
+SERVICES = frozenset({"service", "host", "guest"})
 
 LIBRARIES = frozenset({"cryptography", "netaddr", "ovs", "structlog"})  # of the store
 # Which files may import a library; everything else may not.
@@ -64,12 +64,12 @@ ONLY = {
     "os_ken": ("sdnctl.agent.app", "sdnctl.switch", "sdnctl.packet"),
     "ovs": ("sdnctl.bridge.vswitch", "sdnctl.store"),
     "cryptography": ("sdnctl.region.pki", "sdnctl.store.ovsdb.seal"),
-    "pyroute2": ("sdnctl.bridge.vswitch", "apps.multi_queue.service", "topologies"),
+    "pyroute2": ("sdnctl.bridge.vswitch", "apps.multi_queue.host", "topologies"),
     "netaddr": ("sdnctl.base.addresses", "sdnctl.model", "sdnctl.store"),
     "fastapi": ("sdnctl.api",),
     "starlette": ("sdnctl.api",),
     "uvicorn": ("sdnctl.api",),
-    "prometheus_client": ("sdnctl.agent.metrics", "sdnctl.api"),
+    "prometheus_client": ("sdnctl.agent.metrics", "sdnctl.api", "sdnctl.services.figures"),
     "typer": ("sdnctl.cli",),
     "rich": ("sdnctl.cli", "topologies"),
     "yaml": ("sdnctl.cli.intent",),
@@ -190,11 +190,19 @@ def test_a_feature_s_commands_know_the_command_line_only() -> None:
     def wrong(path: Path, names: Set[str]) -> Set[str]:
         own = f"apps.{path.parts[1]}"
         others = {f"apps.{found.parts[1]}.cli" for found in commands}
-        rooms = (own, *others, "sdnctl.base", "sdnctl.cli", "sdnctl.agent.metrics")
+        rooms = (own, *others, "sdnctl.base", "sdnctl.cli", "sdnctl.services.figures")
         return ours(names, *rooms) | outside(names) - {"typer", "rich"}
 
     commands = [path for path in modules("apps") if path.stem in COMMANDS]
     assert offences(commands, wrong) == {}
+
+
+def test_a_service_knows_the_machine_by_its_context_only() -> None:
+    def wrong(path: Path, names: Set[str]) -> Set[str]:
+        rooms = ("apps", "sdnctl.base", "sdnctl.of", "sdnctl.packet", "sdnctl.model", "sdnctl.program", "sdnctl.store")
+        return ours(names, *rooms)
+
+    assert offences([path for path in modules("apps") if SERVICES & {path.stem, *path.parts}], wrong) == {}
 
 
 def test_the_guest_needs_the_standard_library_only() -> None:
@@ -228,9 +236,7 @@ def test_a_feature_has_files_of_known_names_only() -> None:
 
 def test_the_machine_imports_no_feature() -> None:
     def wrong(path: Path, names: Set[str]) -> Set[str]:
-        # A machine's NICs are tuned where there is no region to ask.
-        rooms = ("apps.multi_queue",) if under(name_of(path), "sdnctl.cli.nic", "sdnctl.cli.nic_guest") else ()
-        return {name for name in names if under(name, "apps") and not under(name, *rooms)}
+        return {name for name in names if under(name, "apps")}
 
     assert offences(modules("sdnctl"), wrong) == {}
 

@@ -15,7 +15,7 @@ from topologies.process import alive, spawn, stop, wait_until
 from topologies.station import CommandError, environment
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("store", "api", "controller")
+PARTS = ("store", "api", "controller", "services")
 
 
 class Service:

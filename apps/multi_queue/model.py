@@ -1,6 +1,6 @@
 """How many queues an interface has, and which CPU works for each of them: decided here, applied elsewhere.
 
-Standard library only and nothing read or written, so that the host (``service``) and the guest (``guest``) decide by
+Standard library only and nothing read or written, so that the host (``host/``) and the guest (``guest``) decide by
 the same rules.  The terms are those of the kernel's Documentation/networking/scaling.rst: an interrupt of a queue goes
 to one CPU (affinity), RPS hands packets of a receive queue on to further CPUs, XPS chooses the transmit queue by the
 sending CPU, RFS follows the CPU that reads the socket.

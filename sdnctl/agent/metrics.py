@@ -149,45 +149,6 @@ def _passed(amounts: Amounts, place: int) -> int:
     return amounts[place] - amounts[place + 2] if place < 2 else amounts[place]
 
 
-@dataclass(frozen=True, slots=True)
-class Spreading:
-    """How one interface's work is shared: its receive queues, each CPU's part of the packets (0 to 1), a verdict."""
-
-    nic: str
-    queues: int
-    shares: dict[int, float]
-    verdict: str
-
-
-class Nics(Collector):
-    """The interfaces that a machine spreads over its CPUs, counted from scrape to scrape."""
-
-    def __init__(self, look: Callable[[], Iterator[Spreading]]) -> None:
-        self._look = look
-
-    def collect(self) -> Iterator[Metric]:
-        """Queues, shares and verdict of each."""
-        queues = GaugeMetricFamily("sdnctl_nic_queues", "Receive queues of an interface.", labels=["nic"])
-        text = "Part of the machine's packets that a CPU took up since the last scrape."
-        shares = GaugeMetricFamily("sdnctl_nic_cpu_share", text, labels=["nic", "cpu"])
-        verdict = GaugeMetricFamily("sdnctl_nic_spread", "How the work is shared.", labels=["nic", "verdict"])
-        for found in self._look():
-            queues.add_metric([found.nic], found.queues)
-            verdict.add_metric([found.nic, found.verdict], 1)
-            for cpu, share in sorted(found.shares.items()):
-                shares.add_metric([found.nic, str(cpu)], share)
-        yield from (queues, shares, verdict)
-
-
-def serve_nics(look: Callable[[], Iterator[Spreading]], listen: str) -> str:
-    """Answer scrapes about interfaces on ``HOST:PORT`` (port 0 takes a free one); where it answers."""
-    host, _, port = listen.rpartition(":")
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(Nics(look))
-    server, _ = start_http_server(int(port), host, registry)
-    return f"{host}:{server.server_port}"
-
-
 def serve(loop: Callable[[], Loop | None], listen: str, file: Path | None) -> None:
     """Answer scrapes on ``HOST:PORT`` and note the address in ``file``; port 0 takes the one noted there, if free."""
     host, _, port = listen.rpartition(":")

@@ -11,6 +11,7 @@ from sdnctl.api.access import Reader, Writer
 from sdnctl.api.operations import operator
 from sdnctl.api.progress import MOST_S, Held, Progress, alive
 from sdnctl.api.schema import Json, Request, Whole, iso
+from sdnctl.api.services import services
 from sdnctl.base.errors import IntentError
 from sdnctl.model.host import Binding, Host, HostStatus
 from sdnctl.store import REGION, Region
@@ -86,6 +87,7 @@ def status(request: Request, view: Reader) -> Json:
         "flows": sum(host["flows"] for host in listed),
         "errors": [f"{host['host']}: {error}" for host in listed for error in host["errors"]],
         "drops": _drops(listed),
+        "services": services(view),
     }
 
 

@@ -18,6 +18,7 @@ from sdnctl.api.progress import Held
 from sdnctl.api.schema import Json, Request
 from sdnctl.base.discovery import FEATURES, modules
 from sdnctl.base.errors import IntentError
+from sdnctl.model import records
 from sdnctl.trace.words import Question, Story
 
 Q = TypeVar("Q", bound=Request)
@@ -128,7 +129,7 @@ def discover() -> tuple[Operation, ...]:
     Each takes what other features accept for what it orders.
     """
     importlib.import_module("sdnctl.api.hosts")
-    list(modules(FEATURES, "model"))
+    records.load()
     list(modules(FEATURES, "api"))
     return ordered(replace(o, request=request_of(o.request, o.orders)) for o in _OPERATIONS.values())
 

@@ -36,6 +36,12 @@ def modules(package: str, leaf: str) -> Iterator[ModuleType]:
             yield importlib.import_module(f"{package}.{found.name}.{leaf}")
 
 
+def everything(package: str) -> Iterator[ModuleType]:
+    """All modules of a package, imported, in order of name."""
+    for found in sorted(pkgutil.iter_modules(importlib.import_module(package).__path__), key=lambda m: m.name):
+        yield importlib.import_module(f"{package}.{found.name}")
+
+
 def declared(kind: type[K], leaf: str) -> tuple[K, ...]:
     """Every ``kind`` that a feature declares in its file of this name."""
     every = (vars(module) for module in modules(FEATURES, leaf))

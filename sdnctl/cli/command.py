@@ -43,8 +43,9 @@ class Group:
 class Command:
     """One command of a group (of none: ""), and the function that carries it out.
 
-    ``tenants``: the function gets an Invocation first, and the command line the options that make one; ``waits``: among
-    them ``--wait``.
+    The name "" stands for the group's own word: its function gets a typer.Context and does nothing when a command of
+    the group was given.  ``tenants``: the function gets an Invocation first, and the command line the options that make
+    one; ``waits``: among them ``--wait``.
     """
 
     group: str
@@ -111,7 +112,12 @@ def program(groups: Iterable[Group], commands: Iterable[Command], help: str | No
         if (one.group, one.name) in seen:
             raise ValueError(f"two commands are called '{one.group} {one.name}'")
         seen.add((one.group, one.name))
-        made[one.group].command(one.name)(_invoked(one) if one.tenants else one.run)
+        run = _invoked(one) if one.tenants else one.run
+        if one.name:
+            made[one.group].command(one.name)(run)
+        else:
+            made[one.group].info.no_args_is_help = False
+            made[one.group].callback(invoke_without_command=True)(run)
     return app
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sdnctl.base.paths import DEFAULT_LISTEN, DEFAULT_REGION, data_directory, default_ovs_db, switch_of
-from sdnctl.cli import hosts, show
+from sdnctl.cli import hosts, services, show
 from sdnctl.cli.command import Data, Json, command, operated
 
 OvsDb = Annotated[
@@ -29,7 +29,7 @@ def up(
     region: Annotated[str, typer.Option(metavar="NAME", help="Region id in every API path.")] = DEFAULT_REGION,
     json: Annotated[bool, typer.Option("--json", help="The first line is JSON anyway.")] = False,
 ) -> None:
-    """Run a region here: store, API and one controller for the Open vSwitch of this machine.
+    """Run a region here: store, API, services and one controller for the Open vSwitch of this machine.
 
     The first line on stdout says where it serves and the default account's keys.  SIGTERM ends it; traffic goes on.
     """
@@ -57,6 +57,7 @@ def status(data: Data = None, json: Json = False) -> None:
         return
     show.record({key: value for key, value in found.items() if not isinstance(value, list | dict)}, False)
     hosts.print_table(found["hosts"], False)
+    services.print_table(found["services"], False)
     drops = [{"reason": reason, "packets": packets} for reason, packets in found.get("drops", {}).items()]
     if drops:
         show.table(drops, {"packets": "dropped", "reason": "because"}, "", False, "drops")

@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from sdnctl.base.discovery import modules
+from sdnctl.model import records
 from sdnctl.model.resource import Index, meta
 from sdnctl.of.flow import Flow
 from sdnctl.of.group import Group
@@ -210,7 +211,7 @@ def _folder(run: Callable[..., Any]) -> str:
 
 def discover(package: str = "apps") -> Program:
     """Import every feature of a package and collect what it declares; nothing needs to be listed anywhere."""
-    list(modules(package, "model"))
+    records.load(package)
     shape = importlib.import_module(f"{package}.pipeline")
     list(modules(package, "tables"))
     declared = [value for module in (shape, *modules(package, "flows")) for value in vars(module).values()]

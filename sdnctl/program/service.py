@@ -11,15 +11,13 @@ It stands in ``service.py`` of a feature's folder and is found there.  Who runs,
 docs/decisions/012-services.md.
 """
 
-import importlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any, Literal, Protocol, TypeVar
 
+from sdnctl.base.discovery import modules
+from sdnctl.model import records
 from sdnctl.model.resource import Index, meta
-from sdnctl.program.feature import modules
-from sdnctl.store import Txn
 
 R = TypeVar("R")
 Per = Literal["host", "region", "gateway"]
@@ -107,8 +105,11 @@ class Context(Protocol):
     async def report(self, *records: Any, gone: Iterable[tuple[type, str]] = ()) -> None:
         """Write and remove reported records; returns when the store has them, however long it is away."""
 
-    async def transact(self, work: Callable[[Txn], R]) -> R:
-        """Change intent in one transaction; only services of the region may.  IntentError, StoreError as in Store."""
+    async def transact(self, work: Callable[[Any], R]) -> R:
+        """Change intent in one transaction; only services of the region may.
+
+        ``work`` gets a store.Txn.  IntentError when it is refused, StoreError when the store cannot be reached.
+        """
 
     async def child(self, name: str, argv: Sequence[str]) -> Child:
         """The process of that name: the one that runs since before, or a new one if that has another command."""
@@ -160,17 +161,10 @@ def service(
 
 def discover(package: str = "apps") -> tuple[Service, ...]:
     """Every service of a package, by name; ``package.<feature>.service`` is looked at, and nothing listed anywhere."""
-    found = {one.name: one for module in _modules(importlib.import_module(package)) for one in _declared(module)}
+    records.load(package)
+    declared = [value for module in modules(package, "service") for value in vars(module).values()]
+    found = {one.name: one for one in declared if isinstance(one, Service)}
     return tuple(found[name] for name in sorted(found))
-
-
-def _modules(package: ModuleType) -> Iterator[ModuleType]:
-    list(modules(package, "model"))
-    yield from modules(package, "service")
-
-
-def _declared(module: ModuleType) -> Iterator[Service]:
-    return (value for value in vars(module).values() if isinstance(value, Service))
 
 
 def delegated(services: Iterable[Service]) -> frozenset[str]:

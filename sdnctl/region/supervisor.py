@@ -1,4 +1,4 @@
-"""Keeps the three programs of a region alive on one machine: the store, the API and the controller.
+"""Keeps the programs of a region alive on one machine: the store, the API, the controller and the services.
 
 Each is a process of its own, started again when it dies, with a back-off.  Traffic depends on none of them.  They never
 outlive this one: the kernel kills them when it dies (prctl(2), PR_SET_PDEATHSIG).  Nothing here knows what they do.

@@ -1,7 +1,8 @@
 """``sdnctl up``: a whole region on one machine, beside the Open vSwitch that is already there.
 
-Three programs are kept alive (see ``supervisor``): the store, the API and the controller.  This module checks what can
-be checked before anything starts, so that a mistake is told at once and in words, and says how each program is called.
+Four programs are kept alive (see ``supervisor``): the store, the API, the controller and the services.  This module
+checks what can be checked before anything starts, so that a mistake is told at once and in words, and says how each
+program is called.
 """
 
 import contextlib
@@ -80,10 +81,14 @@ def _specs(settings: Settings, server: Server, say: Callable[[str], None]) -> li
 
     controller = [sys.executable, "-m", "sdnctl.agent.app", "--store", server.remote, "--ovs-db", settings.ovs_db]
     controller += ["--metrics", METRICS, "--metrics-file", str(data / "metrics.json")]
+    services = [sys.executable, "-m", "sdnctl.services", "--store", server.remote, "--data", str(data)]
+    services += ["--per", "host,gateway,region", "--ovs-db", settings.ovs_db]
+    services += ["--metrics", METRICS, "--metrics-file", str(data / "services.json")]
     return [
         Spec("store", server.argv, server.log),
         Spec("api", api, data / "api.log", front.announced),
         Spec("controller", lambda: controller, data / "controller.log"),
+        Spec("services", lambda: services, data / "services.log"),
     ]
 
 

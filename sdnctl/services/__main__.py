@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from sdnctl.services import figures
 from sdnctl.services.context import Machine
 from sdnctl.services.runner import Deaf
 from sdnctl.services.runtime import Runtime
+from sdnctl.services.watchdog import CODE
 from sdnctl.store import Interest
 from sdnctl.store.ovsdb.client import OvsdbStore
 
@@ -44,13 +46,8 @@ def main(arguments: list[str] | None = None) -> None:
     store = OvsdbStore(given.store, interest=follow, pki=given.pki, timeout=TIMEOUT_S)
     try:
         asyncio.run(_run(services, given, machine, store))
-    except Deaf as deaf:
-        log.error("the services' process ends", error=str(deaf))
-        os._exit(3)  # a thread of the deaf one may still run
     finally:
-        store.close()
         os.close(held)
-    os._exit(0)  # threads that block in a store that is away are not waited for
 
 
 async def _run(services: tuple[Service, ...], given: argparse.Namespace, machine: Machine, store: OvsdbStore) -> None:
@@ -58,7 +55,15 @@ async def _run(services: tuple[Service, ...], given: argparse.Namespace, machine
     if given.metrics:
         address = figures.serve(runtime.samples, given.metrics, given.metrics_file)
         log.info("figures for Prometheus", address=address)
-    await runtime.run()
+    code = 0
+    try:
+        await runtime.run()
+    except Deaf as deaf:
+        log.error("the services' process ends", error=str(deaf))
+        code = CODE
+    store.close()
+    sys.stderr.flush()
+    os._exit(code)  # nobody waits for threads that block, in a store that is away or in a service that is deaf
 
 
 def host_name(switch: str) -> str:

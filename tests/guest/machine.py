@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from apps.multi_queue.service.fragments import Plug, preparation, qemu
+from apps.multi_queue.host.fragments import Plug, preparation, qemu
 from tests.guest.image import Image, archive
 from topologies.hypervisor import Hypervisor
 from topologies.process import stop, wait_until

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from apps.multi_queue.host.fragments import Plug
 from apps.multi_queue.model import Spread, spread
-from apps.multi_queue.service.fragments import Plug
 from tests.guest.image import Image, image
 from tests.guest.machine import GUEST, VirtualMachine, versions
 from tests.guest.table import Table

@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
+from apps.multi_queue.host.machine import Machine
+from apps.multi_queue.host.tuner import Tuner
 from apps.multi_queue.model import Channels, Cpus, Nic, irqs_of, plan
-from apps.multi_queue.service.machine import Machine
-from apps.multi_queue.service.tuner import Tuner
 from tests.nic.namespace import Namespace
 
 CPUS = os.cpu_count() or 1
@@ -126,9 +126,9 @@ DYING = """
 import os, signal, sys
 from pathlib import Path
 from apps.multi_queue.model import Wish
-from apps.multi_queue.service import state
-from apps.multi_queue.service.machine import Machine
-from apps.multi_queue.service.tuner import Tuner
+from apps.multi_queue.host import state
+from apps.multi_queue.host.machine import Machine
+from apps.multi_queue.host.tuner import Tuner
 left, write = int(sys.argv[1]), state.write
 def dying(*args):
     global left

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.multi_queue.service.fragments import Plug, libvirt, preparation, qemu
+from apps.multi_queue.host.fragments import Plug, libvirt, preparation, qemu
 from tests.cli.conftest import run
 from tests.nic.namespace import Namespace
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from apps.multi_queue.host.machine import Machine
+from apps.multi_queue.host.measure import Sample, between, sample
+from apps.multi_queue.host.tuner import Tuner
 from apps.multi_queue.model import Channels, Cpus, Nic, Wish, cpus_of, irqs_of, plan
-from apps.multi_queue.service.machine import Machine
-from apps.multi_queue.service.measure import Sample, between, sample
-from apps.multi_queue.service.tuner import Tuner
 from sdnctl.base.problem import Problem
 
 CPUS, QUEUES, FIRST_IRQ = 16, 4, 50

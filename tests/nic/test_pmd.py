@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from apps.multi_queue.host.journal import Journal
+from apps.multi_queue.host.pmd import UNPINNED, NotApplicable, Switch
 from apps.multi_queue.model import Wish
-from apps.multi_queue.service.journal import Journal
-from apps.multi_queue.service.pmd import UNPINNED, NotApplicable, Switch
 from sdnctl.base.problem import Problem
 from tests.cli.conftest import run
 from tests.ovs import DummySwitch

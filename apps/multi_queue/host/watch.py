@@ -10,52 +10,88 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
-from pyroute2 import IPRoute
 from pyroute2.netlink.rtnl import RTMGRP_LINK
+from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
+from apps.multi_queue.host.pmd import Switch
+from apps.multi_queue.host.tuner import Tuner
 from apps.multi_queue.model import Wish
-from apps.multi_queue.service.pmd import Switch
-from apps.multi_queue.service.tuner import Tuner
 from sdnctl.base.problem import Problem
 
 SETTLE_S = 0.1
-UEVENT_PROTOCOL, KERNEL_GROUP = 15, 1
+ROUTE_PROTOCOL, UEVENT_PROTOCOL, KERNEL_GROUP = 0, 15, 1
+LISTEN_S = 1.0  # after which a listener looks whether it is still wanted
 EVERYTHING = ""
+SETTING, BOUND = "sdnctl-nics", "bound"
 _QUEUE = re.compile(r"@/devices/.*/net/([^/]+)/queues/")
 _CPU = re.compile(r"^(?:online|offline)@/devices/system/cpu/cpu\d+$")
 log = structlog.get_logger("nic")
+
+
+class Source(Protocol):
+    """Which interfaces are looked after."""
+
+    def now(self) -> Mapping[str, Wish]:
+        """Interface -> what is wanted of it, at this moment; Problem when that cannot be told."""
+
+    def named(self) -> Mapping[str, Wish]:
+        """Those that are looked after even then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which interfaces are looked after: those named, and with ``switch`` its uplink and the taps of bound ports."""
 
-    named: Mapping[str, Wish]
+    wishes: Mapping[str, Wish]
     switch: Switch | None = None
 
-    def now(self) -> dict[str, Wish]:
-        """Interface -> what is wanted of it, at this moment."""
-        if self.switch is None:
-            return dict(self.named)
-        found = [self.switch.uplink(), *self.switch.bound()]
-        return {**{name: Wish() for name in found if name}, **self.named}
+    def now(self) -> Mapping[str, Wish]:
+        """See Source."""
+        bound = self.switch.looked_after() if self.switch is not None else ()
+        return {**{name: Wish() for name in bound}, **self.wishes}
+
+    def named(self) -> Mapping[str, Wish]:
+        """See Source."""
+        return self.wishes
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The interfaces that the operator has chosen in the switch's settings: ``external_ids:sdnctl-nics``.
+
+    It holds names of interfaces, separated by commas, and ``bound`` for the uplink and the taps of bound ports.  While
+    it is not set, none is looked after.
+    """
+
+    switch: Switch
+
+    def now(self) -> Mapping[str, Wish]:
+        """See Source."""
+        names = self.switch.setting(SETTING).replace(",", " ").split()
+        bound = self.switch.looked_after() if BOUND in names else ()
+        return {name: Wish() for name in (*bound, *names) if name != BOUND}
+
+    def named(self) -> Mapping[str, Wish]:
+        """See Source."""
+        return {}
 
 
 class Watcher:
     """Applies what is wanted and does so again whenever it is not so any more; ``told`` hears of each event."""
 
-    def __init__(self, tuner: Tuner, wanted: Wanted, told: Callable[[dict[str, Any]], None], force: bool) -> None:
+    def __init__(self, tuner: Tuner, wanted: Source, told: Callable[[dict[str, Any]], None], force: bool) -> None:
         self._tuner = tuner
         self._wanted = wanted
         self._told = told
         self._force = force
         self._links: queue.Queue[str | None] = queue.Queue()
         self._said: dict[str, str] = {}
+        self._stopped = threading.Event()
 
     def run(self, period: float) -> None:
         """Watch until ``stop``; nothing is undone at the end."""
@@ -82,7 +118,8 @@ class Watcher:
             names = None if EVERYTHING in heard else {name for name in heard if name is not None}
 
     def stop(self) -> None:
-        """Let ``run`` return; may be called from a signal handler."""
+        """Let ``run`` return; may be called from a signal handler, and on any thread."""
+        self._stopped.set()
         self._links.put(None)
 
     def look(self, names: Iterable[str] | None = None) -> None:
@@ -91,7 +128,7 @@ class Watcher:
             wanted = self._wanted.now()
         except Problem as problem:
             self._failed("", problem)
-            wanted = dict(self._wanted.named)
+            wanted = self._wanted.named()
         here = set(self._tuner.machine.names())
         for name, wish in wanted.items():
             if name in here and (names is None or name in names):
@@ -124,17 +161,13 @@ class Watcher:
             self._told({"event": "failed", "nic": name, "because": str(problem)})
 
     def _listen(self, listening: threading.Event) -> None:
-        with IPRoute() as route:
-            route.bind(groups=RTMGRP_LINK)
+        """Links that come, or come up."""
+        marshal = MarshalRtnl()
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, ROUTE_PROTOCOL) as kernel:
+            kernel.bind((0, RTMGRP_LINK))
             listening.set()
-            while True:
-                try:
-                    heard = list(route.get())
-                except OSError:  # ENOBUFS: too much at once, and some of it lost
-                    self._links.put(EVERYTHING)
-                    time.sleep(SETTLE_S)
-                    continue
-                for message in heard:
+            for heard in self._messages(kernel):
+                for message in marshal.parse(heard):
                     if message["event"] == "RTM_NEWLINK":
                         self._links.put(str(message.get_attr("IFLA_IFNAME")))
 
@@ -142,14 +175,21 @@ class Watcher:
         """Queues of an interface, and CPUs, that come and go."""
         with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, UEVENT_PROTOCOL) as kernel:
             kernel.bind((0, KERNEL_GROUP))
-            while True:
-                try:
-                    what = kernel.recv(8192).split(b"\0", 1)[0].decode(errors="replace")
-                except OSError:  # ENOBUFS here too
-                    self._links.put(EVERYTHING)
-                    time.sleep(SETTLE_S)
-                    continue
+            for heard in self._messages(kernel):
+                what = heard.split(b"\0", 1)[0].decode(errors="replace")
                 if found := _QUEUE.search(what):
                     self._links.put(found[1])
                 elif _CPU.match(what):
                     self._links.put(EVERYTHING)
+
+    def _messages(self, kernel: socket.socket) -> Iterator[bytes]:
+        """What the kernel tells, until ``stop``."""
+        kernel.settimeout(LISTEN_S)
+        while not self._stopped.is_set():
+            try:
+                yield kernel.recv(65536)
+            except TimeoutError:
+                continue
+            except OSError:  # ENOBUFS: too much at once, and some of it lost
+                self._links.put(EVERYTHING)
+                time.sleep(SETTLE_S)

@@ -1,4 +1,4 @@
-"""``sdnctl nic``: queues of this machine's network interfaces, and which CPUs work for them.
+"""``sdnctl nic``: queues of this machine's network interfaces, and which CPUs work for them; the same in an instance.
 
 Only interfaces that are named are changed; every change is written down first and can be rolled back.
 """
@@ -7,7 +7,7 @@ Only interfaces that are named are changed; every change is written down first a
 
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,9 +21,9 @@ from sdnctl.cli.command import Group, command, tenants
 from sdnctl.cli.invocation import Invocation
 
 if TYPE_CHECKING:
-    from apps.multi_queue.service.fragments import Plug
-    from apps.multi_queue.service.measure import Report
-    from apps.multi_queue.service.tuner import Changes, Proposal, Tuner
+    from apps.multi_queue.host.fragments import Plug
+    from apps.multi_queue.host.measure import Report
+    from apps.multi_queue.host.tuner import Changes, Proposal, Tuner
 
 NIC = Group("nic", "Queues of this machine's interfaces, and the CPUs that work for them.")
 BAR = 40
@@ -50,8 +50,8 @@ Port = Annotated[str | None, typer.Option("--port", metavar="ENI", help="Only th
 
 
 def _tuner(data: str | None) -> "Tuner":
-    from apps.multi_queue.service.machine import Machine
-    from apps.multi_queue.service.tuner import Tuner
+    from apps.multi_queue.host.machine import Machine
+    from apps.multi_queue.host.tuner import Tuner
 
     return Tuner(Machine(), data_directory(data))
 
@@ -120,7 +120,7 @@ def verify_(
     json: Json = False,
 ) -> None:
     """Count for some seconds of traffic which CPU does how much, and judge it; exit code 1 when one CPU does it all."""
-    from apps.multi_queue.service.measure import watch
+    from apps.multi_queue.host.measure import watch
 
     tuner = _tuner(data)
     report = watch(tuner.machine, *tuner.planned(name), seconds)
@@ -147,8 +147,8 @@ def watch_(
     """Apply, and apply again after a link flap, a driver's reset or a change of CPUs; one line of JSON an event."""
     if not nics and not bound:
         raise Usage("name the interfaces to look after, or say --bound")
-    from apps.multi_queue.service.pmd import Switch
-    from apps.multi_queue.service.watch import Wanted, Watcher
+    from apps.multi_queue.host.pmd import Switch
+    from apps.multi_queue.host.watch import Wanted, Watcher
 
     tuner = _tuner(data)
     switch = Switch(ovs_db or default_ovs_db()) if bound else None
@@ -169,16 +169,11 @@ def _event(event: dict[str, Any]) -> None:
 
 def _serve(tuner: "Tuner", listen: str) -> None:
     """Figures for Prometheus beside the watch."""
-    from apps.multi_queue.service.measure import Meter
-    from sdnctl.agent.metrics import Spreading, serve_nics
+    from apps.multi_queue.host.measure import Meter, samples
+    from sdnctl.services.figures import serve
 
     meter = Meter(tuner.machine, tuner.journal.names, tuner.planned)
-
-    def look() -> Iterator[Spreading]:
-        for made, report in meter.reports():
-            yield Spreading(report.nic, made.channels.receiving, report.packets.shares, report.verdict)
-
-    _event({"event": "metrics", "address": serve_nics(look, listen)})
+    _event({"event": "metrics", "address": serve(lambda: samples(meter.reports()), listen)})
 
 
 @command("nic", "pmd")
@@ -193,7 +188,7 @@ def pmd_(
     json: Json = False,
 ) -> None:
     """Queues and polling threads of an interface of a datapath with PMDs; 'not applicable' for any other."""
-    from apps.multi_queue.service.pmd import Switch
+    from apps.multi_queue.host.pmd import Switch
 
     switch, journal = Switch(ovs_db or default_ovs_db(), control), _tuner(data).journal
     if apply and rollback:
@@ -217,7 +212,7 @@ def pmd_(
 @tenants("nic", "libvirt")
 def libvirt_(call: Invocation, instance: Instance = None, *, port: Port = None, vhost_user: Socket = "") -> None:
     """Print the <interface> elements of an instance's libvirt domain, and what to do on the host before."""
-    from apps.multi_queue.service import fragments
+    from apps.multi_queue.host import fragments
 
     plugs = _plugs(call, instance, port, vhost_user)
     _fragments(call, plugs, {plug.port: fragments.libvirt(plug) for plug in plugs}, "<!-- ", " -->")
@@ -233,11 +228,40 @@ def qemu_(
     vhost: Annotated[bool, typer.Option(help="Let the kernel move the packets (/dev/vhost-net).")] = True,
 ) -> None:
     """Print the arguments for qemu-system that give an instance its interfaces, and what to do on the host before."""
-    from apps.multi_queue.service import fragments
+    from apps.multi_queue.host import fragments
 
     plugs = _plugs(call, instance, port, vhost_user)
     made = {plug.port: " \\\n".join(_lines(fragments.qemu(plug, vhost))) for plug in plugs}
     _fragments(call, plugs, made, "# ", "")
+
+
+@command("nic", "tune")
+def tune(
+    nics: Annotated[list[str] | None, typer.Argument(metavar="[NIC]...", help="Interfaces; default: all.")] = None,
+    inside: Annotated[bool, typer.Option("--guest", help="This machine is an instance.")] = False,
+    queues: Annotated[int, typer.Option(metavar="N", min=0, help="Queues; 0: as many as card and vCPUs allow.")] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    install: Annotated[
+        bool, typer.Option("--install", help="Also at every boot and for what is plugged in later.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Spread the interrupts of this instance's network cards over its vCPUs; what is right is left alone."""
+    if not inside:
+        raise Usage("inside an instance say --guest; on a host it is: sdnctl nic apply NIC")
+    from apps.multi_queue import guest
+
+    flags = {"--dry-run": dry_run, "--install": install, "--json": json}
+    chosen = [flag for flag, wanted in flags.items() if wanted]
+    raise typer.Exit(guest.main([*(nics or []), "--queues", str(queues), *chosen]))
+
+
+@command("nic", "cloud-init")
+def cloud_init() -> None:
+    """Print a cloud-init file (user data of an instance) that puts the module there and has it run."""
+    from apps.multi_queue.host.cloud_init import snippet
+
+    print(snippet(), end="")
 
 
 def _lines(arguments: list[str]) -> list[str]:
@@ -247,7 +271,7 @@ def _lines(arguments: list[str]) -> list[str]:
 
 def _plugs(call: Invocation, instance: str | None, port: str | None, socket: str) -> "list[Plug]":
     """The interfaces that are meant, as the region knows them; raises Usage when none is named."""
-    from apps.multi_queue.service.fragments import Plug
+    from apps.multi_queue.host.fragments import Plug
 
     if port is not None:
         shown = [call.find("eni", port)]
@@ -265,7 +289,7 @@ def _plugs(call: Invocation, instance: str | None, port: str | None, socket: str
 
 def _fragments(call: Invocation, plugs: "list[Plug]", made: Mapping[str, str], begin: str, end: str) -> None:
     """What goes into the guest's definition, and as comments the commands for the host."""
-    from apps.multi_queue.service.fragments import preparation
+    from apps.multi_queue.host.fragments import preparation
 
     if call.json:
         rows = [

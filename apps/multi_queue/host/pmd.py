@@ -14,8 +14,8 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from apps.multi_queue.host.journal import Journal, Record
 from apps.multi_queue.model import Cpus, Wish, assign
-from apps.multi_queue.service.journal import Journal, Record
 from sdnctl.base.problem import Problem
 
 _THREAD = re.compile(r"^pmd thread numa_id (\d+) core_id (\d+):", re.MULTILINE)
@@ -135,7 +135,15 @@ class Switch:
 
     def uplink(self) -> str:
         """The interface that leads to the public network; "" when there is none."""
-        shown = self._vsctl("--if-exists", "get", "Open_vSwitch", ".", "external_ids:sdnctl-uplink").strip()
+        return self.setting("sdnctl-uplink")
+
+    def looked_after(self) -> list[str]:
+        """The uplink and the interfaces of bound ports."""
+        return [name for name in (self.uplink(), *self.bound()) if name]
+
+    def setting(self, name: str) -> str:
+        """A setting of this host, in the Open_vSwitch row's external_ids; "" when it is not set."""
+        shown = self._vsctl("--if-exists", "get", "Open_vSwitch", ".", f"external_ids:{name}").strip()
         return str(json.loads(shown)) if shown.startswith('"') else shown
 
     def _vsctl(self, *args: str) -> str:

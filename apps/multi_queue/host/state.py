@@ -7,9 +7,9 @@ for none); ``rx-0/rps_flow_cnt``, ``threaded`` and ``rps_sock_flow_entries`` (th
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from apps.multi_queue.host import ethtool
+from apps.multi_queue.host.machine import FLOW_ENTRIES, NO_CHANNELS_TO_SET, Machine
 from apps.multi_queue.model import Channels, Nic, Plan, cpu_list, cpu_ranges, cpus_of, mask_of
-from apps.multi_queue.service import ethtool
-from apps.multi_queue.service.machine import FLOW_ENTRIES, NO_CHANNELS_TO_SET, Machine
 from sdnctl.base.problem import Problem
 
 State = dict[str, str]

@@ -8,8 +8,8 @@ from pathlib import Path
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from apps.multi_queue.host import ethtool
 from apps.multi_queue.model import Channels, Cpus, Irq, Nic, cpu_list, irqs_of
-from apps.multi_queue.service import ethtool
 from sdnctl.base.problem import Problem
 
 SYS, PROC = Path("/sys"), Path("/proc")

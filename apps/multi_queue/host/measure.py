@@ -11,8 +11,10 @@ from typing import Any
 
 import structlog
 
+from apps.multi_queue.host.machine import Machine
 from apps.multi_queue.model import Nic, Plan, Spread, spread
-from apps.multi_queue.service.machine import Machine
+from sdnctl.program.service import Figure
+from sdnctl.program.service import Sample as FigureSample
 
 log = structlog.get_logger("nic")
 PACKETS, DROPS, SQUEEZES, RPS, CPU = 0, 1, 2, 9, 12
@@ -134,6 +136,20 @@ class Meter:
             since, before = self._last.get(name, (0.0, Sample({}, {}, {})))
             self._last[name] = now
             yield made, between(nic, made, cpus, before, now[1], now[0] - since)
+
+
+QUEUES = Figure("nic_queues", "Receive queues of an interface.", ("nic",))
+SHARE = Figure("nic_cpu_share", "Part of the machine's packets that a CPU took up since last counted.", ("cpu", "nic"))
+SPREAD = Figure("nic_spread", "How the work is shared.", ("nic", "verdict"))
+
+
+def samples(reports: Iterable[tuple[Plan, Report]]) -> Iterator[FigureSample]:
+    """The same as figures for Prometheus."""
+    for made, report in reports:
+        yield FigureSample(QUEUES, (report.nic,), made.channels.receiving)
+        yield FigureSample(SPREAD, (report.nic, report.verdict), 1)
+        for cpu, share in sorted(report.packets.shares.items()):
+            yield FigureSample(SHARE, (str(cpu), report.nic), share)
 
 
 def _less(after: Counts, before: Counts) -> dict[int, int]:

@@ -7,11 +7,11 @@ from typing import Any
 
 import structlog
 
+from apps.multi_queue.host import state
+from apps.multi_queue.host.journal import Journal, Record
+from apps.multi_queue.host.machine import Machine
+from apps.multi_queue.host.state import CHANNELS, FLOWS, State
 from apps.multi_queue.model import Impossible, Nic, Plan, Wish, plan
-from apps.multi_queue.service import state
-from apps.multi_queue.service.journal import Journal, Record
-from apps.multi_queue.service.machine import Machine
-from apps.multi_queue.service.state import CHANNELS, FLOWS, State
 from sdnctl.base.problem import Problem
 
 log = structlog.get_logger("nic")
