@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sdnctl.cli.client import Client, NotRunning
+from sdnctl.cli.client import Client
+from sdnctl.cli.exchange import NotRunning
 from tests.ovs import DummySwitch
 from topologies.service import Service
 

@@ -2,27 +2,17 @@
 
 import json
 import time
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sdnctl.base.paths import DEFAULT_REGION
-from sdnctl.base.problem import Problem, Usage
+from sdnctl.cli.exchange import NotRunning, exchange
 
 ENDPOINT = "endpoint.json"
-TIMEOUT_S = 30.0
 WAIT_S = 60.0
 PIECE_S = 20.0  # of one waiting call, below what a call may take
-
-
-class Refused(Problem):
-    """The region understood the request and said no."""
-
-
-class NotRunning(Usage):
-    """Nobody answers for this data directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,26 +71,4 @@ class Client:
             method=method,
             headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
         )
-        # The endpoint is this machine's: a proxy of the environment would only be in the way.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with opener.open(request, timeout=TIMEOUT_S) as answer:
-                found: dict[str, Any] = json.load(answer)
-                return found
-        except urllib.error.HTTPError as error:
-            with error:
-                raise Refused(_reason(error.code, error.read())) from None
-        except OSError as error:
-            reason = getattr(error, "reason", error)
-            raise NotRunning(
-                f"the region at {self.endpoint} does not answer ({reason}): is 'sdnctl up' running?"
-            ) from None
-
-
-def _reason(code: int, body: bytes) -> str:
-    """What an error answer says, for people."""
-    try:
-        error = json.loads(body)["error"]
-        return f"{error['message']} ({error['status']})"
-    except (ValueError, KeyError, TypeError):
-        return f"the region answered with status {code}"
+        return exchange(request, self.endpoint, {})

@@ -18,10 +18,11 @@ import typer
 from sdnctl.base.paths import DEFAULT_REGION, data_directory
 from sdnctl.base.problem import Problem, Usage
 from sdnctl.cli.catalogue import catalogue
-from sdnctl.cli.client import WAIT_S, Client, NotRunning
+from sdnctl.cli.client import WAIT_S, Client
+from sdnctl.cli.exchange import NotRunning, Refused
 from sdnctl.cli.kind import Kind
 from sdnctl.cli.names import beside, described, find, find_id
-from sdnctl.cli.signed import Denied, Tenant
+from sdnctl.cli.signed import Tenant
 
 PANEL = "Which region, whose resources"
 DEFAULT = "default"
@@ -117,8 +118,8 @@ class Invocation:
     def _is_gone(self, kind: Kind, id: str) -> bool:
         try:
             described(self.tenant, kind, id)
-        except Denied as denied:
-            if not denied.gone:
+        except Refused as refused:
+            if not refused.gone:
                 raise
             return True
         return False

@@ -9,8 +9,9 @@ from typing import Any
 
 from sdnctl.base.problem import Problem
 from sdnctl.cli.catalogue import catalogue
+from sdnctl.cli.exchange import Refused
 from sdnctl.cli.kind import Column, Kind
-from sdnctl.cli.signed import Denied, Tenant, conditions
+from sdnctl.cli.signed import Tenant, conditions
 
 Json = dict[str, Any]
 MENTIONED = 10
@@ -30,7 +31,7 @@ def listed(tenant: Tenant, kind: Kind, filters: Iterable[tuple[str, Iterable[str
 
 
 def described(tenant: Tenant, kind: Kind, id: str) -> Json:
-    """One resource as the API shows it now; Denied when there is none."""
+    """One resource as the API shows it now; Refused when there is none."""
     found: Json = tenant.get(kind.service, kind.item(id))[kind.singular]
     return found
 
@@ -60,8 +61,8 @@ def candidates(tenant: Tenant, kind: Kind, text: str) -> list[Json]:
     if kind.is_id(text):
         try:
             return [described(tenant, kind, text)]
-        except Denied as denied:
-            if not denied.gone:
+        except Refused as refused:
+            if not refused.gone:
                 raise
     filters: list[tuple[str, Iterable[str]]] = []
     scope, slash, name = text.rpartition("/")

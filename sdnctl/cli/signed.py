@@ -1,12 +1,12 @@
 """A tenant's call to the region: the public API, signed with the tenant's keys as every client of it signs.
 
-The signature is computed by what the API verifies with (``sdnctl.api.signature``), so the two cannot drift apart.
+The signature is computed by what the API verifies with (``sdnctl.api.signature``), so the two cannot drift apart; it is
+imported by the first call.
 """
 
 import hashlib
 import json
 import time
-import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterable, Iterator
@@ -14,9 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from sdnctl.api.signature import Authorization, signature, signing_key
-from sdnctl.api.wire import RawRequest
-from sdnctl.cli.client import TIMEOUT_S, NotRunning, Refused
+from sdnctl.cli.exchange import Refused, exchange, no_region
 
 Json = dict[str, Any]
 Query = Iterable[tuple[str, str]]
@@ -29,21 +27,6 @@ HINTS = {
     "UNAUTHENTICATED": "check the access key and secret key, and this machine's clock",
     "NOT_IMPLEMENTED": "this region does not serve it",
 }
-
-
-class Denied(Refused):
-    """The API refused a call: ``code`` and ``status`` as it said them, and what may be done about it."""
-
-    def __init__(self, status_code: int, status: str, message: str) -> None:
-        hint = HINTS.get(status)
-        super().__init__(f"{message} ({status})" + (f": {hint}" if hint else ""))
-        self.status_code = status_code
-        self.status = status
-
-    @property
-    def gone(self) -> bool:
-        """Whether what the call was about does not exist."""
-        return self.status_code == 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,34 +58,22 @@ class Tenant:
             number += 1
 
     def call(self, service: str, method: str, path: str, body: Json | None = None, query: Query = ()) -> Json:
-        """Carry out one call and return its result; Denied when it was refused, NotRunning when nobody answered."""
+        """Carry out one call and return its result; Refused when it was refused, NotRunning when nobody answered."""
         for _ in range(BUSY_TRIES):
             try:
                 return self._call(service, method, path, body, query)
-            except Denied as denied:
-                if denied.status != BUSY:
+            except Refused as refused:
+                if refused.status != BUSY:
                     raise
             time.sleep(BUSY_PAUSE_S)  # a call beyond the rate was not carried out: asking again is safe
         return self._call(service, method, path, body, query)
 
     def _call(self, service: str, method: str, path: str, body: Json | None, query: Query) -> Json:
         request = self.request(service, method, path, body, query)
-        # A proxy of the environment would only be in the way of what is on this machine or named exactly.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with opener.open(request, timeout=TIMEOUT_S) as answer:
-                result: Json = json.load(answer)["result"]
-                return result
-        except urllib.error.HTTPError as error:
-            with error:
-                raise _denied(error.code, error.read()) from None
-        except (ValueError, KeyError, TypeError):
-            raise NotRunning(f"{self.endpoint} is no sdnctl region: check --endpoint") from None
-        except OSError as error:
-            reason = getattr(error, "reason", error)
-            raise NotRunning(
-                f"the region at {self.endpoint} does not answer ({reason}): is 'sdnctl up' running there?"
-            ) from None
+        result = exchange(request, self.endpoint, HINTS).get("result")
+        if not isinstance(result, dict):
+            raise no_region(self.endpoint)
+        return result
 
     def request(
         self, service: str, method: str, path: str, body: Json | None = None, query: Query = (), when: float = 0.0
@@ -120,25 +91,22 @@ class Tenant:
             "x-jdcloud-nonce": str(uuid.uuid4()),
             "x-jdcloud-content-sha256": hashlib.sha256(data).hexdigest(),
         }
-        raw = RawRequest(method, target, text, {"content-type": [CONTENT_TYPE]}, data)
-        headers["Authorization"] = self._authorization(raw, service, date, host)
+        headers["Authorization"] = self._authorization(method, target, text, data, service, date, host)
         url = f"{scheme or 'http'}://{host}{target}" + (f"?{text}" if text else "")
         return urllib.request.Request(url, data=data or None, method=method, headers=headers)
 
-    def _authorization(self, raw: RawRequest, service: str, date: str, host: str) -> str:
+    def _authorization(
+        self, method: str, target: str, query: str, data: bytes, service: str, date: str, host: str
+    ) -> str:
+        from sdnctl.api.signature import Authorization, signature, signing_key
+        from sdnctl.api.wire import RawRequest
+
+        raw = RawRequest(method, target, query, {"content-type": [CONTENT_TYPE]}, data)
         scope = Authorization(VERSION, self.access_key, date[:8], self.region, service, SIGNED_HEADERS, "")
         signed = signature(raw, scope, date, signing_key(scope, self.secret_key), host)
         credential = f"{self.access_key}/{date[:8]}/{self.region}/{service}/jdcloud{VERSION}_request"
         names = ";".join(SIGNED_HEADERS)
         return f"JDCLOUD{VERSION}-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={signed}"
-
-
-def _denied(code: int, body: bytes) -> Denied:
-    try:
-        error = json.loads(body)["error"]
-        return Denied(code, error["status"], error["message"])
-    except (ValueError, KeyError, TypeError):
-        return Denied(code, "UNKNOWN", f"the region answered with status {code}")
 
 
 def conditions(filters: Iterable[tuple[str, Iterable[str]]]) -> list[tuple[str, str]]:

@@ -22,8 +22,8 @@ from rich.text import Text
 
 from sdnctl.cli import hosts, show
 from sdnctl.cli.catalogue import catalogue
-from sdnctl.cli.client import NotRunning
 from sdnctl.cli.command import tenants
+from sdnctl.cli.exchange import NotRunning
 from sdnctl.cli.invocation import Invocation
 from sdnctl.cli.kind import Watched
 from sdnctl.cli.names import NameBook, listed

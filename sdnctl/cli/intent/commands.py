@@ -8,8 +8,8 @@ import typer
 from sdnctl.base.problem import Problem, Usage
 from sdnctl.cli import show
 from sdnctl.cli.command import tenants
+from sdnctl.cli.exchange import Refused
 from sdnctl.cli.invocation import Invocation
-from sdnctl.cli.signed import Denied
 
 Json = dict[str, Any]
 
@@ -104,10 +104,10 @@ def _carry_out(call: Invocation, found: Any, live: Any) -> None:
     for number, task in enumerate(planned):
         try:
             task.run(run)
-        except Denied as denied:
+        except Refused as refused:
             item = task.edit.item
             raise Halted(
-                f"{item.kind.noun} {item.name}: {denied}\n{number} of {len(planned)} steps are done and stay: "
+                f"{item.kind.noun} {item.name}: {refused}\n{number} of {len(planned)} steps are done and stay: "
                 "put this right and apply again, it goes on from there"
             ) from None
     call.settle((one.item.kind, run.own(one.item)) for one in found.changes if one.action != "delete")
