@@ -13,7 +13,7 @@ from topologies.guest import Guest
 from topologies.hypervisor import Hypervisor
 from topologies.internet import Internet
 from topologies.scenarios import Instance, Interface, Scenario, Vpc
-from topologies.service import Service
+from topologies.service import ROOT, Service
 from topologies.tenant import Tenant
 
 
@@ -25,7 +25,8 @@ class Cloud:
         assert cloud.guests["red-a"].reaches("10.0.0.11")
     """
 
-    def __init__(self, region: str = "cn-north-1") -> None:
+    def __init__(self, region: str = "cn-north-1", checkout: Path = ROOT) -> None:
+        """`checkout` is the project whose control plane runs it, by default this one."""
         self.directory = Path(tempfile.mkdtemp(prefix="sdnctl-cloud."))
         self.guests: dict[str, Guest] = {}
         self.tenants: dict[str, Tenant] = {}
@@ -38,6 +39,7 @@ class Cloud:
         self.ids: dict[tuple[str, ...], str] = {}  # (account, vpc[, subnet]) -> id
         self._cleanup = contextlib.ExitStack()
         self._region = region
+        self._checkout = checkout
         self._has_pool = False
 
     def __enter__(self) -> Self:
@@ -55,7 +57,7 @@ class Cloud:
         self.host.start_switch()
         self.internet = Internet(self.net, self.host)
         self.host.uplink("uplink")
-        self.service = Service(self.directory, self.host.database, self._region)
+        self.service = Service(self.directory, self.host.database, self._region, self._checkout)
         undo.callback(self.service.down)
         self.startup = self.service.up()
 

@@ -20,6 +20,8 @@ from topologies.station import CommandError, Station, environment
 
 _SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 _READ = "received: OFPST_FLOW request"
+_LOOSE = "received: OFPT_FLOW_MOD"
+_COMMIT = "type=COMMIT_REQUEST flags=atomic"
 _SENT = re.compile(r"received: OFPT_(FLOW_MOD|BUNDLE_ADD_MESSAGE|METER_MOD|GROUP_MOD)\b")
 
 
@@ -170,6 +172,12 @@ class Changes:
         """Modifications until now."""
         time.sleep(0.1)  # the log is written after the message has been handled
         return sum(1 for line in self._lines() if _SENT.search(line))
+
+    def bundles(self) -> tuple[int, int]:
+        """How many atomic bundles were committed until now, and how many flow modifications came outside of any."""
+        time.sleep(0.1)
+        lines = self._lines()
+        return sum(_COMMIT in line for line in lines), sum(_LOOSE in line for line in lines)
 
     def read_back(self, seconds: float = 20.0) -> bool:
         """Wait until a controller has read the switch's flows, as one that has just come back does first."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from topologies.process import alive, spawn, stop, wait_until
-from topologies.service import ROOT
-from topologies.station import CommandError, Station, environment
+from topologies.service import ROOT, programs_of
+from topologies.station import CommandError, Station
 
 
 class Program:
@@ -24,6 +24,7 @@ class Program:
         self.name = name
         self.station = station
         self.log = log
+        self.checkout = ROOT
         self._argv = [sys.executable, "-m", "sdnctl", *argv]
         self._announces = announces
         self._process: subprocess.Popen[str] | None = None
@@ -32,7 +33,7 @@ class Program:
         """Start it, the first time or again."""
         assert self._process is None or self._process.poll() is not None
         stdout = subprocess.PIPE if self._announces else None
-        env = environment(PYTHONPATH=str(ROOT))
+        env = programs_of(self.checkout)
         self._process = spawn(self._argv, namespace=self.station.pid, log=self.log, env=env, stdout=stdout)
 
     def first_line(self, patience: float = 60.0) -> Any:

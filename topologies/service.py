@@ -18,18 +18,30 @@ ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("store", "api", "controller", "services")
 
 
-class Service:
-    """One `sdnctl up`: started, asked, killed in whole or in part, and started again with the same data."""
+def programs_of(checkout: Path) -> dict[str, str]:
+    """An environment in which Python's modules are those of a checkout, whatever the directory it is started in."""
+    return environment(PYTHONPATH=str(checkout), PYTHONSAFEPATH="1")
 
-    def __init__(self, directory: Path, database: Path, region: str = "cn-north-1") -> None:
+
+class Service:
+    """One `sdnctl up`: started, asked, killed in whole or in part, and started again with the same data.
+
+    `checkout` is the project whose programs run; another one may follow it on the same data.
+    """
+
+    def __init__(self, directory: Path, database: Path, region: str = "cn-north-1", checkout: Path = ROOT) -> None:
         self.data = directory / "data"
+        self.checkout = checkout
         self.region = region
         self.listen = "127.0.0.1:0"
         self.account: dict[str, str] = {}
         self._database = database
         self._log = directory / "sdnctl.log"
         self._process: subprocess.Popen[str] | None = None
-        self._env = environment(PYTHONPATH=str(ROOT))
+
+    @property
+    def _env(self) -> dict[str, str]:
+        return programs_of(self.checkout)
 
     @property
     def endpoint(self) -> str:
