@@ -49,10 +49,10 @@ PURE = (
     "sdnctl.agent.status",
 )
 FEATURE_FILES = frozenset(
-    {"__init__", "model", "facts", "writes", "tables", "flows", "api", "cli", "service", "upgrades"}
+    {"__init__", "model", "facts", "writes", "tables", "targets", "flows", "api", "cli", "service", "upgrades"}
 )
 # What a feature may know of others: tables, records, what is derived from them, and what a transaction does with them.
-SHARED_FILES = frozenset({"model", "facts", "writes", "tables"})
+SHARED_FILES = frozenset({"model", "facts", "writes", "tables", "targets"})
 # A command talks to people and to the API: it decides nothing about packets.
 COMMANDS = frozenset({"cli"})
 # What touches a machine and so may do what it likes; ``guest`` does it with the standard library, inside an instance.

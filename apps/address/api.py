@@ -11,7 +11,7 @@ from apps.eip.model import ElasticIp
 from apps.eip.writes import unbind
 from apps.eni.facts import PrivateAddress
 from apps.eni.model import NetworkInterface
-from apps.eni.writes import claimed, free
+from apps.eni.writes import claimed, free, unmanaged
 from apps.vpc.model import Subnet
 from sdnctl.api import quota
 from sdnctl.api.access import Reader, Writer
@@ -76,7 +76,7 @@ _KINDS = {"type": {"IP", "CIDR"}, "ipType": {"IPV4", "IPV6"}}
 @operation("vpc", "assignSecondaryIps", "POST", f"{ITEM}:assignSecondaryIps", Assign)
 def assign_secondary_ips(request: Assign, txn: Writer) -> Json:
     """Give a network interface more private addresses of its subnet."""
-    port = txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
+    port = unmanaged(txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId"))
     subnet = txn.own(Subnet, port.subnet, "networkInterfaceId")
     _check(request, subnet)
     wanted = len(request.secondaryIps) + request.secondaryIpCount
@@ -119,7 +119,7 @@ def _release(txn: Writer, port: NetworkInterface, address: Ip4) -> None:
 @operation("vpc", "unassignSecondaryIps", "POST", f"{ITEM}:unassignSecondaryIps", Unassign)
 def unassign_secondary_ips(request: Unassign, txn: Writer) -> Json:
     """Take secondary private addresses from a network interface."""
-    port = txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
+    port = unmanaged(txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId"))
     for block in request.secondaryCidrs:
         raise IntentError.missing("secondaryCidrs", f"block {block} of {port.id}")
     if not request.secondaryIps:

@@ -11,6 +11,7 @@ from functools import partial
 from apps.eip.facts import inbound_id, outbound_id
 from apps.eip.model import INBOUND_FLOOR_MBPS, ElasticIp
 from apps.eip.tables import ASK_QUOTED_IN, ASK_QUOTED_OUT, DNAT, NO_EIP, QUOTED_IN, QUOTED_OUT, SNAT
+from apps.eip.targets import Arrival, eip_targets
 from apps.eni.facts import called, known_by_key
 from apps.eni.model import NetworkInterface
 from apps.gateway.facts import (
@@ -33,6 +34,7 @@ from apps.uplink.model import Pool
 from apps.uplink.tables import ARRIVAL, ASK_EXPIRED_OUTSIDE, NOT_OURS, POOL
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
 from sdnctl.base.addresses import Ip4
+from sdnctl.base.errors import FeatureError
 from sdnctl.model.host import TUNNEL, Binding, LocalTunnel, LocalUplink, Peer
 from sdnctl.model.host import UPLINK as UPLINK_ID
 from sdnctl.of.actions import IN_PORT as BACK
@@ -91,7 +93,7 @@ def eip(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
     key = str(eip.address)
     yield from holding(key, vpc.id, here, view)
     if view.derived(held_here, key):
-        yield from _translate(eip, pool, vpc)
+        yield from _translate(eip, pool, vpc, view)
         yield from _present(eip, view)
 
 
@@ -111,7 +113,7 @@ def _works(eip: ElasticIp, here: str, view: View) -> bool:
     return served and view.derived(held_here, str(eip.address))
 
 
-def _translate(eip: ElasticIp, pool: Pool, vpc: Vpc) -> Iterator[Item]:
+def _translate(eip: ElasticIp, pool: Pool, vpc: Vpc, view: View) -> Iterator[Item]:
     # From the instance: leave with the public address, within the ordered bandwidth.
     yield SNAT.flow(
         Priority.NORMAL,
@@ -126,10 +128,19 @@ def _translate(eip: ElasticIp, pool: Pool, vpc: Vpc) -> Iterator[Item]:
             meter(inbound_id(eip)),
             set_field(IP_DST, eip.private),
             set_field(VPC, vpc.key),
-            set_field(NEXT_HOP, eip.private),
+            *_arrives(eip, view),
             onward(DNAT),
         ],
     )
+
+
+def _arrives(eip: ElasticIp, view: View) -> Arrival:
+    """The actions on a packet for an elastic IP that the kind of its target asks for."""
+    port = view.get(NetworkInterface, eip.port)
+    target = eip_targets().get(port.managed) if port is not None else None
+    if port is None or target is None:
+        raise FeatureError(f"no feature takes packets for the elastic IPs of {eip.port}")
+    return target.arrives(eip, port, view)
 
 
 def _present(eip: ElasticIp, view: View) -> Iterator[Item]:

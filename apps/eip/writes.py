@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from apps.eip.model import ElasticIp
+from apps.eip.targets import eip_targets
 from apps.eni.model import NetworkInterface
 from apps.gateway.writes import lead_to
 from apps.uplink.facts import reserved, usable
@@ -81,6 +82,12 @@ def bind(txn: Txn, eip: ElasticIp, port: NetworkInterface, private: Ip4) -> Elas
         raise IntentError("privateIpAddress", f"{private} is not an address of {port.id}")
     for other in txn.by(ElasticIp, ("port", "private"), (port.id, private)):
         raise IntentError.precondition("privateIpAddress", f"{private} of {port.id} has {other} already")
+    target = eip_targets().get(port.managed)
+    if target is None:
+        raise IntentError.precondition("networkInterfaceId", f"{port.id} of {port.owner} takes no elastic IP")
+    reason = target.refuses(port, len(txn.by(ElasticIp, ("port",), port.id)))
+    if reason:
+        raise IntentError.precondition("networkInterfaceId", reason)
     made = replace(eip, port=port.id, private=private, vpc=port.vpc, sequence=txn.sequence)
     txn.put(made)
     lead_to(txn, made.address, port)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from apps.eni.facts import OUI, PrivateAddress, mac_of
 from apps.eni.model import NetworkInterface
-from apps.eni.writes import new_interface
+from apps.eni.writes import new_interface, unmanaged
 from apps.vpc.model import RESERVED, Subnet
 from sdnctl.api import quota
 from sdnctl.api.access import Reader, Writer
@@ -42,7 +42,7 @@ ZeroOrOne = Annotated[Whole, Field(ge=0, le=1)]
 quota.declare(
     "network_interface",
     100,
-    lambda view, _: view.count(NetworkInterface, ("account", "primary"), (view.caller.account, False)),
+    lambda view, _: view.count(NetworkInterface, ("account", "primary", "managed"), (view.caller.account, False, "")),
 )
 
 
@@ -86,7 +86,7 @@ class ModifyInterface(OneInterface):
 
 
 def _role(view: Reader, port: NetworkInterface) -> tuple[str]:
-    return ("Primary" if port.primary else "Secondary",)
+    return ("Managed" if port.managed else "Primary" if port.primary else "Secondary",)
 
 
 KEYS = {
@@ -144,7 +144,7 @@ def describe_network_interface(request: OneInterface, view: Reader) -> Json:
 @operation("vpc", "modifyNetworkInterface", "PATCH", ITEM, ModifyInterface, orders=NetworkInterface)
 def modify_network_interface(request: ModifyInterface, txn: Writer) -> Json:
     """Rename a network interface, change its security groups, MAC address, source check or number of queues."""
-    port = txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
+    port = unmanaged(txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId"))
     changed = replace(
         port,
         name=port.name if request.networkInterfaceName is None else request.networkInterfaceName,
@@ -171,7 +171,7 @@ def _mac(txn: Writer, port: NetworkInterface, wanted: Mac | None) -> Mac:
 @operation("vpc", "deleteNetworkInterface", "DELETE", ITEM, OneInterface)
 def delete_network_interface(request: OneInterface, txn: Writer) -> Json:
     """Delete a network interface that is attached to nothing and has no elastic IP."""
-    port = txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
+    port = unmanaged(txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId"))
     if port.instance:
         raise IntentError.precondition("networkInterfaceId", f"{port.id} is attached to {port.instance}")
     txn.remove(port, "networkInterfaceId")
@@ -196,12 +196,12 @@ def show(view: Reader, port: NetworkInterface) -> Json:
         "primaryIp": addresses[0],
         "secondaryIps": addresses[1:],
         "secondaryCidrs": [],
-        "instanceType": "compute" if port.instance else "",
-        "instanceId": port.instance,
-        "instanceOwnerId": port.account if port.instance else "",
+        "instanceType": port.managed or ("compute" if port.instance else ""),
+        "instanceId": port.owner or port.instance,
+        "instanceOwnerId": port.account if port.instance or port.owner else "",
         "deviceIndex": port.device_index,
         "description": port.description,
-        "attachmentStatus": "attached" if port.instance else "detached",
+        "attachmentStatus": "attached" if port.instance or port.managed else "detached",
         "networkInterfaceStatus": "enabled",
         "createdTime": iso(port.created),
         "tags": show_tags(port.tags),

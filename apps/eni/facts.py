@@ -61,6 +61,11 @@ def claim(port: NetworkInterface, local: LocalPort, here: str, view: View) -> Bi
     return Binding(id=port.id, port=port.id, vpc=port.vpc, host=here, row=local.row, displaced=displaced)
 
 
+def presented(port: NetworkInterface, here: str) -> Binding:
+    """The binding of a managed interface, to be reported by the host that holds its owner."""
+    return Binding(id=port.id, port=port.id, vpc=port.vpc, host=here)
+
+
 def known_by_key(key: int, view: View) -> NetworkInterface | None:
     """The interface with the key that packets carry."""
     found = (view.get(NetworkInterface, id) for id in view.by(NetworkInterface, ("key",), key))

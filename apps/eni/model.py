@@ -15,7 +15,7 @@ from sdnctl.model.resource import field, label, number, ref, resource
         ("vpc", "key"),
         ("vpc", "sanity_check"),
         ("vpc", "mac"),
-        ("account", "primary"),
+        ("account", "primary", "managed"),
     ),
 )
 class NetworkInterface:
@@ -24,6 +24,9 @@ class NetworkInterface:
     A port is bound to a host by nothing but an Interface row with its id; being attached to an instance
     (``instance``, ``device_index``: 1 primary, 2 to 8 secondary, 0 detached) is bookkeeping.  ``queue_num`` is how many
     queues were asked for, 0 for as many as the instance's type allows.
+
+    A managed interface has no Interface row: ``managed`` is the kind of its ``owner`` as the public API names it
+    ("natgw", "lb", …), and the host that holds the owner reports its binding (see ``facts.presented``).
     """
 
     id: str
@@ -38,6 +41,8 @@ class NetworkInterface:
     device_index: int = field(default=0)
     auto_delete: bool = label(default=False)
     primary: bool = label(default=False)
+    managed: str = field(default="")
+    owner: str = label(default="")
     queue_num: int = label(default=0)
     security_groups: tuple[str, ...] = label(default=())
     name: str = label(default="")

@@ -42,6 +42,19 @@ def new_interface(
     return create(txn, port)
 
 
+def new_managed(
+    txn: Txn, subnet: Subnet, kind: str, owner: str, primary: Ip4 | None = None, number: int = 1
+) -> NetworkInterface:
+    """An interface of role Managed for ``owner``, written to the transaction, with ``number`` addresses.
+
+    Raises IntentError as ``new_interface`` does.
+    """
+    made = new_interface(txn, subnet, primary, (), number - 1 if primary is None else 0)
+    port = replace(made, managed=kind, owner=owner)
+    txn.put(port)
+    return port
+
+
 def claimed(txn: Txn, subnet: Subnet, address: Ip4, taken: Sequence[Ip4], field: str) -> Ip4:
     """The address, if an interface of this subnet may have it; raises IntentError naming ``field``."""
     if not subnet.first <= address <= subnet.last:
@@ -61,6 +74,13 @@ def free(txn: Txn, subnet: Subnet, taken: Sequence[Ip4]) -> Ip4:
     if address is None:
         raise IntentError.precondition("subnetId", f"{subnet.id} has no free address")
     return Ip4(address)
+
+
+def unmanaged(port: NetworkInterface, field: str = "networkInterfaceId") -> NetworkInterface:
+    """The interface, if its account may change it; IntentError naming ``field`` for one of role Managed."""
+    if port.managed:
+        raise IntentError.precondition(field, f"{port.id} is managed by {port.managed} {port.owner}")
+    return port
 
 
 def detached(port: NetworkInterface) -> NetworkInterface:

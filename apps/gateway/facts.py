@@ -15,7 +15,10 @@ def home_of(port: str, here: str, view: View) -> str:
     if plugged_in(port, view) is not None:
         return here
     binding = view.get(Binding, port) if port else None
-    return binding.host if binding is not None and binding.host != here else ""
+    if binding is None or binding.host != here:
+        return binding.host if binding is not None else ""
+    found = view.get(NetworkInterface, port)
+    return here if found is not None and found.managed else ""
 
 
 def has_uplink(host: str, here: str, view: View) -> bool:

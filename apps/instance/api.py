@@ -11,7 +11,7 @@ from apps.eip.model import ElasticIp
 from apps.eip.writes import bind, new_elastic_ip, unbind
 from apps.eni.facts import PrivateAddress
 from apps.eni.model import NetworkInterface
-from apps.eni.writes import detached, new_interface
+from apps.eni.writes import detached, new_interface, unmanaged
 from apps.instance.facts import check_queues, queues_of, zone
 from apps.instance.model import INSTANCE_TYPES, MOST_QUEUES, Instance
 from apps.vpc.model import Subnet
@@ -257,7 +257,7 @@ def delete_instance(request: DeleteInstance, txn: Writer) -> Json:
 def attach_network_interface(request: Attachment, txn: Writer) -> Json:
     """Attach a secondary network interface of the same VPC, as far as the instance type allows."""
     instance = txn.own(Instance, request.instanceId, "instanceId")
-    port = txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
+    port = unmanaged(txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId"))
     if port.instance:
         raise IntentError.precondition("networkInterfaceId", f"{port.id} is attached to {port.instance}")
     if port.primary:
@@ -279,7 +279,7 @@ def attach_network_interface(request: Attachment, txn: Writer) -> Json:
 def detach_network_interface(request: Attachment, txn: Writer) -> Json:
     """Detach a secondary network interface; it keeps its addresses and elastic IPs."""
     instance = txn.own(Instance, request.instanceId, "instanceId")
-    port = txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
+    port = unmanaged(txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId"))
     if port.instance != instance.id:
         raise IntentError.precondition("networkInterfaceId", f"{port.id} is not attached to {instance.id}")
     if port.primary:

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from apps.eni.model import NetworkInterface
 from apps.routing.facts import hop_id
-from apps.routing.model import INSTANCE, INTERFACE, INTERNET, LOCAL, Route, RouteTable
+from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
+from apps.routing.targets import next_hops
 from apps.routing.writes import check_prefix, check_together, new_route
 from apps.vpc.model import Subnet, Vpc
 from sdnctl.api import quota
@@ -24,8 +24,6 @@ from sdnctl.base.errors import IntentError
 from sdnctl.model.resource import named
 
 PATH, ITEM = "/regions/{regionId}/routeTables/", "/regions/{regionId}/routeTables/{routeTableId}"
-_HOPS = {INSTANCE: "Instance", INTERFACE: "NetworkInterface"}  # by name, as a reference names its target
-NOT_SERVED = ("vpc_peering", "bgw", "natgw", "havip", "l2gw")
 MOST_AT_ONCE = 100
 quota.declare("routeTable", 10, lambda view, vpc: view.count(RouteTable, ("vpc",), vpc), within="the VPC", parent=Vpc)
 quota.declare("staticRoute", 50, lambda view, table: len(_own_rules(view, table)), "the route table", parent=RouteTable)
@@ -309,21 +307,24 @@ def _static(txn: Writer, table: RouteTable, id: str, field: str) -> Route:
 
 
 def _next_hop(txn: Writer, table: RouteTable, kind: str, id: str) -> str:
-    """The id to be stored: checked for an instance or interface, empty for the internet."""
+    """The id to be stored: checked for what its type names, empty where that needs none."""
     if kind == LOCAL:
         raise IntentError.precondition("nextHopType", "the rule local is made with the table and read-only")
-    if kind in NOT_SERVED:
-        served = f"{INTERNET}, {INSTANCE} and {INTERFACE}"
-        raise IntentError.precondition("nextHopType", f"next hops of type {kind} are not served, only {served}")
-    if kind == INTERNET:
-        if id not in ("", INTERNET):
-            raise IntentError("nextHopId", f"must be {INTERNET!r} when nextHopType is")
+    known = next_hops().get(kind)
+    if known is None:
+        *others, last = sorted(next_hops(), key=lambda served: (next_hops()[served].of != "", len(served)))
+        text = f"next hops of type {kind} are not served, only {', '.join(others)} and {last}"
+        raise IntentError.precondition("nextHopType", text)
+    if not known.of:
+        if id not in ("", kind):
+            raise IntentError("nextHopId", f"must be {kind!r} when nextHopType is")
         return ""
-    hop: Any = txn.own(named(_HOPS[kind]), id, "nextHopId")
+    hop: Any = txn.own(named(known.of), id, "nextHopId")
     if hop.vpc != table.vpc:
         raise IntentError.precondition("nextHopId", f"{id} is not in the table's VPC {table.vpc}")
-    if isinstance(hop, NetworkInterface) and hop.primary:
-        raise IntentError.precondition("nextHopId", f"{id} is a primary interface: name its instance {hop.instance}")
+    reason = known.refuses(hop)
+    if reason:
+        raise IntentError.precondition("nextHopId", reason)
     return id
 
 

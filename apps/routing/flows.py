@@ -1,12 +1,11 @@
 """The router of a VPC is in every switch: it counts hops down, answers ping, and looks the rest up in a route table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from hashlib import blake2b
 
-from apps.eni.model import NetworkInterface
 from apps.neighbour.tables import RESOLVE
-from apps.pipeline import DELIVERY, NEXT_HOP, PUBLIC, SUBNET, VPC, drop
-from apps.routing.model import INSTANCE, INTERFACE, INTERNET, LOCAL, Route, RouteTable
+from apps.pipeline import NEXT_HOP, SUBNET, VPC, drop
+from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
 from apps.routing.tables import (
     ASK_EXPIRED,
     ASK_UNREACHABLE,
@@ -21,11 +20,12 @@ from apps.routing.tables import (
     SLOTS,
     TABLE_OF,
 )
+from apps.routing.targets import Hop, next_hops
 from apps.vpc.facts import vpc_here
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
 from apps.vpc.tables import SWITCH
 from sdnctl.base.addresses import Cidr, Ip4
-from sdnctl.of.actions import IN_PORT, Action, Instruction, dec_ttl, move, multipath, output, set_field, set_ttl
+from sdnctl.of.actions import IN_PORT, Action, dec_ttl, move, multipath, output, set_field, set_ttl
 from sdnctl.of.fields import (
     ETH_DST,
     ETH_SRC,
@@ -43,12 +43,11 @@ from sdnctl.of.fields import (
 from sdnctl.packet import icmp_error, parse
 from sdnctl.program.feature import Item, View, always, feature, packet_in, placed, says
 from sdnctl.program.packets import PacketIn, PacketOut
-from sdnctl.program.pipeline import Priority, enter, goto, onward
+from sdnctl.program.pipeline import Priority, goto, onward
 from sdnctl.program.step import Step
 
 ECHO_REPLY, UNREACHABLE, ECHO_REQUEST, TIME_EXCEEDED = 0, 3, 8, 11
 PORT_UNREACHABLE = 3
-PRIMARY = 1
 
 
 @always
@@ -130,21 +129,10 @@ def _owner(slot: int, routes: list[Route]) -> Route:
     return max(routes, key=lambda route: blake2b(f"{route.next_hop} {slot}".encode(), digest_size=8).digest())
 
 
-def _to(route: Route, view: View) -> Sequence[Action | Instruction]:
-    if route.next_hop_type == INTERNET:
-        return [enter(PUBLIC)]
-    port = view.get(NetworkInterface, _interface(route, view))
-    if port is None or port.vpc != route.vpc:
-        return drop(NO_NEXT_HOP)
-    return [set_field(NEXT_HOP, port.addresses[0]), enter(DELIVERY)]
-
-
-def _interface(route: Route, view: View) -> str:
-    """The id of the network interface that a route leads to; for an instance its primary one."""
-    if route.next_hop_type == INTERFACE:
-        return route.next_hop
-    primary = view.by(NetworkInterface, ("instance", "device_index"), (route.next_hop, PRIMARY))
-    return next(iter(primary), "") if route.next_hop_type == INSTANCE else ""
+def _to(route: Route, view: View) -> Hop:
+    """The actions towards a route's next hop, or those of a drop where it leads nowhere."""
+    known = next_hops().get(route.next_hop_type)
+    return (known.leads(route, view) if known is not None else None) or drop(NO_NEXT_HOP)
 
 
 @packet_in(ASK_EXPIRED)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from sdnctl.api.extend import request_of
 from sdnctl.api.progress import Held
 from sdnctl.api.schema import Json, Request
-from sdnctl.base.discovery import FEATURES, modules
+from sdnctl.base.discovery import modules
 from sdnctl.base.errors import IntentError
 from sdnctl.model import records
 from sdnctl.trace.words import Question, Story
@@ -130,7 +130,7 @@ def discover() -> tuple[Operation, ...]:
     """
     importlib.import_module("sdnctl.api.hosts")
     records.load()
-    list(modules(FEATURES, "api"))
+    list(modules("api"))
     return ordered(replace(o, request=request_of(o.request, o.orders)) for o in _OPERATIONS.values())
 
 

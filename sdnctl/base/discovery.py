@@ -5,13 +5,14 @@ modules' and their own names, so nothing depends on what was imported first.
 """
 
 import importlib
+import os
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Protocol, TypeVar
 
 FEATURES = "apps"
-"""The package whose folders are features."""
+"""The package whose folders are this project's features."""
 
 
 class About(Protocol):
@@ -26,8 +27,18 @@ K = TypeVar("K")
 A = TypeVar("A", bound=About)
 
 
-def modules(package: str, leaf: str) -> Iterator[ModuleType]:
-    """The modules ``package.<folder>.<leaf>`` that exist, imported, in order of name."""
+def packages() -> tuple[str, ...]:
+    """The packages whose folders are features: this project's, and those in $SDNCTL_FEATURES, separated by colons."""
+    return (FEATURES, *filter(None, os.environ.get("SDNCTL_FEATURES", "").split(":")))
+
+
+def modules(leaf: str, package: str = "") -> Iterator[ModuleType]:
+    """The modules ``package.<folder>.<leaf>`` that exist, imported, in order of name; of all packages by default."""
+    for one in (package,) if package else packages():
+        yield from _modules(one, leaf)
+
+
+def _modules(package: str, leaf: str) -> Iterator[ModuleType]:
     for found in sorted(pkgutil.iter_modules(importlib.import_module(package).__path__), key=lambda m: m.name):
         if not found.ispkg:
             continue
@@ -44,7 +55,7 @@ def everything(package: str) -> Iterator[ModuleType]:
 
 def declared(kind: type[K], leaf: str) -> tuple[K, ...]:
     """Every ``kind`` that a feature declares in its file of this name."""
-    every = (vars(module) for module in modules(FEATURES, leaf))
+    every = (vars(module) for module in modules(leaf))
     found = (value for names in every for _, value in sorted(names.items()) if isinstance(value, kind))
     return tuple(dict.fromkeys(found))
 

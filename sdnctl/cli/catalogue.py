@@ -38,6 +38,6 @@ class Catalogue:
 
 @cache
 def catalogue() -> Catalogue:
-    """What is declared under ``apps``; imported once in a process."""
-    found = [value for module in modules("apps", "cli") for value in vars(module).values()]
+    """The declarations of all features; imported once in a process."""
+    found = [value for module in modules("cli") for value in vars(module).values()]
     return Catalogue(tuple({id(value): value for value in found}.values()))

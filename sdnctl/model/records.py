@@ -1,10 +1,10 @@
 """All records that there are: the machine's own, in this room, and those of each feature's ``model.py``."""
 
 import sdnctl.model
-from sdnctl.base.discovery import FEATURES, everything, modules
+from sdnctl.base.discovery import everything, modules
 
 
-def load(package: str = FEATURES) -> None:
-    """Import every declared record, so that ``resource.resources()`` is complete."""
+def load(package: str = "") -> None:
+    """Import every declared record, of one package of features or of all, so that ``resource.resources()`` is complete."""
     list(everything(sdnctl.model.__name__))
-    list(modules(package, "model"))
+    list(modules("model", package))

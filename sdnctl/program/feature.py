@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol, TypeVar
 
-from sdnctl.base.discovery import modules
+from sdnctl.base.discovery import FEATURES, modules
 from sdnctl.model import records
 from sdnctl.model.resource import Index, meta
 from sdnctl.of.flow import Flow
@@ -209,12 +209,12 @@ def _folder(run: Callable[..., Any]) -> str:
     return parts[-2] if len(parts) > 1 else parts[-1]
 
 
-def discover(package: str = "apps") -> Program:
-    """Import every feature of a package and collect what it declares; nothing needs to be listed anywhere."""
+def discover(package: str = "") -> Program:
+    """Import every feature, of one package or of all, and collect what it declares; nothing is listed anywhere."""
     records.load(package)
-    shape = importlib.import_module(f"{package}.pipeline")
-    list(modules(package, "tables"))
-    declared = [value for module in (shape, *modules(package, "flows")) for value in vars(module).values()]
+    shape = importlib.import_module(f"{package or FEATURES}.pipeline")
+    list(modules("tables", package))
+    declared = [value for module in (shape, *modules("flows", package)) for value in vars(module).values()]
     program = assemble(declared, shape.PIPELINE)
     for item in program.features:
         if not meta(item.each).reach and not meta(item.each).local:

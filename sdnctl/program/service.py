@@ -159,10 +159,10 @@ def service(
     return declare
 
 
-def discover(package: str = "apps") -> tuple[Service, ...]:
-    """Every service of a package, by name; ``package.<feature>.service`` is looked at, and nothing listed anywhere."""
+def discover(package: str = "") -> tuple[Service, ...]:
+    """Every service of a package of features, or of all, by name: what each ``service.py`` declares."""
     records.load(package)
-    declared = [value for module in modules(package, "service") for value in vars(module).values()]
+    declared = [value for module in modules("service", package) for value in vars(module).values()]
     found = {one.name: one for one in declared if isinstance(one, Service)}
     return tuple(found[name] for name in sorted(found))
 

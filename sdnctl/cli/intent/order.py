@@ -29,7 +29,7 @@ def schema() -> Schema:
 
 @cache
 def _schema(found: Catalogue) -> Schema:
-    list(modules("apps", "model"))
+    list(modules("model"))
     sections = {section.kind.command: section for section in found.of(Section)}
     if len(sections) < len(found.of(Section)):
         raise ValueError("two sections are of the same kind of resource")

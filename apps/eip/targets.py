@@ -1,0 +1,60 @@
+"""Targets of elastic IPs: what an elastic IP may be bound to, each declared by the feature that it belongs to.
+
+    @eip_target("natgw")
+    def to_gateway(eip: ElasticIp, port: NetworkInterface, view: View) -> Arrival | None: ...
+
+An elastic IP is always bound to an address of a network interface.  Whose interface it is decides what happens to a
+packet that arrives: an instance's simply gets it, a managed one's owner says where its own tables begin.  It stands in
+a feature's ``targets.py``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from apps.eip.model import ElasticIp
+from apps.eni.model import NetworkInterface
+from apps.pipeline import NEXT_HOP
+from sdnctl.base.discovery import declared
+from sdnctl.of.actions import Action, set_field
+from sdnctl.program.feature import View
+
+Arrival = Sequence[Action]
+LEAF = "targets"
+INSTANCES = ""
+
+
+def _never(port: NetworkInterface, eips: int) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EipTarget:
+    """A declared kind of owner of interfaces that elastic IPs are bound to (``NetworkInterface.managed``).
+
+    ``arrives`` gives the actions on a packet that came in for the elastic IP, before it is delivered in the VPC;
+    ``refuses`` the reason why an interface that has so many elastic IPs may not have one more, "" if it may.
+    """
+
+    kind: str
+    arrives: Callable[[ElasticIp, NetworkInterface, View], Arrival]
+    refuses: Callable[[NetworkInterface, int], str]
+
+
+def eip_target(
+    kind: str, *, refuses: Callable[[NetworkInterface, int], str] = _never
+) -> Callable[[Callable[[ElasticIp, NetworkInterface, View], Arrival]], EipTarget]:
+    """Declare a kind of target by the function that gives the actions on packets that arrive for it."""
+    return lambda arrives: EipTarget(kind, arrives, refuses)
+
+
+@cache
+def eip_targets() -> Mapping[str, EipTarget]:
+    """Every declared kind of target."""
+    return {target.kind: target for target in declared(EipTarget, LEAF)}
+
+
+@eip_target(INSTANCES)
+def to_owner(eip: ElasticIp, port: NetworkInterface, view: View) -> Arrival:
+    """On to the private address, in its VPC."""
+    return [set_field(NEXT_HOP, eip.private)]

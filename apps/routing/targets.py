@@ -1,0 +1,91 @@
+"""Next hops: what a route may lead to, each declared by the feature that it belongs to.
+
+    @next_hop("natgw", of="NatGateway")
+    def to_gateway(route: Route, view: View) -> Hop | None: ...
+
+A declaration says which records may be named, what refuses one, and by which actions packets get there.  It stands in a
+feature's ``targets.py``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from apps.eni.model import NetworkInterface
+from apps.pipeline import DELIVERY, NEXT_HOP, PUBLIC
+from apps.routing.model import INSTANCE, INTERFACE, INTERNET, Route
+from sdnctl.base.addresses import Ip4
+from sdnctl.base.discovery import declared
+from sdnctl.of.actions import Action, Instruction, set_field
+from sdnctl.program.feature import View
+from sdnctl.program.pipeline import enter
+
+Hop = Sequence[Action | Instruction]
+PRIMARY = 1
+LEAF = "targets"
+
+
+def _never(record: Any) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NextHop:
+    """A declared type of next hop.
+
+    ``kind`` is its name in the public API; ``of`` the class whose ids a route of this type names, "" for one that needs
+    no id.  ``leads`` gives the actions towards it, None when it leads nowhere now; ``refuses`` the reason why a record
+    may not be named, "" if it may.
+    """
+
+    kind: str
+    of: str
+    leads: Callable[[Route, View], Hop | None]
+    refuses: Callable[[Any], str]
+
+
+def next_hop(
+    kind: str, *, of: str = "", refuses: Callable[[Any], str] = _never
+) -> Callable[[Callable[[Route, View], Hop | None]], NextHop]:
+    """Declare a type of next hop by the function that gives the actions towards it."""
+    return lambda leads: NextHop(kind, of, leads, refuses)
+
+
+@cache
+def next_hops() -> Mapping[str, NextHop]:
+    """Every declared type of next hop by its name in the public API."""
+    return {hop.kind: hop for hop in declared(NextHop, LEAF)}
+
+
+def to_address(address: Ip4) -> Hop:
+    """The actions that deliver a packet to the owner of an address of the VPC."""
+    return [set_field(NEXT_HOP, address), enter(DELIVERY)]
+
+
+@next_hop(INTERNET)
+def to_internet(route: Route, view: View) -> Hop | None:
+    """Out through the elastic IP of the source."""
+    return [enter(PUBLIC)]
+
+
+@next_hop(INSTANCE, of="Instance")
+def to_instance(route: Route, view: View) -> Hop | None:
+    """To the primary interface of an instance."""
+    primary = view.by(NetworkInterface, ("instance", "device_index"), (route.next_hop, PRIMARY))
+    return _to_port(next(iter(primary), ""), route, view)
+
+
+def _primary(port: NetworkInterface) -> str:
+    return f"{port.id} is a primary interface: name its instance {port.instance}" if port.primary else ""
+
+
+@next_hop(INTERFACE, of="NetworkInterface", refuses=_primary)
+def to_interface(route: Route, view: View) -> Hop | None:
+    """To a network interface."""
+    return _to_port(route.next_hop, route, view)
+
+
+def _to_port(id: str, route: Route, view: View) -> Hop | None:
+    port = view.get(NetworkInterface, id)
+    return to_address(port.addresses[0]) if port is not None and port.vpc == route.vpc else None
