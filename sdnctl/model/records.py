@@ -5,6 +5,6 @@ from sdnctl.base.discovery import everything, modules
 
 
 def load(package: str = "") -> None:
-    """Import every declared record, of one package of features or of all, so that ``resource.resources()`` is complete."""
+    """Import every declared record, of one package or of all, so that ``resource.resources()`` is complete."""
     list(everything(sdnctl.model.__name__))
     list(modules("model", package))
