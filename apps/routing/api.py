@@ -7,7 +7,7 @@ A rule leads to the internet, to an instance, or to a network interface. What th
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from apps.routing.facts import hop_id
 from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
@@ -36,9 +36,18 @@ def _block(value: Any) -> Any:
 
 Destination = Annotated[Block, BeforeValidator(_block)]
 Preference = Annotated[Whole, Field(ge=1, le=255)]
-HopType = Literal[
-    "local", "internet", "instance", "elastic_network_interface", "vpc_peering", "bgw", "natgw", "havip", "l2gw"
-]
+PUBLIC_TYPES = frozenset({LOCAL, "vpc_peering", "bgw", "natgw", "havip", "l2gw"})
+"""Types of next hop that the public API knows, beside those that a feature declares."""
+
+
+def _hop_type(value: str) -> str:
+    known = PUBLIC_TYPES | next_hops().keys()
+    if value not in known:
+        raise ValueError(f"must be one of {', '.join(sorted(known))}")
+    return value
+
+
+HopType = Annotated[str, Field(max_length=64), AfterValidator(_hop_type)]
 HopId = Annotated[str, Field(max_length=64)]
 Kind = Literal["CIDR", "PREFIXLIST"]
 
