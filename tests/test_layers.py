@@ -47,6 +47,7 @@ PURE = (
     "sdnctl.agent.reach",
     "sdnctl.agent.region",
     "sdnctl.agent.status",
+    "sdnctl.agent.totals",
 )
 FEATURE_FILES = frozenset(
     {"__init__", "model", "facts", "writes", "tables", "targets", "flows", "api", "cli", "service", "upgrades"}

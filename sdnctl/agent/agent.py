@@ -56,7 +56,7 @@ class Agent:
         """Take in all that there is before the switch is dialled; ``wall`` tells the seconds since 1970."""
         self.host = seen.host
         self.engine = Engine(program, self.host)
-        self.counters = SwitchCounters(self.engine)
+        self.counters = SwitchCounters(self.engine, wall)
         self.switch = SwitchClient(self.engine.desired, self.counters, audit_s)
         self.applied = 0
         self._faults = Faults()
@@ -76,6 +76,8 @@ class Agent:
         changes = [change for batch in batches for change in batch.changes]
         self._sequence = max((batch.sequence for batch in batches), default=0)
         touched = self.engine.apply(changes + local_changes(self.engine.state, seen))
+        self.counters.named(touched.meters)
+        self.counters.restore()
         self.switch.update(touched, self._sequence, self._now)
         self.engine.prepare()
         gc.freeze()
@@ -131,13 +133,16 @@ class Agent:
             self._tell_status(always=True)
         elif now >= self.region.status_due:
             self._tell_status()
+        if now >= self.counters.report_due:
+            self.region.report(self.counters.reports(now), settled=True)
 
     @property
     def deadline(self) -> float:
         """The time at which ``tick`` has something to do, in seconds of the same clock."""
         if self.switch.link is None:
             return self.region.deadline
-        due = min(self.region.deadline, self.switch.deadline, self._heartbeat, self.region.status_due)
+        due = min(self.region.deadline, self.switch.deadline, self._heartbeat)
+        due = min(due, self.region.status_due, self.counters.report_due)
         return min(due, *self._due.values()) if self._due and self.switch.state == "LIVE" else due
 
     def status(self) -> dict[str, Any]:
@@ -171,6 +176,7 @@ class Agent:
         if len(touched.cookies) > MANY:
             gc.freeze()  # it stays, so the collector has nothing to find there, however often it looks
         self._prompt |= bool(touched)
+        self.counters.named(touched.meters)
         self._act(self.switch.update(touched, self._sequence, self._now))
         if Peer in touched.local:
             self._watch_peers()

@@ -1,29 +1,35 @@
-"""What a host counts: drops by reason, what each elastic IP carried, how long a change took to reach the switch.
+"""What a host counts: drops by reason, what each metered resource carried, how long a change took to reach the switch.
 
-The switch's counters begin again when a meter is changed or made anew, or when the switch restarts; the totals here do
-not: what was counted is added up between readings (at most one interval of it is missed).  No clock and no I/O: the
-agent brings the time and carries question and answers.
+The switch is asked every few seconds, and the totals (see ``totals``) are reported to the store less often: all that
+have changed in one transaction.  No clock and no I/O: the agent brings the time and carries question and answers.
 """
 
 import struct
 from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
+from sdnctl.agent.totals import Amounts, Metered, Totals
 from sdnctl.engine.engine import Engine
+from sdnctl.model.host import TrafficCount
 from sdnctl.of import message
 from sdnctl.of.meter import MeterStats, meter_stats_of
 from sdnctl.of.oxm import oxms
+from sdnctl.program.packets import Drop, Put, Report
 
 EVERY_S = 5.0
+PUNT = "punt"
+"""The family of the meters that belong to the machine: one for each table that asks the controller."""
 FIRST_XID = 0xF000_0000
 """Far above those of a session, which begins again at 0x8000_0000."""
 XIDS = 0x0800_0000
 BOUNDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 WAITING_MAX = 4096  # changes on their way to a switch that is not there
 KEY_MATCH = 7  # a flow's key: table, priority, then the match with a header of four bytes
-Amounts = tuple[int, ...]
+REPORT_S = 30.0
+"""How often totals are told to the store, at most; an end is told within ``SOON_S``, with others that end."""
+SOON_S = 1.0
 
 
 class Histogram:
@@ -59,21 +65,6 @@ class Tally:
             seen[number] = name, now
         self._last = seen
 
-    def keep(self, names: Iterable[Hashable]) -> None:
-        """Forget every other total."""
-        wanted = set(names)
-        self.totals = {name: total for name, total in self.totals.items() if name in wanted}
-
-
-@dataclass(frozen=True, slots=True)
-class Metered:
-    """Whose meter it is: ``family`` and ``direction`` as the feature declared them, or a table that asks ("punt")."""
-
-    family: str
-    id: str
-    direction: str
-    feature: str = ""
-
 
 @dataclass(slots=True)
 class _Asked:
@@ -87,12 +78,14 @@ class _Asked:
 class SwitchCounters:
     """The counters of one host beside those of its session."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, wall: Callable[[], float]) -> None:
+        """``wall`` tells the seconds since 1970."""
         self.latency = Histogram()
         self.packet_ins: Counter[int] = Counter()
         self.drops = Tally()
-        self.meters = Tally()
+        self.meters = Totals(wall)
         self.due = 0.0
+        self.report_due = REPORT_S
         self.dropped: dict[str, str] = {}
         """Packets by reason, as the host reports them."""
         self._engine = engine
@@ -137,7 +130,7 @@ class SwitchCounters:
         elif xid == asked.xid + 1:
             asked.meters += meter_stats_of(data)
             if not message.more_follow(data):
-                self._count_meters(asked.meters)
+                self.meters.read(asked.meters, self._engine.desired.meters.__contains__)
         return True
 
     def _count_drops(self, found: list[tuple[int, Hashable, Amounts]]) -> None:
@@ -145,14 +138,34 @@ class SwitchCounters:
         self.drops.read((cookie, reasons[number], seen) for cookie, number, seen in found if number in reasons)
         self.dropped = {str(name): str(packets) for name, (packets,) in sorted(self.drops.totals.items()) if packets}
 
-    def _count_meters(self, found: list[MeterStats]) -> None:
-        named = [(stats, self._metered(stats.id)) for stats in found]
-        self.meters.read(
-            (s.id, name, (s.packets, s.bytes, s.dropped_packets, s.dropped_bytes))
-            for s, name in named
-            if name is not None
-        )
-        self.meters.keep([name for name in self.meters.totals if self._exists(name)])
+    # What meters count.
+
+    def named(self, meters: Iterable[int]) -> None:
+        """These meters are wanted, by others than before perhaps, or no more."""
+        for meter in meters:
+            owner = self._metered(meter)
+            if owner is not None:
+                self.meters.name(meter, owner)
+
+    def last(self, stats: MeterStats, now: float) -> None:
+        """What a meter has counted until it begins again or goes."""
+        wanted = stats.id in self._engine.desired.meters
+        self.meters.last(stats, wanted)
+        if not wanted:
+            self.report_due = min(self.report_due, now + SOON_S)
+
+    def restore(self) -> None:
+        """Go on with the totals that this host has told the store."""
+        self.meters.restore(self._engine.state.all(TrafficCount).values())
+
+    def reports(self, now: float) -> list[Report]:
+        """The totals that the store does not have as they are, and those that it need not keep any longer."""
+        self.report_due = now + REPORT_S
+        self.meters.forget()
+        known = self._engine.state.all(TrafficCount)
+        wanted = {one.id: one for one in self.meters.records(self._engine.here) if one.family != PUNT}
+        gone = [Drop(TrafficCount, id, known[id]) for id in sorted(known.keys() - wanted.keys())]
+        return [Put(one, known.get(id)) for id, one in wanted.items() if known.get(id) != one] + gone
 
     def _metered(self, meter: int) -> Metered | None:
         """Whose a meter is, None for one that nobody counts."""
@@ -161,20 +174,13 @@ class SwitchCounters:
             return None
         for table in program.pipeline.tables.values():
             if table.punt_meter is not None and table.punt_meter.id == meter:
-                return Metered("punt", table.name, "")
+                return Metered(PUNT, table.name, "")
         counted = program.counted.get(unit.feature)
         record, wanted = self._engine.state.get(unit.feature.each, unit.id), self._engine.desired.meters.get(meter)
         if counted is None or record is None or wanted is None:
             return None
-        return Metered(counted.family, unit.id, counted.direction(record, wanted), unit.feature.name)
-
-    def _exists(self, name: Hashable) -> bool:
-        """Whether the resource is still there; it may have moved to another host and come back."""
-        assert isinstance(name, Metered)
-        if not name.feature:
-            return True
-        each = next(of.each for of in self._engine.program.counted if of.name == name.feature)
-        return self._engine.state.get(each, name.id) is not None
+        direction = self._engine.ask("counts", unit.id, counted.direction, lambda: counted.direction(record, wanted))
+        return Metered(counted.family, unit.id, direction) if direction is not None else None
 
 
 def _matched(key: bytes) -> int:

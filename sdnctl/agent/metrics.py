@@ -15,8 +15,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from sdnctl.agent.agent import Agent
-from sdnctl.agent.counters import Amounts, Metered
 from sdnctl.agent.loop import Loop
+from sdnctl.agent.totals import Amounts, Metered
 from sdnctl.base.paths import write_private
 
 log = structlog.get_logger("sdnctl.metrics")
@@ -61,7 +61,7 @@ def reading(agent: Agent) -> Reading:
         agent.status(),
         dict(counters.packet_ins),
         dict(counters.drops.totals),
-        dict(counters.meters.totals),
+        counters.meters.shown,
         latency.bounds,
         tuple(latency.counts),
         latency.total,

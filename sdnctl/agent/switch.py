@@ -15,7 +15,7 @@ from sdnctl.engine.desired import Desired, Touched
 from sdnctl.of import message
 from sdnctl.program.packets import PacketIn, PacketOut
 from sdnctl.switch.refusals import Refusals
-from sdnctl.switch.session import NEVER, Announce, Command, Confirmed, Reconnect, Refused, Send, Session
+from sdnctl.switch.session import NEVER, Command, Confirmed, LastCount, Reconnect, Refused, SayNow, Send, Session
 
 BUFFERS_MAX = 1000  # that wait for the switch; packets to send are dropped beyond, flows never
 SLOW_S = 1.0  # a change that takes longer is worth a line in the log
@@ -155,8 +155,10 @@ class SwitchClient:
             elif isinstance(command, Confirmed):
                 self._confirmed(command.sequence, now)
                 news.append(command)
-            elif isinstance(command, Announce):
+            elif isinstance(command, SayNow):
                 self.send_packets(command.packets)
+            elif isinstance(command, LastCount):
+                self._counters.last(command.stats, now)
             elif isinstance(command, Refused):
                 news.append(command)
             elif isinstance(command, Reconnect):

@@ -7,10 +7,10 @@ has no clock, no socket and no thread: the same changes in any order, split or r
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from sdnctl.base.errors import FeatureError
-from sdnctl.engine.border import guarded
+from sdnctl.engine.border import guarded, name_of
 from sdnctl.engine.desired import Desired, Touched
 from sdnctl.engine.graph import ANY, Graph, Key, Memo, Node, Placement, Unit
 from sdnctl.engine.ledger import Ledger, ReportKey
@@ -23,6 +23,7 @@ from sdnctl.store.state import Change, State
 LOCAL_ROUNDS = 16
 """How often the units of one change may answer each other by local records before they are said to go round."""
 Answer = PacketOut | Report
+R = TypeVar("R")
 
 
 class Engine:
@@ -332,18 +333,26 @@ class Engine:
                 answers += self._answer("every", name, ticker.run, partial(ticker.run, self.here, view))
         return answers
 
+    def ask(self, kind: str, resource: str, function: Callable[..., Any], run: Callable[[], R]) -> R | None:
+        """What a feature's ``function`` says beside its flows, None when it fails; told until it says something."""
+        name = name_of(function)
+        unit = self._responders.setdefault(f"{kind} {name}", Unit(Feature(kind, object), name))
+        try:
+            said = guarded(function, resource, run, kind)
+        except FeatureError as fault:
+            self.errors[unit] = fault
+            return None
+        self.errors.pop(unit, None)
+        return said
+
     def _answer(
         self, kind: str, name: str, function: Callable[..., Any], run: Callable[[], Iterable[Answer]]
     ) -> list[Answer]:
         """What a feature has to say to a packet or to the time, less what it reports of ``local`` classes."""
-        unit = self._responders.setdefault(f"{kind} {name}", Unit(Feature(kind, object), name))
-        try:
-            answers = guarded(function, name, lambda: list(run()), kind)
-        except FeatureError as fault:
+        answers = self.ask(kind, name, function, lambda: list(run()))
+        if answers is None:
             self.unanswered += 1
-            self.errors[unit] = fault
             return []
-        self.errors.pop(unit, None)
         own = [one for one in answers if isinstance(one, Put | Drop) and meta(_about(one)[0]).local]
         if not own:
             return answers

@@ -47,6 +47,31 @@ class HostStatus:
     seen: float = label(default=0.0)
 
 
+@resource(report=True, reach="host")
+class TrafficCount:
+    """What one resource's packets amounted to on one host, for a ledger to add up; the id is made of the first four.
+
+    ``packets`` and ``bytes`` (Ethernet headers included) went through, the dropped ones did not; all four only grow
+    within an ``epoch``, which begins with all that is counted in it and is named by its beginning in milliseconds
+    since 1970.  A resource's traffic is so the sum, over hosts and epochs, of the last that each said.  ``ended`` is
+    the time of the last count, in seconds since 1970, 0 while it goes on.  ``read`` is what the ``meter`` showed.
+    """
+
+    id: str
+    host: str = ref("Host", on_delete="cascade")
+    family: str = field()
+    resource: str = field()
+    direction: str = field(default="")
+    packets: int = label(default=0)
+    bytes: int = label(default=0)
+    dropped_packets: int = label(default=0)
+    dropped_bytes: int = label(default=0)
+    epoch: int = label(default=0)
+    ended: float = label(default=0.0)
+    meter: int = label(default=0)
+    read: tuple[int, ...] = label(default=())
+
+
 @resource(indexes=(("pool",),))
 class RetiredNumber:
     """A number that was given up in transaction ``sequence``; the id is ``pool/number``.

@@ -1,8 +1,8 @@
 """One plan on its way to a switch: the messages in order, and which of them an answer or an error is about.
 
 The order is meters, then one atomic ordered bundle [groups, flow adds, flow deletes, group deletes], then a barrier,
-all in one write; meters are deleted only after the bundle is in force, since deleting a meter deletes the flows that
-use it (OpenFlow 1.4, 6.4 and 6.9; METER_MOD cannot be bundled in Open vSwitch).
+all in one write (OpenFlow 1.4, 6.4 and 6.9; METER_MOD cannot be bundled in Open vSwitch).  To change a meter is to make
+its counters begin again at zero, so it is read in the message just before; meters that go are left to the session.
 
 A message that fails when it is carried out rolls the whole bundle back; one that does not even decode is left out while
 Open vSwitch 3.1 commits the rest.  So after any error nothing is assumed: the switch is read again.
@@ -50,7 +50,10 @@ class Failure:
 
 @dataclass(slots=True)
 class Transfer:
-    """A plan being sent; ``sequence`` is what its success confirms, ``announce`` what may be said then."""
+    """A plan being sent; ``sequence`` is what its success confirms, ``announce`` what may be said then.
+
+    ``counting`` are the transaction ids of the questions for what a meter has counted until it is changed.
+    """
 
     plan: Plan
     sequence: int
@@ -59,7 +62,7 @@ class Transfer:
     failures: list[Failure] = field(default_factory=list)
     committed: bool = False
     barrier: int = 0
-    deleting: bool = False
+    counting: set[int] = field(default_factory=set)
     _things: list[Flow | Meter | Group | None] = field(default_factory=list)
 
     @property
@@ -76,8 +79,13 @@ class Transfer:
     def messages(self) -> list[bytes]:
         """Everything up to the first barrier."""
         plan, number = self.plan, self._number
-        xid = number([meter for _, meter in plan.meters])
-        out = [meter_mod(COMMANDS[command], meter, xid + i) for i, (command, meter) in enumerate(plan.meters)]
+        out: list[bytes] = []
+        for command, meter in plan.meters:
+            if command == "modify":
+                xid = number((None,))
+                self.counting.add(xid)
+                out.append(message.meter_stats_request(xid, meter.id))
+            out.append(meter_mod(COMMANDS[command], meter, number((meter,))))
         if self.bundled:
             first = number((None, None))  # the bundle's opening and its commit
             xid = number([group for _, group in plan.groups])
@@ -92,16 +100,6 @@ class Transfer:
             out += message.bundle(inner, first, first)
         else:
             self.committed = True
-        out.append(self._barrier())
-        return out
-
-    def meter_deletes(self) -> list[bytes]:
-        """What follows once the bundle is in force; empty when no meter goes."""
-        if self.deleting or not self.plan.drop_meters:
-            return []
-        self.deleting = True
-        xid = self._number([None] * len(self.plan.drop_meters))
-        out = [meter_mod(DELETE, meter, xid + i) for i, meter in enumerate(self.plan.drop_meters)]
         out.append(self._barrier())
         return out
 

@@ -2,7 +2,7 @@
 
 It is a pure function of the two, and the same one serves a single change, a reconnect and a restart.  Flows are
 compared by cookie, which is their content; groups and meters by value.  Order: meters, then one atomic bundle (groups,
-adds, deletes, group deletes), then meter deletes, because METER_MOD cannot be bundled.
+adds, deletes, group deletes), because METER_MOD cannot be bundled; meters that go are deleted later, by the session.
 """
 
 from collections.abc import Set
@@ -19,12 +19,16 @@ Command = Literal["add", "modify"]
 
 @dataclass(slots=True)
 class Installed:
-    """What the switch is known to have; ``foreign`` holds (cookie, key) of flows that are not ours."""
+    """What the switch is known to have; ``foreign`` holds (cookie, key) of flows that are not ours.
+
+    ``draining`` are meters that no flow uses any more: what the data path still counts is waited for and read.
+    """
 
     flows: dict[int, bytes] = field(default_factory=dict)
     meters: dict[int, Meter] = field(default_factory=dict)
     groups: dict[int, Group] = field(default_factory=dict)
     foreign: list[tuple[int, bytes]] = field(default_factory=list)
+    draining: dict[int, Meter] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -55,7 +59,9 @@ class Plan:
         if installed.foreign:
             gone = {key for _, key in self.deletes} | {flow.key for flow in self.adds}
             installed.foreign = [entry for entry in installed.foreign if entry[1] not in gone]
-        installed.meters.update((meter.id, meter) for _, meter in self.meters)
+        for _, meter in self.meters:
+            installed.meters[meter.id] = meter
+            installed.draining.pop(meter.id, None)
         installed.groups.update((group.id, group) for _, group in self.groups)
         for group in self.drop_groups:
             installed.groups.pop(group.id, None)
@@ -76,7 +82,8 @@ def plan(
     for id in sorted(meters):
         wanted, known = desired.meters.get(id), installed.meters.get(id)
         if wanted is not None and wanted != known:
-            made.meters.append(("modify" if known is not None else "add", wanted))
+            there = known is not None or id in installed.draining
+            made.meters.append(("modify" if there else "add", wanted))
         elif wanted is None and known is not None:
             made.drop_meters.append(known)
     groups = touched.groups if touched is not None else desired.groups.keys() | installed.groups.keys()

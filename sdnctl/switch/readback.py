@@ -87,7 +87,7 @@ class Readback:
         """In how many flows, meters and groups the switch is not as it was left."""
         read = self.installed
         flows = len(known.flows.keys() ^ read.flows.keys()) + len(read.foreign)
-        meters = len(set(known.meters.items()) ^ set(read.meters.items()))
+        meters = len(set((known.draining | known.meters).items()) ^ set(read.meters.items()))
         groups = len(set(known.groups.items()) ^ set(read.groups.items()))
         return flows + meters + groups
 

@@ -17,7 +17,7 @@ from sdnctl.engine.desired import Desired, Touched
 from sdnctl.of import message
 from sdnctl.of.flow import Flow
 from sdnctl.of.group import Group
-from sdnctl.of.meter import Meter
+from sdnctl.of.meter import DELETE, Meter, MeterStats, meter_mod, meter_stats_of
 from sdnctl.program.packets import PacketOut
 from sdnctl.switch.bundle import Transfer, joined
 from sdnctl.switch.plan import Installed, Plan, plan
@@ -29,6 +29,7 @@ COMMIT_REPLY = 5  # OFPBCT_COMMIT_REPLY, 7.3.9
 NEVER = float("inf")
 BACKOFF_S, BACKOFF_MAX_S = 0.1, 10.0
 REPLY_S = 60.0
+DRAIN_S = 0.6  # until the data path obeys a bundle for certain (docs/decisions/010-counters.md)
 XID_LIMIT = 0x8000_0000
 _HEADER = struct.Struct("!BBHI")
 _PAIR = struct.Struct("!HH")
@@ -49,7 +50,14 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
-class Announce:
+class LastCount:
+    """What a meter has counted until now, when its counters begin again at zero or it is deleted."""
+
+    stats: MeterStats
+
+
+@dataclass(frozen=True, slots=True)
+class SayNow:
     """Send these packets out: what they tell of is in force."""
 
     packets: list[PacketOut]
@@ -78,7 +86,7 @@ class Note:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-Command = Send | Confirmed | Announce | Reconnect | Refused | Note
+Command = Send | Confirmed | LastCount | SayNow | Reconnect | Refused | Note
 
 
 class Session:
@@ -91,7 +99,6 @@ class Session:
         """``sequence`` is what ``desired`` stands for; every ``audit_s`` seconds an idle switch is read again."""
         self.state: State = "NEW"
         self.installed = Installed()
-        self.deadline = NEVER
         self.counters: Counter[str] = Counter(flow_mods=0, meter_mods=0, group_mods=0)
         self.refusals = Refusals()
         self._desired = desired
@@ -100,7 +107,10 @@ class Session:
         self._audit_at = 0.0
         self._now = 0.0
         self._xid = 1
+        self._due = NEVER
         self._max_meter = 0
+        self._drained: dict[int, float] = {}
+        self._counting: set[int] = set()
         self._pending: Touched | None = None
         self._reading: Readback | None = None
         self._flight: Transfer | None = None
@@ -112,6 +122,11 @@ class Session:
     def busy(self) -> bool:
         """Whether the switch has still to confirm something that is wanted."""
         return self.state != "LIVE" or self._flight is not None or self._pending is not None
+
+    @property
+    def deadline(self) -> float:
+        """The time at which ``tick`` has something to do, in seconds of its clock."""
+        return min(self._due, *self._drained.values()) if self._drained and self._reading is None else self._due
 
     # Events.
 
@@ -126,8 +141,10 @@ class Session:
         """The connection is gone; whatever was in flight is unknown, the next session will read."""
         if self._flight is not None:
             self._keep_unsaid(self._flight)
-        self.state, self.deadline = "NEW", NEVER
+        self.state, self._due = "NEW", NEVER
         self._flight = self._reading = None
+        self._drained.clear()
+        self._counting.clear()
         return self._commands()
 
     def unsaid(self) -> Touched:
@@ -147,8 +164,8 @@ class Session:
     def tick(self, now: float) -> list[Command]:
         """It is now ``now`` (seconds); do what is due."""
         self._now = now
-        if now >= self.deadline:
-            self.deadline = NEVER
+        if now >= self._due:
+            self._due = NEVER
             if self.state == "WAITING":
                 self._read("READING")
             elif self._flight is not None or self._reading is not None:
@@ -156,12 +173,16 @@ class Session:
             elif self.state == "LIVE":
                 self.counters["audits"] += 1
                 self._read("LIVE")
+        if self._drained and self._reading is None:
+            self._delete_drained()
         return self._commands()
 
     def message(self, data: bytes) -> list[Command]:
         """The switch sent this; what answers nothing of ours is ignored."""
         _, kind, _, xid = _HEADER.unpack_from(data)
-        if kind == message.MULTIPART_REPLY:
+        if kind == message.MULTIPART_REPLY and xid in self._counting:
+            self._counted(xid, data)
+        elif kind == message.MULTIPART_REPLY:
             self._answer(xid, data)
         elif kind == message.BARRIER_REPLY:
             self._passed(xid)
@@ -178,13 +199,13 @@ class Session:
         self.state = state
         self._reading = Readback(self._take_xids(4))
         self._out.append(Send([b"".join(self._reading.questions)]))
-        self.deadline = self._now + REPLY_S
+        self._due = self._now + REPLY_S
 
     def _answer(self, xid: int, data: bytes) -> None:
         reading = self._reading
         if reading is None or not reading.answer(xid, data):
             return
-        self.deadline = self._now + REPLY_S
+        self._due = self._now + REPLY_S
         if reading.done:
             self._reading = None
             reading.settle(self._desired)
@@ -215,7 +236,7 @@ class Session:
         """Send what is pending; with nothing pending the switch agrees, and is audited in a while."""
         touched, self._pending = self._pending, None
         if touched is None:
-            self.deadline = self._audit_at
+            self._due = self._audit_at
         else:
             self._fly(touched, touched.announce)
 
@@ -231,6 +252,7 @@ class Session:
         made = plan(refusals.without(self._desired), self.installed, touched, refusals.flows)
         if self._xid > XID_LIMIT:  # nothing is in flight, so any number is free again
             self._xid = 1
+            self._counting.clear()
         flight = Transfer(made, self._sequence, self._xid)
         if announce:
             added = {flow.cookie for flow in made.adds}
@@ -241,7 +263,7 @@ class Session:
             return
         self._flight = flight
         self._count(made)
-        self._launch(flight, flight.messages())
+        self._launch(flight)
 
     def _meters(self, touched: Touched | None) -> list[Meter]:
         wanted = self._desired.meters
@@ -249,10 +271,11 @@ class Session:
             return list(wanted.values())
         return [wanted[id] for id in touched.meters if id in wanted]
 
-    def _launch(self, flight: Transfer, messages: list[bytes]) -> None:
-        self._out.append(Send(joined(messages)))
+    def _launch(self, flight: Transfer) -> None:
+        self._out.append(Send(joined(flight.messages())))
+        self._counting |= flight.counting
         self._xid = flight.after
-        self.deadline = self._now + REPLY_S
+        self._due = self._now + REPLY_S
 
     def _count(self, made: Plan) -> None:
         self.counters["flow_mods"] += len(made.adds) + len(made.deletes)
@@ -271,12 +294,11 @@ class Session:
             self._flight = None
             self._retry(flight)
             return
-        deletes = flight.meter_deletes()
-        if deletes:
-            self._launch(flight, deletes)
-            return
         self._flight = None
         flight.plan.apply(self.installed)
+        for meter in flight.plan.drop_meters:
+            self.installed.draining[meter.id] = meter
+            self._drained[meter.id] = self._now + DRAIN_S
         self._arrived(flight)
 
     def _arrived(self, flight: Transfer) -> None:
@@ -285,8 +307,33 @@ class Session:
         self.state = "LIVE"
         self._out.append(Confirmed(flight.sequence))
         if flight.announce:
-            self._out.append(Announce([packet for _, packet in flight.announce]))
+            self._out.append(SayNow([packet for _, packet in flight.announce]))
         self._change()
+
+    # Meters that go.
+
+    def _delete_drained(self) -> None:
+        """Read and delete the meters that no packet reaches any more; one that is wanted again is left to its plan."""
+        out: list[bytes] = []
+        for id in [id for id, due in self._drained.items() if due <= self._now]:
+            del self._drained[id]
+            meter = self.installed.draining.get(id)
+            if meter is None:
+                continue
+            if id in self._desired.meters:
+                self._drained[id] = self._now + DRAIN_S
+                continue
+            del self.installed.draining[id]
+            xid = self._take_xids(2)
+            self._counting.add(xid)
+            out += [message.meter_stats_request(xid, id), meter_mod(DELETE, meter, xid + 1)]
+        if out:
+            self._out.append(Send(joined(out)))
+
+    def _counted(self, xid: int, data: bytes) -> None:
+        self._out += [LastCount(stats) for stats in meter_stats_of(data)]
+        if not message.more_follow(data):
+            self._counting.discard(xid)
 
     # Failing.
 
@@ -311,7 +358,7 @@ class Session:
         learned = self._blame(flight)
         self._failed = 0 if learned else self._failed + 1
         wait = min(BACKOFF_S * 2 ** max(self._failed - 1, 0), BACKOFF_MAX_S)
-        self.state, self.deadline = "WAITING", self._now + wait
+        self.state, self._due = "WAITING", self._now + wait
 
     def _keep_unsaid(self, flight: Transfer) -> None:
         if flight.announce:

@@ -124,8 +124,8 @@ def test_handlers_and_tickers_that_fail_are_told_until_they_answer_again() -> No
     assert made.engine.handle(PacketIn(ASK.id, 0, b"\0", 5, {})) == [] and made.engine.tick(ticking.name) == []
     assert made.engine.unanswered == 2
     assert {name: text.partition(":")[0] for name, text in made.errors.items()} == {
-        "packet-in ask": "ZeroDivisionError",
-        f"every {ticking.name}": "RuntimeError",  # a StopIteration inside a generator
+        f"packet-in {__name__}.answering": "ZeroDivisionError",
+        f"every {__name__}.ticking": "RuntimeError",  # a StopIteration inside a generator
     }
     made.take(*came(toy(1)))
     assert len(made.errors) == 2, "no change mends them"
@@ -190,6 +190,14 @@ def test_a_unit_whose_own_record_changes_itself_is_told_and_not_for_ever() -> No
     assert made.errors == {} and made.engine.state.all(ToyNote) == {}
     with pytest.raises(FeatureError, match="goes round"):
         made.engine.apply(came(toy(1)), strict=True)
+
+
+def test_what_a_feature_says_beside_its_flows_may_fail_too() -> None:
+    made = bench(good)
+    assert made.engine.ask("counts", "toy-1", good, lambda: 1 // 0) is None
+    ((unit, error),) = made.engine.errors.items()
+    assert str(unit) == f"counts {__name__}.good" and error.resource == "toy-1"
+    assert made.engine.ask("counts", "toy-1", good, lambda: 1) == 1 and made.errors == {}
 
 
 def test_statics_that_fail_stop_the_start() -> None:

@@ -13,9 +13,20 @@ from sdnctl.of.actions import Action, Instruction, group, meter, output
 from sdnctl.of.fields import IN_PORT, REG
 from sdnctl.of.flow import OURS, VERSION, Flow, flow
 from sdnctl.of.group import Group, bucket
-from sdnctl.of.meter import Meter
+from sdnctl.of.meter import Meter, MeterStats
 from sdnctl.program.packets import PacketOut
-from sdnctl.switch.session import Announce, Command, Confirmed, Note, Reconnect, Refused, Send, Session
+from sdnctl.switch.session import (
+    DRAIN_S,
+    Command,
+    Confirmed,
+    LastCount,
+    Note,
+    Reconnect,
+    Refused,
+    SayNow,
+    Send,
+    Session,
+)
 from tests.ovs import Connection, DummySwitch
 
 FLOW_MOD, GROUP_MOD, METER_MOD = 14, 15, 29
@@ -200,10 +211,10 @@ def test_the_whole_difference_goes_out_in_order_in_one_write() -> None:
     assert names(commands) == ["meter add", "group add", "flow add", "flow delete", "group delete"]
     assert frames(commands)[-1][1] == message.BARRIER_REQUEST
     assert script.session.state == "SYNCING"
-    commands = script.agree()
-    assert names(commands) == ["meter delete"], "a meter goes only when no flow uses it any more"
-    assert not said(commands, Confirmed)
-    assert said(script.agree(), Confirmed) == [Confirmed(1)]
+    assert script.agree() == [Confirmed(1)]
+    assert names(script.session.tick(DRAIN_S - 0.1)) == []
+    script.sent = script.session.tick(DRAIN_S)
+    assert names(script.sent) == ["meter delete"], "a meter goes only when no packet uses it any more"
 
 
 def test_flows_of_somebody_else_are_deleted_even_when_they_share_a_cookie() -> None:
@@ -272,11 +283,84 @@ def test_one_change_is_one_bundle_and_a_barrier_in_one_write() -> None:
     assert new.cookie in script.session.installed.flows
 
 
-def test_a_new_rate_is_one_meter_modify() -> None:
+def test_a_new_rate_is_one_meter_modify_and_read_just_before() -> None:
     script, desired = live(a_flow(1, meter(1), output(2)), Meter(1, 1000, 100))
     script.sent = script.session.update(change(desired, [Meter(1, 5000, 500)]), 2)
     assert names(script.sent) == ["meter modify"]
-    assert script.agree() == [Confirmed(2)]
+    assert [one[1] for one in frames(script.sent)] == [message.MULTIPART_REQUEST, METER_MOD, message.BARRIER_REQUEST]
+    assert asks_for(script.sent) == [1]
+    replies = list(script.replies())
+    assert script.hear(counted(script.questions()[9], 1, 70)) == [LastCount(stats(1, 70))]
+    assert script.hear(*replies) == [Confirmed(2)]
+
+
+# Meters that go.
+
+
+def asks_for(commands: Iterable[Command]) -> list[int]:
+    """The meters whose counters are asked for."""
+    asked = [one for one in frames(commands) if one[1] == message.MULTIPART_REQUEST]
+    return [int.from_bytes(one[16:20], "big") for one in asked if int.from_bytes(one[8:10], "big") == 9]
+
+
+def stats(id: int, packets: int) -> MeterStats:
+    """What a meter has counted: packets of 100 bytes, none dropped."""
+    return MeterStats(id, packets, 100 * packets, 0, 0, 3.0)
+
+
+def counted(xid: int, id: int, packets: int) -> bytes:
+    """The switch's answer to that question (OpenFlow 1.4, 7.3.5.13)."""
+    return multipart(9, xid, struct.pack("!IH6xIQQIIQQ", id, 56, 1, packets, 100 * packets, 3, 0, 0, 0))
+
+
+def gone() -> tuple[Script, Desired]:
+    """A session whose meter 1, and the flow that used it, are wanted no more and confirmed to be out of the way."""
+    limited = a_flow(1, meter(1), output(2))
+    script, desired = live(limited, Meter(1, 1000, 100))
+    script.sent = script.session.update(change(desired, old=[limited, Meter(1, 1000, 100)]), 2)
+    assert names(script.sent) == ["flow delete"]
+    assert script.agree() == [Confirmed(2)], "which waits for no meter"
+    return script, desired
+
+
+def test_a_meter_that_goes_is_read_when_the_data_path_has_let_go_and_then_deleted() -> None:
+    script, _ = gone()
+    assert script.session.deadline == DRAIN_S and not script.session.busy
+    script.sent = script.session.tick(DRAIN_S)
+    assert [one[1] for one in frames(script.sent)] == [message.MULTIPART_REQUEST, METER_MOD]
+    assert asks_for(script.sent) == [1] and names(script.sent) == ["meter delete"]
+    assert script.hear(counted(script.questions()[9], 1, 7)) == [LastCount(stats(1, 7))]
+    assert names(script.session.tick(59.0)) == []
+
+
+def test_a_meter_that_is_wanted_again_is_read_and_changed_not_deleted() -> None:
+    script, desired = gone()
+    script.session.tick(0.3)
+    again = a_flow(1, meter(1), output(3))
+    script.sent = script.session.update(change(desired, [again, Meter(1, 1000, 100)]), 3)
+    assert names(script.sent) == ["meter modify", "flow add"] and asks_for(script.sent) == [1]
+    assert script.agree() == [Confirmed(3)]
+    assert names(script.session.tick(59.0)) == []
+    script.sent = script.session.update(change(desired, old=[again, Meter(1, 1000, 100)]), 4)
+    script.agree()
+    assert names(script.session.tick(59.7)) == ["meter delete"]
+
+
+def test_an_audit_finds_a_meter_that_is_about_to_go_in_its_place() -> None:
+    script, _ = gone()
+    script.session._audit_at = script.session._due = 0.2
+    script.sent = script.session.tick(0.2)
+    assert script.answer(wanted(Meter(1, 1000, 100))) == []
+    assert script.session.counters["repaired"] == 0
+    assert names(script.session.tick(DRAIN_S)) == ["meter delete"]
+
+
+def test_a_meter_left_behind_by_an_earlier_session_goes_the_same_way() -> None:
+    script = begin(wanted(a_flow(1)))
+    script.answer(wanted(a_flow(1), Meter(1, 1000, 100)))
+    assert script.agree() == [Confirmed(1)]
+    script.sent = script.session.tick(DRAIN_S)
+    assert asks_for(script.sent) == [1] and names(script.sent) == ["meter delete"]
 
 
 def test_a_change_without_messages_is_confirmed_at_once() -> None:
@@ -313,8 +397,8 @@ def test_an_announcement_waits_for_its_flow_and_is_made_only_when_that_is_new() 
     touched = change(desired, [a_flow(2)])
     touched.announce = [(a_flow(2).cookie, HELLO), (a_flow(1).cookie, HELLO)]
     script.sent = script.session.update(touched, 2)
-    assert not said(script.sent, Announce)
-    assert script.agree() == [Confirmed(2), Announce([HELLO])]
+    assert not said(script.sent, SayNow)
+    assert script.agree() == [Confirmed(2), SayNow([HELLO])]
     again = Touched(cookies={a_flow(2).cookie}, announce=[(a_flow(2).cookie, HELLO)])
     assert script.session.update(again, 3) == [Confirmed(3)]
 
@@ -326,7 +410,7 @@ def test_changes_while_reading_are_part_of_the_whole_plan() -> None:
     touched.announce = [(a_flow(2).cookie, HELLO)]
     assert script.session.update(touched, 2) == []
     assert names(script.answer(wanted())) == ["flow add", "flow add"]
-    assert script.agree() == [Confirmed(2), Announce([HELLO])]
+    assert script.agree() == [Confirmed(2), SayNow([HELLO])]
 
 
 # Failing.
@@ -416,7 +500,7 @@ def test_reconnecting_in_the_middle_of_a_bundle_reads_first() -> None:
     session.update(script.session.unsaid(), 2)
     script = Script(session, session.connected())
     assert names(script.answer(wanted(a_flow(1)))) == ["flow add"], "the bundle was lost"
-    assert script.agree() == [Confirmed(2), Announce([HELLO])]
+    assert script.agree() == [Confirmed(2), SayNow([HELLO])]
 
 
 def test_a_bundle_that_had_arrived_before_the_connection_broke_is_not_sent_again() -> None:
@@ -538,7 +622,10 @@ def converse(switch: DummySwitch, desired: Desired) -> tuple[Session, list[Comma
     with switch.connect() as connection:
         pump = Pump(session, connection)
         pump.obey(session.connected())
-        return session, pump.until_confirmed()
+        seen = pump.until_confirmed()
+        pump.obey(session.tick(DRAIN_S))
+        connection.ask()
+        return session, seen
 
 
 def cookies(switch: DummySwitch) -> set[int]:
