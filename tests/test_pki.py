@@ -38,9 +38,9 @@ def test_only_the_owner_can_read_them(authority: Path, tmp_path: Path) -> None:
 
 
 def test_only_api_servers_get_the_seal(authority: Path, tmp_path: Path) -> None:
-    for name, role in (("api", "api"), ("store", "store"), ("hv1", "agent")):
+    for name, role in (("api", "api"), ("store", "store"), ("hv1", "agent"), ("services", "services")):
         pki.issue(authority, name, role, tmp_path / name)
-    assert [name for name in ("api", "store", "hv1") if (tmp_path / name / seal.FILE).exists()] == ["api"]
+    assert [name for name in ("api", "store", "hv1", "services") if (tmp_path / name / seal.FILE).exists()] == ["api"]
 
 
 def test_a_seal_opens_what_it_closed_and_what_was_open(authority: Path) -> None:
@@ -77,6 +77,8 @@ def test_a_second_ca_is_refused(authority: Path) -> None:
         ("api", "agent", "does not fit"),
         ("hv1", "api", "does not fit"),
         ("store", "api", "does not fit"),
+        ("services", "agent", "does not fit"),
+        ("api", "services", "does not fit"),
     ],
 )
 def test_a_name_that_would_give_other_rights_is_refused(

@@ -15,6 +15,7 @@ from sdnctl.base.problem import Usage
 from sdnctl.cli import show
 from sdnctl.cli.command import Group, command
 
+STORE = Group("store", "One member of the region's store.")
 PKI = Group("pki", "Certificates for the parts of a region.")
 
 Data = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Data directory (SDNCTL_DATA).")]
@@ -30,10 +31,13 @@ MetricsFile = Annotated[Path | None, typer.Option(metavar="FILE", help="JSON fil
 Directory = Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where the CA is; keep it safe and offline.")]
 
 
-@command("", "store")
+@command("store", "")
 def store(
-    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where API servers and agents reach this member.")],
-    raft: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the other members reach it.")],
+    context: typer.Context,
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where API servers and agents reach this member.")
+    ] = "",
+    raft: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the other members reach it.")] = "",
     join: Annotated[str, typer.Option(metavar="HOST:PORT,...", help="Other members; without: make the store.")] = "",
     data: Data = None,
     pki: Pki = None,
@@ -42,14 +46,38 @@ def store(
 
     The first start makes the store, or joins it with --join; later ones serve what is there.
     """
-    from sdnctl.program import feature
+    if context.invoked_subcommand is not None:
+        return
+    from sdnctl.program import feature, service
     from sdnctl.store.server.keeper import serve
     from sdnctl.store.server.member import Member
 
     for option, where in (("--listen", listen), ("--raft", raft), *(("--join", one) for one in _several(join))):
         _checked(option, where)
     feature.discover()
-    serve(Member(data_directory(data), listen, raft, _several(join), pki))
+    delegated = service.delegated(service.discover())
+    serve(Member(data_directory(data), listen, raft, _several(join), pki, delegated))
+
+
+@command("store", "repair")
+def store_repair(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is wrong.")] = False,
+    data: Data = None,
+) -> None:
+    """Cut off what a member wrote behind a hole, after its disk was full, so that it opens again; a copy is kept.
+
+    Stop 'sdnctl store' first.  Where there are other members they send what is missing; else it is lost.
+    """
+    from sdnctl.store.server.repair import look, repair
+
+    directory = data_directory(data)
+    found = look(directory)
+    if found is None:
+        show.record({"data": str(directory), "hole": "none: nothing to repair"}, False)
+        return
+    where = {"data": str(directory), "hole at byte": found.start, "records behind": found.records}
+    kept = {} if dry_run else {"kept": str(repair(directory))}
+    show.record({**where, "members": found.members, **kept}, False)
 
 
 @command("", "api")
@@ -106,8 +134,8 @@ def pki_init(dir: Directory) -> None:
 
 @command("pki", "issue")
 def pki_issue(
-    name: Annotated[str, typer.Argument(help="The host's name for an agent, else the role.")],
-    role: Annotated[str, typer.Option(help="store, api or agent.")],
+    name: Annotated[str, typer.Argument(help="The host's name for an agent or its services, else the role.")],
+    role: Annotated[str, typer.Option(help="store, api, agent or services.")],
     dir: Directory,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where ca.pem, cert.pem and key.pem go.")],
 ) -> None:

@@ -1,7 +1,8 @@
 """Certificates for the parts of a region: who a program is, as the store sees it, is the name in its certificate.
 
-One CA signs them all.  An agent's name is its host's, which decides what it may write; an API server is ``api`` and a
-member of the store ``store`` (X.509, RFC 5280; keys are P-256).  API servers get the key of the region's seal as well.
+One CA signs them all (X.509, RFC 5280; keys are P-256).  An agent's name is its host's, which decides what it may
+write, and so is that of the host's services; those that the region has once are ``services``, an API server is ``api``
+and a member of the store ``store``.  API servers get the key of the region's seal as well.
 """
 
 import os
@@ -20,7 +21,10 @@ from sdnctl.base.problem import Problem, Usage
 from sdnctl.store.ovsdb.seal import FILE, new_key
 
 CA, CERTIFICATE, KEY, CA_KEY = "ca.pem", "cert.pem", "key.pem", "ca.key.pem"
-ROLES = ("store", "api", "agent")
+ROLES = ("store", "api", "agent", "services")
+RESERVED = frozenset({"store", "api", "services"})
+"""Names that no host may have."""
+OF_A_HOST = frozenset({"agent", "services"})
 CA_DAYS, DAYS = 3650, 825
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # X.520: a common name has at most 64 characters
 
@@ -53,8 +57,9 @@ def issue(directory: Path, name: str, role: str, out: Path) -> None:
         raise Usage(f"--role must be {', '.join(ROLES)}, not {role!r}")
     if not NAME.fullmatch(name):
         raise Usage(f"{name!r} is no name: up to 64 letters, digits, '.', '_' and '-', a letter or digit first")
-    if (name in ("store", "api")) != (role != "agent") or (role != "agent" and name != role):
-        raise Usage(f"{name!r} does not fit --role {role}: an agent has its host's name, the others are their role's")
+    if not (name == role in RESERVED or (role in OF_A_HOST and name not in RESERVED)):
+        text = "an agent and the services of a host have the host's name, the others their role's"
+        raise Usage(f"{name!r} does not fit --role {role}: {text}")
     try:
         authority = x509.load_pem_x509_certificate((directory / CA).read_bytes())
         signer = serialization.load_pem_private_key((directory / CA_KEY).read_bytes(), None)

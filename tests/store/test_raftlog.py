@@ -1,11 +1,14 @@
 """A member whose disk was full for a moment opens again; judged by ovsdb-tool(1), which reads as ovsdb-server does."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from sdnctl.store.server.raftlog import mend, written
+from sdnctl.base.errors import StoreError
+from sdnctl.store.server.raftlog import hole, mend, written
+from sdnctl.store.server.repair import alone, by_itself, look, repair
 
 SCHEMA = '{"name":"sdnctl","version":"1.0.0","tables":{"T":{"columns":{"a":{"type":"string"}}}}}'
 ENTRY = {"term": 1, "index": 2, "data": [None, {"_comment": "one"}], "eid": "0972e15d-6171-461e-95c0-3b6397d7836b"}
@@ -79,3 +82,37 @@ def test_an_entry_may_take_the_place_of_others(log: Path) -> None:
     append(log, ENTRY | {"index": 3}, ENTRY | {"index": 4}, {"term": 2}, ENTRY | {"term": 2, "index": 3})
     assert opens(log)
     assert mend(log) is None
+
+
+def test_a_keeper_leaves_a_member_without_others_to_its_operator(log: Path) -> None:
+    assert look(log.parent) is None and by_itself(log.parent) is None
+    append(log, {"commit_index": 3}, ENTRY | {"index": 5})
+    before, found = log.read_bytes(), hole(log)
+    assert found is not None and (found.records, found.members) == (2, 1)
+    with pytest.raises(StoreError, match=rf"no other member has it: 'sdnctl store repair --data {log.parent}'"):
+        by_itself(log.parent)
+    assert log.read_bytes() == before
+    kept = repair(log.parent)
+    assert kept is not None and kept.read_bytes() == before
+    assert opens(log) and repair(log.parent) is None
+
+
+def test_a_keeper_cuts_where_others_have_what_is_missing(log: Path) -> None:
+    others = {str(n): f"tcp:127.0.0.1:{n}" for n in range(3)}
+    append(log, ENTRY | {"index": 3, "servers": others}, {"commit_index": 5})
+    found = hole(log)
+    assert found is not None and found.members == 3
+    assert by_itself(log.parent) is not None
+    assert hole(log) is None
+
+
+def test_a_member_that_is_served_is_not_repaired(log: Path) -> None:
+    """The lock is the process's: another one asks."""
+    code = (
+        "import sys; from pathlib import Path; from sdnctl.store.server.repair import repair; repair(Path(sys.argv[1]))"
+    )
+    with alone(log.parent):
+        done = subprocess.run([sys.executable, "-c", code, str(log.parent)], capture_output=True, text=True)
+    assert done.returncode == 1 and "another sdnctl store serves" in done.stderr
+    with pytest.raises(StoreError, match="there is no member of a store in"):
+        look(log.parent / "nowhere")

@@ -14,7 +14,7 @@ from sdnctl.model.resource import meta
 from sdnctl.store import REGION, Change, Region
 from sdnctl.store.ovsdb.codec import Row
 from sdnctl.store.ovsdb.replica import Replica
-from sdnctl.store.ovsdb.rights import API, WRITER
+from sdnctl.store.ovsdb.rights import WHO
 from sdnctl.store.ovsdb.schema import COMMIT, DATABASE, row_uuid
 from sdnctl.store.ovsdb.wire import Message
 
@@ -170,7 +170,7 @@ def _write(replica: Replica, change: Change) -> list[Operation]:
 
 
 def _insert(name: str, uuid: str, row: dict[str, Any]) -> Operation:
-    return {"op": "insert", "table": name, "uuid": uuid, "row": row | {WRITER: API}}
+    return {"op": "insert", "table": name, "uuid": uuid, "row": row | WHO}
 
 
 def _update(name: str, uuid: str, row: dict[str, Any]) -> Operation:

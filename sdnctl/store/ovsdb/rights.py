@@ -3,11 +3,12 @@
 Every client that comes by TLS has one role, and is known by the name in its certificate.  A row may be written by whom
 one of its columns names.  Rows that hosts report name their host; and every row has a column ``writer`` that can say
 nothing but "api" (or nothing), so an agent can neither insert intent nor pass for the API in a row of its own.  What
-hosts take over from each other, when one of them is dead, any of them may write.
+hosts take over from each other, when one of them is dead, any of them may write.  The services that the region has once
+are "services": they may write the classes that they declare, by a column ``deputy`` that is used in those tables only.
 """
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from sdnctl.model.resource import Meta, meta
@@ -15,11 +16,17 @@ from sdnctl.store.ovsdb.codec import Table
 
 DOORS, CONNECTION, ROLE, PERMISSION = "Doors", "Connection", "RBAC_Role", "RBAC_Permission"
 WRITER, API = "writer", "api"
+DEPUTY, SERVICES = "deputy", "services"
+OWN = frozenset({"Lease", "ServiceHealth"})
+"""What services write whatever they declare: that they have the turn, and how they do."""
 EVERYBODY = ""  # as ovsdb-server(5) has it
 NAME = "region"
+REGION = "Region"
 Operation = dict[str, Any]
 
-WRITER_TYPE = {"key": {"type": "string", "enum": ["set", ["", API]]}}
+WHO = {WRITER: API, DEPUTY: SERVICES}
+"""What every row has in the columns that say who may write it."""
+WHO_TYPES = {name: {"key": {"type": "string", "enum": ["set", ["", who]]}} for name, who in WHO.items()}
 
 
 def shape() -> dict[str, Any]:
@@ -50,13 +57,14 @@ def shape() -> dict[str, Any]:
     }
 
 
-def authorization(of: Meta) -> list[str]:
-    """The columns of a table that may name who writes a row."""
+def authorization(of: Meta, delegated: Set[str] = OWN) -> list[str]:
+    """The columns of a table that may name who writes a row; ``delegated`` are the tables of the region's services."""
+    deputies = [DEPUTY] if of.name in delegated else []
     if not of.report:
-        return [WRITER]
+        return [WRITER, *deputies]
     if of.contested:
         return [EVERYBODY]
-    return ["host" if "host" in of.fields else "id", WRITER]
+    return ["host" if "host" in of.fields else "id", WRITER, *deputies]
 
 
 def changeable(table: Table) -> list[str]:
@@ -66,15 +74,24 @@ def changeable(table: Table) -> list[str]:
     return [name for name in table.columns if name not in fixed]
 
 
-def grant(tables: Mapping[str, Table], others: Mapping[str, list[str]], targets: list[str]) -> Iterator[Operation]:
+def grant(
+    tables: Mapping[str, Table], others: Mapping[str, list[str]], targets: list[str], delegated: Set[str] = frozenset()
+) -> Iterator[Operation]:
     """The operations that make the rights and the doors what they should be; ``others`` are tables without a class.
 
-    ``targets`` are added to where the members listen already.
+    ``targets`` are added to where the members listen already.  ``delegated`` are the classes that the region's services
+    may write: for intent they must be able to count transactions as well.
     """
+    given_on = OWN | delegated
+    if delegated:
+        given_on |= {REGION, *others}
+    for name in sorted(given_on & {*tables, *others}):
+        # Rows from before there were services.
+        yield {"op": "update", "table": name, "where": [[DEPUTY, "!=", SERVICES]], "row": {DEPUTY: SERVICES}}
     yield {"op": "delete", "table": ROLE, "where": []}
     yield {"op": "delete", "table": PERMISSION, "where": []}
-    rows = {name: (authorization(meta(table.cls)), changeable(table)) for name, table in tables.items()}
-    rows |= {name: ([WRITER], columns) for name, columns in others.items()}
+    rows = {name: (authorization(meta(table.cls), given_on), changeable(table)) for name, table in tables.items()}
+    rows |= {name: ([WRITER, *([DEPUTY] if name in given_on else [])], columns) for name, columns in others.items()}
     given = []
     for name, (columns, written) in sorted(rows.items()):
         made = f"may_{name}"

@@ -49,7 +49,7 @@ def schema(stored: Mapping[str, Table], version: str = VERSION) -> dict[str, Any
     columns = {name: {"type": kind} for name, kind in COMMIT_COLUMNS.items()}
     made[COMMIT] = {"columns": columns, "isRoot": True}
     for described in made.values():
-        described["columns"][rights.WRITER] = {"type": rights.WRITER_TYPE}
+        described["columns"] |= {name: {"type": kind} for name, kind in rights.WHO_TYPES.items()}
     return {"name": DATABASE, "version": version, "tables": made | rights.shape()}
 
 
@@ -86,8 +86,9 @@ def missing(stored: Mapping[str, Table], served: dict[str, Any]) -> str | None:
                 return f"{name}.{column}"
             if canonical(there[name]["columns"][column]["type"]) != canonical(kind):
                 return f"{name}.{column} of the type {kind}"
-        if rights.WRITER not in there[name]["columns"]:
-            return f"{name}.{rights.WRITER}"
+        for who in rights.WHO:
+            if who not in there[name]["columns"]:
+                return f"{name}.{who}"
     return None
 
 

@@ -17,6 +17,7 @@ import structlog
 from sdnctl.base.errors import StoreError
 from sdnctl.base.process import die_with
 from sdnctl.store.server.member import Member
+from sdnctl.store.server.repair import alone, by_itself
 from sdnctl.store.server.settle import settle
 
 LOOK_S = 0.05
@@ -40,7 +41,8 @@ class Keeper:
             signal.signal(number, self._asked)
         backoff = BACKOFF_S
         while not self._stop.is_set():
-            kept = self._member.prepare()
+            self._member.prepare()
+            kept = by_itself(self._member.data)
             if kept is not None:
                 log.warning("the file had a hole; the other members send what is missing", kept=str(kept))
             lived = self._serve()
@@ -109,13 +111,5 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 def serve(member: Member) -> None:
     """Keep a member alive until told to end; StoreError when another process serves its directory."""
     member.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(member.data / "store.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        os.lockf(lock, os.F_TLOCK, 0)
-    except OSError as error:
-        os.close(lock)
-        raise StoreError(f"another sdnctl store serves {member.data}") from error
-    try:
+    with alone(member.data):
         Keeper(member).run()
-    finally:
-        os.close(lock)

@@ -13,7 +13,6 @@ from sdnctl.base.errors import StoreError
 from sdnctl.store.ovsdb import rights, schema
 from sdnctl.store.ovsdb.tls import CA, CERTIFICATE, FILES, KEY
 from sdnctl.store.server import convert
-from sdnctl.store.server.raftlog import mend
 from sdnctl.store.server.single import command
 
 ELECTION_MS = 1000
@@ -21,13 +20,17 @@ ELECTION_MS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member: its data directory, where clients reach it and where the others do (HOST:PORT), whom it joins."""
+    """One member: its data directory, where clients reach it and where the others do (HOST:PORT), whom it joins.
+
+    ``delegated`` are the classes that the region's services may write.
+    """
 
     data: Path
     listen: str
     raft: str
     join: Sequence[str] = ()
     pki: Path | None = None
+    delegated: frozenset[str] = frozenset()
 
     @property
     def database(self) -> Path:
@@ -50,8 +53,8 @@ class Member:
         host, _, port = self.listen.rpartition(":")
         return f"{'ptcp' if self.pki is None else 'pssl'}:{port}:{host}"
 
-    def prepare(self, classes: Iterable[type] | None = None) -> Path | None:
-        """Make the cluster, or get ready to join it, or mend what is there; the copy kept of a mended file.
+    def prepare(self, classes: Iterable[type] | None = None) -> None:
+        """Make the cluster, or get ready to join it; what is there stays.
 
         StoreError when the certificate is incomplete or a tool refuses.
         """
@@ -61,7 +64,7 @@ class Member:
             if lacking:
                 raise StoreError(f"{self.pki} lacks {', '.join(lacking)}: see sdnctl pki issue")
         if self.database.exists():
-            return mend(self.database)
+            return
         draft = self.data / "store.db.new"
         draft.unlink(missing_ok=True)
         if self.join:
@@ -72,7 +75,6 @@ class Member:
             wanted.write_text(schema.schema_text(schema.tables(classes)))
             convert.tool("create-cluster", str(draft), str(wanted), self._address(self.raft))
         draft.replace(self.database)
-        return None
 
     def _address(self, where: str) -> str:
         return f"{'tcp' if self.pki is None else 'ssl'}:{where}"

@@ -26,6 +26,25 @@ class Record(NamedTuple):
     says: dict[str, Any]
 
 
+class Hole(NamedTuple):
+    """Where a log presumes an entry that is not there, how much is behind that, and how many members there are."""
+
+    start: int
+    records: int
+    members: int
+
+
+def hole(path: Path) -> Hole | None:
+    """The hole in a member's log, None when there is none; nothing is changed."""
+    records = list(_records(path.read_bytes()))
+    place = _hole(records)
+    if place is None:
+        return None
+    known = (one.says.get("servers") or one.says.get("prev_servers") for one in records[:place])
+    members = [servers for servers in known if servers]
+    return Hole(records[place].start, len(records) - place, len(members[-1]) if members else 1)
+
+
 def mend(path: Path) -> Path | None:
     """Cut a member's log before its hole; the copy of the whole that is kept beside it, None when there is no hole.
 
@@ -33,14 +52,14 @@ def mend(path: Path) -> Path | None:
     might vote twice in it (Ongaro, 5.2).
     """
     records = list(_records(path.read_bytes()))
-    hole = _hole(records)
-    if hole is None:
+    place = _hole(records)
+    if place is None:
         return None
     kept = path.with_name(f"{path.name}.hole.{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}")
     shutil.copy2(path, kept)
-    votes = [record.says for record in records[hole:] if "term" in record.says and "index" not in record.says]
+    votes = [record.says for record in records[place:] if "term" in record.says and "index" not in record.says]
     with path.open("r+b") as file:
-        file.truncate(records[hole].start)
+        file.truncate(records[place].start)
         file.seek(0, os.SEEK_END)
         file.write(b"".join(written(vote) for vote in votes[-1:]))
         file.flush()

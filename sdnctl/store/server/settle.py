@@ -55,7 +55,7 @@ def _open(member: Member, tables: Any) -> list[str]:
     known = {row["target"] for row in connections}
     others = {schema.COMMIT: [*schema.COMMIT_COLUMNS]}
     operations = [] if doors else [rights.make_doors()]
-    operations += rights.grant(tables, others, [] if member.target in known else [member.target])
+    operations += rights.grant(tables, others, [] if member.target in known else [member.target], member.delegated)
     _transact(member, operations)
     return [] if member.target in known else [f"listens at {member.target}"]
 
