@@ -32,8 +32,8 @@ class Health:
     says: str = ""
 
     def become(self, state: str, says: str = "") -> None:
-        """Come into a state, with a few words about it."""
-        if state != self.state:
+        """Come into a state, with a few words about it; a run that begins anew counts from then."""
+        if state != self.state or state == RUNNING:
             self.state, self.since = state, time.time()
         self.says = says
 
