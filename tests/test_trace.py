@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,12 +10,13 @@ from apps.trace.api import TraceFlow, trace_flow
 from sdnctl.api.access import Caller, Reader
 from sdnctl.base.errors import IntentError
 from sdnctl.model.host import UPLINK, Host, LocalUplink
-from sdnctl.of.fields import IN_PORT
 from sdnctl.of.text import text
 from sdnctl.program.feature import discover
+from sdnctl.trace import switch
+from sdnctl.trace.account import for_account, owner_in
+from sdnctl.trace.model import Leg, Question, Trace
 from sdnctl.trace.ofproto import read
-from sdnctl.trace.tracer import run
-from sdnctl.trace.words import Question, Story, for_account, tell
+from sdnctl.trace.words import arriving, tell
 from tests.build import ELSEWHERE, HERE, Network
 from tests.golden import NAMES
 from tests.lab import Lab
@@ -61,19 +61,19 @@ def lab() -> Iterator[Lab]:
         yield made
 
 
-def ask(lab: Lab, sender: str, to: str, **more: Any) -> tuple[Story, dict[str, Any]]:
-    """The story of a packet, and what the API shows of it."""
-    stories: list[Story] = []
+def answer(lab: Lab, question: Question) -> Leg:
+    """What the host of a lab says to a question."""
+    packet = arriving(question, lab.engine)
+    assert not isinstance(packet, str), packet
+    return tell(read(switch.ask(str(lab.switch.rundir), lab.switch.bridge, packet), packet), lab.engine)
 
-    def tracing(question: Question) -> Story:
-        packet = {IN_PORT: lab.ofport(question.port.removeprefix("port-") or "internet"), **question.packet}
-        stories.append(tell(read(run(str(lab.switch.rundir), lab.switch.bridge, packet), packet), lab.engine))
-        return stories[0]
 
+def ask(lab: Lab, sender: str, to: str, **more: Any) -> tuple[Trace, dict[str, Any]]:
+    """The trace of a packet, and what the API shows of it."""
     request = TraceFlow.model_validate({"from": sender, "to": to, **more})
     later = trace_flow(request, Reader(lab.network.store.state, CALLER, 0.0))
-    shown = later.show(tracing(later.question))
-    return stories[0], shown
+    trace = Trace((answer(lab, later.question),))
+    return trace, later.show(trace, lab.network.store.state)
 
 
 WEB, INNER, OUT = "port-web1", "port-inner", "internet"
@@ -182,12 +182,12 @@ CASES = [
 
 @pytest.mark.parametrize(("outcome", "sender", "to", "more", "verdict"), CASES)
 def test_the_verdict(lab: Lab, outcome: str, sender: str, to: str, more: dict[str, Any], verdict: str) -> None:
-    story, shown = ask(lab, sender, to, **more)
+    trace, shown = ask(lab, sender, to, **more)
     wanted = verdict if "[12]" in verdict else re.escape(verdict)
     assert re.fullmatch(wanted, shown["verdict"]), shown
     assert shown["outcome"] == outcome
     assert bool(shown["reason"]) == (outcome == "dropped")
-    assert [step["says"] for step in shown["steps"]] == [line.says for line in story.lines]
+    assert [step["says"] for step in shown["steps"]] == [one.says for one in trace.legs[0].statements]
 
 
 def says(lab: Lab, sender: str, to: str, **more: Any) -> list[str]:
@@ -254,21 +254,24 @@ def test_what_cannot_be_traced_is_refused(lab: Lab, sender: str, to: str, more: 
 
 def test_another_account_hears_only_of_its_own(lab: Lab) -> None:
     """The neighbour behind an elastic IP is somebody else: nothing of it is named, neither id nor private address."""
-    story, _ = ask(lab, WEB, "203.0.113.20")
-    mine = tuple(
-        line if place < 10 else replace(line, accounts=line.accounts and frozenset({"them"}))
-        for place, line in enumerate(story.lines)
-    )
-    assert mine[10].table == "dnat"
-    heard = for_account(replace(story, lines=mine), "acc")
-    told = [line.says for line in heard.lines]
+    trace, _ = ask(lab, WEB, "203.0.113.20")
+    assert trace.legs[0].statements[10].table == "dnat"
+    state = lab.network.store.state
+
+    def owner(id: str) -> tuple[str, str]:
+        account, kind = owner_in(state, id)
+        return "them" if id in ("vpc-b", "subnet-b", "port-b1", "fip-b") else account, kind
+
+    heard = for_account(trace, "acc", owner, [HERE])
+    lines = heard.legs[0].statements
+    told = [line.says for line in lines]
     assert "elastic IP fip-a: out as 203.0.113.10 from 10.0.1.10, at most 20 Mbit/s" in told
     assert told[10] == "another account's elastic IP: public to private destination"
     assert heard.verdict == "delivered to another account's network interface"
-    assert heard.host == ""
+    assert heard.legs[0].host == ""
     secret = {"port-b1", "vpc-b", "fip-b", "fa:16:3e"}
     assert not [text for text in (*told[10:], heard.verdict) if any(word in text for word in secret)]
-    assert {line.resource for line in heard.lines[10:]} == {""}
+    assert {line.resource for line in lines[10:]} == {""}
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -1,86 +1,44 @@
 """Tenants ask what would become of a packet, and are told in words, step by step; no packet is sent."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from apps.eip.model import ElasticIp
-from apps.eni.model import NetworkInterface
-from apps.gateway.facts import server_in
-from apps.instance.model import Instance
-from apps.uplink.model import GatewayNeighbour
-from apps.vpc.model import ROUTER_MAC, Subnet
-from sdnctl.api.access import Reader, Records
+from apps.trace.facts import BROADCAST_MAC, INTERNET, Sender, Visible, inside, outside, presents, router_mac
+from sdnctl.api.access import Reader
 from sdnctl.api.operations import Later, operation, operator
-from sdnctl.api.schema import Address, Id, Json, Request, Whole
-from sdnctl.base.addresses import Cidr, Ip4, Mac
+from sdnctl.api.schema import Address, Json, Request, Whole
+from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import IntentError
-from sdnctl.model.host import Binding, Host
-from sdnctl.model.resource import meta
-from sdnctl.of.fields import (
-    ARP_OP,
-    ARP_SHA,
-    ARP_SPA,
-    ARP_TPA,
-    ETH_DST,
-    ETH_SRC,
-    ETH_TYPE,
-    ETH_TYPE_ARP,
-    ETH_TYPE_IP,
-    ICMP_CODE,
-    ICMP_TYPE,
-    IP_DST,
-    IP_PROTO,
-    IP_PROTO_ICMP,
-    IP_PROTO_TCP,
-    IP_PROTO_UDP,
-    IP_SRC,
-    IP_TTL,
-    TCP_DST,
-    TCP_SRC,
-    UDP_DST,
-    UDP_SRC,
-    OxmField,
-)
-from sdnctl.trace.words import Question, Story, for_account
+from sdnctl.model.host import UPLINK, Host
+from sdnctl.of import fields as f
+from sdnctl.store import State
+from sdnctl.trace.account import for_account, owner_in
+from sdnctl.trace.model import Exit, Question, Trace
 
-INTERNET = "internet"
-PRIMARY = 1
 ECHO_REQUEST = 8
 ARP_REQUEST = 1
-BROADCAST_MAC, GROUP_MAC = Mac(0xFFFFFFFFFFFF), Mac(0x01005E000000)
-BROADCAST, GROUPS = Ip4(0xFFFFFFFF), Cidr(Ip4(0xE0000000), 4)
-SOMEBODY = Ip4.parse("198.51.100.7")
-"""Somebody on the internet: a block for documentation (RFC 5737)."""
-SOMEONES_MAC = Mac(0x020000000001)
 EPHEMERAL, DHCP_CLIENT, DHCP_SERVER = 40000, 68, 67
 DEFAULT_PORT = {"tcp": 80, "udp": 33434}
-PORTS = {"tcp": (IP_PROTO_TCP, TCP_SRC, TCP_DST), "udp": (IP_PROTO_UDP, UDP_SRC, UDP_DST)}
+PORTS = {"tcp": (f.IP_PROTO_TCP, f.TCP_SRC, f.TCP_DST), "udp": (f.IP_PROTO_UDP, f.UDP_SRC, f.UDP_DST)}
+LONGEST_NAME = 200
 Port = Annotated[Whole, Field(ge=0, le=65535)]
 
 
 class TraceFlow(Request):
-    """A packet: from a network interface, an instance (its primary interface) or ``internet``, to an address."""
+    """A packet from a network interface, an instance (its primary interface) or ``internet``, to an address.
 
-    sender: Annotated[Id, Field(alias="from")]
+    The sender goes by its id or name, or by ``VPC/NAME``.
+    """
+
+    sender: Annotated[str, Field(alias="from", min_length=1, max_length=LONGEST_NAME)]
     to: Address
     protocol: Literal["icmp", "tcp", "udp", "arp"] = "icmp"
     destinationPort: Port | None = None
     ttl: Annotated[Whole, Field(ge=0, le=255)] = 64
     sourceAddress: Address | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Whose packet it is: its host and interface ("" for the uplink), its addresses, and the next hop's MAC address."""
-
-    host: str
-    port: str
-    mac: Mac
-    address: Ip4
-    next_hop: Mac
 
 
 @operation("vpc", "createFlowTrace", "POST", "/regions/{regionId}/flowTraces", TraceFlow, reads=True)
@@ -89,12 +47,13 @@ def create_flow_trace(request: TraceFlow, view: Reader) -> Later:
     account = view.caller.account
     if request.sender == INTERNET and not view.of(ElasticIp, ("address",), request.to):
         raise IntentError.missing("to", f"elastic IP {request.to}")
-    sender = _sender(request, view.region, lambda cls, id: view.own(cls, id, "from"))
+    sender = _sender(request, view, lambda cls, id: view.own(cls, id, "from"), view.mine)
 
-    def told(story: Story) -> Json:
-        return {"flowTrace": show(request, sender, for_account(story, account))}
+    def told(trace: Trace, state: State) -> Json:
+        heard = for_account(trace, account, lambda id: owner_in(state, id), state.all(Host))
+        return {"flowTrace": show(request, sender, heard)}
 
-    return Later(_question(request, sender), told)
+    return Later(_question(request, sender), account, told, _onward)
 
 
 @operator("traceFlow", "POST", "/flowTraces", TraceFlow, reads=True)
@@ -107,88 +66,58 @@ def trace_flow(request: TraceFlow, view: Reader) -> Later:
             raise IntentError.missing("from", f"{cls.__name__} {id[:64]!r}")
         return record
 
-    sender = _sender(request, view.region, known)
-    return Later(_question(request, sender), lambda story: show(request, sender, story))
+    sender = _sender(request, view, known, lambda cls: view.region.all(cls).values())
+    return Later(_question(request, sender), "", lambda trace, state: show(request, sender, trace), _onward)
 
 
-def _sender(request: TraceFlow, region: Records, known: Callable[[type, str], object]) -> Sender:
-    """Who sends; ``known`` gives the records that the caller may use."""
+def _sender(request: TraceFlow, view: Reader, known: Callable[[type, str], Any], visible: Visible) -> Sender:
     if request.sender == INTERNET:
-        return _outside(request, region)
-    port = known(NetworkInterface, _interface(request.sender, region, known))
-    assert isinstance(port, NetworkInterface)
-    binding = region.get(Binding, port.id)
-    if binding is None:
-        raise IntentError.precondition("from", f"{port.id} is plugged into no host")
-    return Sender(binding.host, port.id, port.mac, port.addresses[0], _next_hop(port, request.to, region))
+        return outside(request.to, view.region)
+    return inside(request.sender, request.to, view.region, known, visible)
 
 
-def _interface(id: str, region: Records, known: Callable[[type, str], object]) -> str:
-    """The id of the interface meant: itself, or an instance's primary one."""
-    if not id.startswith(f"{meta(Instance).prefix}-"):
-        return id
-    known(Instance, id)
-    for port in region.by(NetworkInterface, ("instance", "device_index"), (id, PRIMARY)):
-        return port
-    raise IntentError.precondition("from", f"{id} has no network interface")
-
-
-def _next_hop(port: NetworkInterface, to: Ip4, region: Records) -> Mac:
-    """What the sender's own ARP would have found: a neighbour, else the router."""
-    if to == BROADCAST:
-        return BROADCAST_MAC
-    if GROUPS.contains(to):
-        return Mac(GROUP_MAC | to & 0x7FFFFF)  # RFC 1112, 6.4
-    subnet = region.get(Subnet, port.subnet)
-    if subnet is not None and subnet.cidr.contains(to):
-        for id in region.by(NetworkInterface, ("subnet", "addresses"), (subnet.id, to)):
-            neighbour = region.get(NetworkInterface, id)
-            return neighbour.mac if neighbour is not None else ROUTER_MAC
-    return ROUTER_MAC
-
-
-def _outside(request: TraceFlow, region: Records) -> Sender:
-    """Somebody on the public network, at the host that presents the elastic IP, or at any that has a way out."""
-    hosts: Mapping[str, Host] = {id: host for id, host in region.all(Host).items() if host.uplink}
-    for id in region.by(ElasticIp, ("address",), request.to):
-        eip = region.get(ElasticIp, id)
-        server = server_in(region, eip.port) if eip is not None else ""
-        if server and server not in hosts:
-            raise IntentError.precondition("from", f"the host of {id} has no way to the public network")
-        hosts = {server: hosts[server]} if server else hosts
-    if not hosts:
-        raise IntentError.precondition("from", "no host has a way to the public network")
-    host = hosts[min(hosts)]
-    macs = [n.mac for n in region.all(GatewayNeighbour).values() if n.host == host.id]
-    return Sender(host.id, "", macs[0] if macs else SOMEONES_MAC, SOMEBODY, host.uplink_mac)
+def _onward(way: Exit, state: State) -> Question | None:
+    """Where a packet comes in again that left for the public network: at the host that presents the elastic IP."""
+    address = Ip4(way.packet.get(f.IP_DST, 0))
+    host = state.get(Host, presents(address, state))
+    if way.by != UPLINK or host is None or not host.uplink:
+        return None
+    ttl = max(way.packet.get(f.IP_TTL, 0) - 1, 0)
+    frame = {f.ETH_SRC: router_mac(host.id, state), f.ETH_DST: host.uplink_mac, f.IP_TTL: ttl}
+    return Question(host.id, UPLINK, {**way.packet, **frame})
 
 
 def _question(request: TraceFlow, sender: Sender) -> Question:
     """The packet as the sender would send it."""
     source = sender.address if request.sourceAddress is None else request.sourceAddress
-    packet: dict[OxmField, int] = {ETH_SRC: sender.mac, ETH_DST: sender.next_hop}
+    packet: dict[f.OxmField, int] = {f.ETH_SRC: sender.mac, f.ETH_DST: sender.next_hop}
     if request.protocol in ("icmp", "arp") and request.destinationPort is not None:
         raise IntentError("destinationPort", f"{request.protocol} has no ports")
     if request.protocol == "arp":
-        packet |= {ETH_DST: BROADCAST_MAC, ETH_TYPE: ETH_TYPE_ARP, ARP_OP: ARP_REQUEST}
-        packet |= {ARP_SPA: source, ARP_TPA: request.to, ARP_SHA: sender.mac}
-        return Question(sender.host, sender.port, packet)
-    packet |= {ETH_TYPE: ETH_TYPE_IP, IP_SRC: source, IP_DST: request.to, IP_TTL: request.ttl}
+        packet |= {f.ETH_DST: BROADCAST_MAC, f.ETH_TYPE: f.ETH_TYPE_ARP, f.ARP_OP: ARP_REQUEST}
+        packet |= {f.ARP_SPA: source, f.ARP_TPA: request.to, f.ARP_SHA: sender.mac}
+        return Question(sender.host, sender.entry, packet)
+    packet |= {f.ETH_TYPE: f.ETH_TYPE_IP, f.IP_SRC: source, f.IP_DST: request.to, f.IP_TTL: request.ttl}
     if request.protocol == "icmp":
-        packet |= {IP_PROTO: IP_PROTO_ICMP, ICMP_TYPE: ECHO_REQUEST, ICMP_CODE: 0}
-        return Question(sender.host, sender.port, packet)
+        packet |= {f.IP_PROTO: f.IP_PROTO_ICMP, f.ICMP_TYPE: ECHO_REQUEST, f.ICMP_CODE: 0}
+        return Question(sender.host, sender.entry, packet)
     number, from_port, to_port = PORTS[request.protocol]
     aim = _aim(request)
     own = DHCP_CLIENT if (request.protocol, aim) == ("udp", DHCP_SERVER) else EPHEMERAL
-    return Question(sender.host, sender.port, {**packet, IP_PROTO: number, from_port: own, to_port: aim})
+    return Question(sender.host, sender.entry, {**packet, f.IP_PROTO: number, from_port: own, to_port: aim})
 
 
 def _aim(request: TraceFlow) -> int:
     return DEFAULT_PORT[request.protocol] if request.destinationPort is None else request.destinationPort
 
 
-def show(request: TraceFlow, sender: Sender, story: Story) -> Json:
-    """A story as the API tells it; ``host`` is "" for tenants."""
+def show(request: TraceFlow, sender: Sender, trace: Trace) -> Json:
+    """A trace as the API tells it; hosts have no names for tenants.  IntentError when the first host did not answer.
+
+    ``host`` is where the packet starts; each step says on which host of its way it is, counted from 1.
+    """
+    if trace.legs[0].outcome == "unknown":
+        raise IntentError(None, trace.verdict, 503, "UNAVAILABLE")
     source = sender.address if request.sourceAddress is None else request.sourceAddress
     port = f" port {_aim(request)}" if request.protocol in PORTS else ""
     limit = "" if request.protocol == "arp" else f", hop limit {request.ttl}"
@@ -196,12 +125,14 @@ def show(request: TraceFlow, sender: Sender, story: Story) -> Json:
         "from": request.sender,
         "to": str(request.to),
         "packet": f"{request.protocol} {source} → {request.to}{port}{limit}",
-        "host": story.host,
-        "outcome": story.outcome,
-        "reason": story.reason,
-        "verdict": story.verdict,
+        "host": trace.legs[0].host,
+        "outcome": trace.outcome,
+        "reason": trace.reason,
+        "verdict": trace.verdict,
+        "hosts": [leg.host for leg in trace.legs if leg.host],
         "steps": [
-            {"table": line.table, "feature": line.feature, "resource": line.resource, "says": line.says}
-            for line in story.lines
+            {"table": one.table, "feature": one.feature, "resource": one.resource, "says": one.says, "hop": hop}
+            for hop, leg in enumerate(trace.legs, 1)
+            for one in leg.statements
         ],
     }

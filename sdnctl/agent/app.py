@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from os_ken.lib import hub
 from sdnctl.agent import metrics
 from sdnctl.agent.events import Connected, Disconnected
 from sdnctl.agent.loop import Loop
+from sdnctl.agent.questions import Questions
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.log import to_stderr
 from sdnctl.bridge.setup import BRIDGE
@@ -34,6 +36,7 @@ from sdnctl.program.feature import Program
 from sdnctl.store import Store
 from sdnctl.store.ovsdb.client import OvsdbStore
 from sdnctl.switch import connection
+from sdnctl.trace import switch
 
 DIAL_MIN_S, DIAL_MAX_S = 0.05, 1.0
 log = structlog.get_logger("controller")
@@ -100,6 +103,7 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
         self._vswitch = Vswitch(self._ovs_db, loop.put)
         self._vswitch.start()
         store.subscribe(loop.put)
+        Questions(store, loop, partial(switch.ask, rundir_of(self._ovs_db), BRIDGE)).start()
 
     def _watch(self, peers: Mapping[str, Ip4]) -> None:
         if self._vswitch is not None:

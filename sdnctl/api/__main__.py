@@ -21,15 +21,12 @@ from sdnctl.api.signature import WINDOW_S
 from sdnctl.api.waiting import Waiting
 from sdnctl.base.errors import StoreError
 from sdnctl.base.log import to_stderr
-from sdnctl.base.paths import switch_of
 from sdnctl.model.account import OPERATOR, AccessKey, Account, OperatorToken
-from sdnctl.program.feature import discover as discover_features
 from sdnctl.store import Store, Txn
 from sdnctl.store.memory import MemoryStore
 from sdnctl.store.ovsdb.client import OvsdbStore
 from sdnctl.store.ovsdb.seal import FILE as SEAL
 from sdnctl.store.ovsdb.seal import Seal
-from sdnctl.trace.tracer import Tracer
 
 DEFAULT = "default"
 BACKLOG = 512
@@ -63,8 +60,7 @@ def main() -> None:
         keys = {key: account[key] for key in ("accessKey", "secretKey")}
         print(json.dumps({"endpoint": endpoint, "region": given.region, **keys}), flush=True)
 
-    tracer = Tracer(store, discover_features(), given.ovs_db or switch_of(given.data))
-    app = create_app(store, given.region, operations, token, window_s=given.window, ready=ready, tracing=tracer)
+    app = create_app(store, given.region, operations, token, window_s=given.window, ready=ready)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_S
     )
@@ -95,7 +91,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", required=True, type=Path, help="directory for account.json and endpoint.json")
     parser.add_argument("--listen", default="127.0.0.1:0", help="HOST:PORT; port 0 picks one")
     parser.add_argument("--region", default="local", help="the name of the region")
-    parser.add_argument("--ovs-db", help="the switch that traces ask: unix:PATH; default: what `sdnctl up` was told")
     parser.add_argument("--window", type=float, default=WINDOW_S, help="how far a call's date may be off, in seconds")
     return parser.parse_args()
 

@@ -24,29 +24,34 @@ from starlette.types import Receive, Scope, Send
 from sdnctl.api import openapi
 from sdnctl.api.calls import Served
 from sdnctl.api.metrics import CONTENT_TYPE_LATEST, PATH, Metrics
-from sdnctl.api.operations import OPERATOR, Operation, Tracing, no_tracing
+from sdnctl.api.operations import OPERATOR, Operation
 from sdnctl.api.operator import OperatorApi, is_operators, refusal
 from sdnctl.api.progress import AFTER, SEQUENCE, after, headers
 from sdnctl.api.signature import WINDOW_S
 from sdnctl.api.tenants import TenantApi
+from sdnctl.api.tracing import Tracing
 from sdnctl.api.waiting import Waiting
-from sdnctl.api.wire import MAX_BODY, REQUEST_ID, Answer, RawRequest, failure, invalid
+from sdnctl.api.wire import MAX_BODY, REQUEST_ID, Answer, RawRequest, failure, invalid, success
 from sdnctl.base.errors import IntentError, StoreError
 from sdnctl.store import Store
 
 THREADS = 8
 CATCH_UP_S = 5.0
+AWAY = "the store cannot be reached"
 log = structlog.get_logger("sdnctl.api")
 
 
 class Front(BaseRoute):
     """Takes what no other route took, whatever its path looks like, to the tenants' API or the operator's."""
 
-    def __init__(self, tenants: TenantApi, operator: OperatorApi, metrics: Metrics, waiting: Waiting) -> None:
+    def __init__(
+        self, tenants: TenantApi, operator: OperatorApi, metrics: Metrics, waiting: Waiting, tracing: Tracing
+    ) -> None:
         self._tenants = tenants
         self._operator = operator
         self._metrics = metrics
         self._waiting = waiting
+        self._tracing = tracing
         self._threads = anyio.CapacityLimiter(THREADS)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -65,7 +70,9 @@ class Front(BaseRoute):
             return
         else:
             answer = await self._answer(_raw(scope, body), request_id)
-        self._metrics.count(answer, time.perf_counter() - began)  # that somebody waits for hosts says nothing of us
+        took = time.perf_counter() - began  # that somebody waits for hosts says nothing of us
+        answer = await self._traced(_target(scope), request_id, answer)
+        self._metrics.count(answer, took)
         answer, more = await self._hold(answer)
         await _response(answer, request_id, more)(scope, receive, send)
 
@@ -92,6 +99,21 @@ class Front(BaseRoute):
         if not await self._waiting.reached(sequence, CATCH_UP_S):
             message = f"this server does not know of {sequence} yet, after {CATCH_UP_S:g} s: ask again, or another one"
             raise IntentError(AFTER, message, 503, "UNAVAILABLE")
+
+    async def _traced(self, path: str, request_id: str, answer: Answer) -> Answer:
+        """The answer that is made of what hosts say of a packet, where it needs them."""
+        if answer.later is None:
+            return answer
+        try:
+            found = await self._tracing.answer(answer.later)
+        except IntentError as error:
+            refused = _refused(path, request_id, error)
+        except StoreError as error:
+            log.warning("store", request=request_id, error=str(error))
+            refused = _refused(path, request_id, IntentError(None, AWAY, 503, "UNAVAILABLE"))
+        else:
+            return answer._replace(document=found if is_operators(path) else success(request_id, found).document)
+        return refused._replace(operation=answer.operation)
 
     async def _hold(self, answer: Answer) -> tuple[Answer, dict[str, str]]:
         """The answer once what it waits for has come, or its time is over; and what its headers say of that."""
@@ -165,11 +187,8 @@ def create_app(
     *,
     window_s: float = WINDOW_S,
     ready: Callable[[], None] = lambda: None,
-    tracing: Tracing = no_tracing,
 ) -> FastAPI:
-    """The application; `token` is the operator's, `ready` is called once when it is about to serve, `tracing` asks a
-    switch what would become of a packet.
-    """
+    """The application; `token` is the operator's, `ready` is called once when it is about to serve."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -191,10 +210,10 @@ def create_app(
     metrics = app.state.metrics = Metrics()
     _add_health(app, store)
     public = tuple(o for o in operations if o.service != OPERATOR)
-    served = Served(store, region, tracing)
+    served = Served(store, region)
     tenants, operator = TenantApi(served, public, window_s), OperatorApi(served, operations, token)
     waiting = app.state.waiting = Waiting(store)
-    app.router.routes.append(Front(tenants, operator, metrics, waiting))
+    app.router.routes.append(Front(tenants, operator, metrics, waiting, Tracing(store)))
     return app
 
 

@@ -12,7 +12,7 @@ import structlog
 from pydantic import ValidationError
 
 from sdnctl.api.access import Caller, Reader, Records, Writer
-from sdnctl.api.operations import Operation, Result, Tracing, finish, no_tracing
+from sdnctl.api.operations import Later, Operation, Result
 from sdnctl.api.progress import WAIT, Held, patience
 from sdnctl.api.routes import Found
 from sdnctl.api.schema import Json, Request, explain
@@ -25,11 +25,10 @@ log = structlog.get_logger("sdnctl.api")
 
 
 class Served(NamedTuple):
-    """A region as an API serves it: its store, its name, and who asks a switch what would become of a packet."""
+    """A region as an API serves it: its store and its name."""
 
     store: Store
     region: str
-    tracing: Tracing = no_tracing
 
 
 @dataclass(slots=True)
@@ -77,12 +76,11 @@ class Shape(NamedTuple):
     """Whether who calls may know what the hosts are called."""
 
 
-def answered(call: Call, work: Callable[[Call], Result], tracing: Tracing, shape: Shape) -> Answer:
+def answered(call: Call, work: Callable[[Call], Result], shape: Shape) -> Answer:
     """The answer to a call that is carried out by ``work``."""
     raw, id = call.raw, call.request_id
     try:
         result = work(call)
-        document = finish(result, tracing)
     except IntentError as error:
         log.info("refused", request=id, method=raw.method, path=raw.path, code=error.code, error=str(error))
         return call.told(shape.failure(id, error), shape.names)
@@ -92,8 +90,13 @@ def answered(call: Call, work: Callable[[Call], Result], tracing: Tracing, shape
         return call.told(shape.failure(id, away), shape.names)
     more = {"sequence": call.sequence} if call.sequence else {}
     log.info("served", request=id, method=raw.method, path=raw.path, operation=call.operation, **more)
-    answer = shape.success(id, document)
-    return call.told(answer._replace(held=result) if isinstance(result, Held) else answer, shape.names)
+    if isinstance(result, Held):
+        answer = shape.success(id, {})._replace(held=result)
+    elif isinstance(result, Later):
+        answer = shape.success(id, {})._replace(later=result)
+    else:
+        answer = shape.success(id, result)
+    return call.told(answer, shape.names)
 
 
 def carried_out(

@@ -17,9 +17,9 @@ from sdnctl.api.extend import request_of
 from sdnctl.api.progress import Held
 from sdnctl.api.schema import Json, Request
 from sdnctl.base.discovery import modules
-from sdnctl.base.errors import IntentError
 from sdnctl.model import records
-from sdnctl.trace.words import Question, Story
+from sdnctl.store import State
+from sdnctl.trace.model import Exit, Question, Trace
 
 Q = TypeVar("Q", bound=Request)
 V = TypeVar("V")
@@ -29,14 +29,19 @@ OPERATOR_PREFIX = "/x/v1"
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """An answer that a switch must be asked for, once the store is let go of; ``show`` makes it of the story."""
+    """An answer that hosts must be asked for, once the store is let go of (see ``tracing``).
+
+    ``account`` asks, "" for the operator.  ``show`` makes the answer of the trace, or raises IntentError; ``onward``
+    says where a packet comes in again that left a host by its uplink, None where the region ends.
+    """
 
     question: Question
-    show: Callable[[Story], Json]
+    account: str
+    show: Callable[[Trace, State], Json]
+    onward: Callable[[Exit, State], Question | None]
 
 
 Result = Json | Later | Held
-Tracing = Callable[[Question], Story]
 T = TypeVar("T", bound=Result)
 
 
@@ -107,20 +112,6 @@ def _add(made: Operation) -> None:
     if known is not None and known.run.__module__ != made.run.__module__:
         raise TypeError(f"operation {made.service}.{made.name} is declared twice")
     _OPERATIONS[made.service, made.name] = made
-
-
-def finish(result: Result, tracing: Tracing) -> Json:
-    """The answer itself, as far as it is known before anybody waits; IntentError when the switch that must be asked
-    cannot be.
-    """
-    if isinstance(result, Held):
-        return {}
-    return result.show(tracing(result.question)) if isinstance(result, Later) else result
-
-
-def no_tracing(question: Question) -> Story:
-    """For a region without a switch at hand."""
-    raise IntentError(None, "no switch can be asked from here", 503, "UNAVAILABLE")
 
 
 def discover() -> tuple[Operation, ...]:

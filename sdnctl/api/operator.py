@@ -25,7 +25,7 @@ class OperatorApi:
 
     def handle(self, raw: RawRequest, request_id: str, now: float) -> Answer:
         """Answer one call; `now` is in epoch seconds."""
-        return answered(Call(raw, request_id, now), self._run, self._served.tracing, SHAPE)
+        return answered(Call(raw, request_id, now), self._run, SHAPE)
 
     def admit(self, raw: RawRequest) -> None:
         """Raise IntentError unless a request carries the operator's token."""

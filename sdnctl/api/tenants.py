@@ -36,7 +36,7 @@ class TenantApi:
 
     def handle(self, raw: RawRequest, request_id: str, now: float) -> Answer:
         """Answer one call; `now` is in epoch seconds."""
-        return answered(Call(raw, request_id, now), self._run, self._served.tracing, SHAPE)
+        return answered(Call(raw, request_id, now), self._run, SHAPE)
 
     def _run(self, call: Call) -> Result:
         scope = verify(call.raw, self._secret_of, call.now, self._window_s)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
+from sdnctl.api.operations import Later
 from sdnctl.api.progress import Held
 from sdnctl.base.errors import IntentError
 
@@ -44,7 +45,7 @@ class Answer(NamedTuple):
     known, and the sequence number of its commit, 0 when it changed nothing.
 
     ``holds`` is the sequence number from which on the answer of a writing call is true, its commit's or that of what
-    it found done already; ``held`` says what the answer waits for, if it waits.
+    it found done already; ``held`` says what the answer waits for, if it waits; ``later``, what hosts are asked for it.
     """
 
     code: int
@@ -53,6 +54,7 @@ class Answer(NamedTuple):
     sequence: int = 0
     holds: int = 0
     held: Held | None = None
+    later: Later | None = None
 
     def body(self) -> bytes:
         """The document as bytes; ASCII, so that no string a client once sent can make an answer unsendable."""

@@ -10,13 +10,13 @@ import typer
 from sdnctl.base import log
 from sdnctl.base.errors import StoreError
 from sdnctl.base.problem import Problem
-from sdnctl.cli import hosts, machine, region, services, show, trace, waiting, watch
+from sdnctl.cli import hosts, machine, region, services, show, waiting, watch
 from sdnctl.cli.catalogue import catalogue
 from sdnctl.cli.command import Command, Group, program
 from sdnctl.cli.intent import commands as intent
 from sdnctl.cli.resources import common
 
-OWN = (machine, hosts, services, region, waiting, intent, watch, trace)
+OWN = (machine, hosts, services, region, waiting, intent, watch)
 
 
 def build() -> typer.Typer:

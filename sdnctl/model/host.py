@@ -100,6 +100,34 @@ class Binding:
     displaced: tuple[str, ...] = field(default=())
 
 
+@resource(report=True, reach="host", prefix="trace", indexes=(("account",),))
+class TraceQuestion:
+    """A question that an API server has for a host: what would become of this packet there?
+
+    ``entry`` is the port where the packet comes in: a network interface's id, ``UPLINK`` or ``TUNNEL``; ``packet`` has
+    its fields by their names in ovs-fields(7).  ``account`` asks, "" for the operator.  It is removed with its answer
+    when that has been read, and after half a minute by the host.
+    """
+
+    id: str
+    host: str = ref("Host", on_delete="cascade")
+    account: str = field(default="")
+    entry: str = label(default="")
+    packet: dict[str, str] = label(default={})
+    asked: float = label(default=0.0)
+
+
+@resource(report=True, reach="host")
+class TraceAnswer:
+    """A host's answer to the question of the same id: ``leg`` (see ``trace.wire``), or the ``error`` in words."""
+
+    id: str
+    host: str = ref("Host", on_delete="cascade")
+    question: str = ref("TraceQuestion", on_delete="cascade")
+    leg: str = label(default="")
+    error: str = label(default="")
+
+
 @resource(local=True)
 class LocalPort:
     """An Interface row of this host's br-int with ``external_ids:iface-id``: the id, its OpenFlow port and name.

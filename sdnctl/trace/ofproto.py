@@ -5,7 +5,7 @@ the switch itself, not from what it should have: ovs-vswitchd(8), "OFPROTO COMMA
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from sdnctl.base.addresses import Ip4, Mac
@@ -20,9 +20,11 @@ _COOKIE = re.compile(r"\bcookie (0x[0-9a-f]+)")
 _MATCHED = re.compile(r"\b(reg\d+)=(0x[0-9a-f]+)(?:/(0x[0-9a-f]+))?(?=,|$|\s)")
 _SET = re.compile(r"^(?:set_field|load):(\S+?)->(\w+)(?:\[(?:(\d+)(?:\.\.(\d+))?)?\])?$")
 _NOW = re.compile(r"^-> (\w+)\[(?:(\d+)(?:\.\.(\d+))?)?\] is now (\S+)$")
+_BRIDGE = re.compile(r'^bridge\("(.*)"\)$')
 _OUTPUT = re.compile(r"^(?:output:(\d+)|(IN_PORT)|(CONTROLLER):\d+)$")
 _TTL = re.compile(r"^mod_nw_ttl:(\d+)$")
 _PREFIX = re.compile(r"^(?:NXM|OXM)_(?:OF|NX)_")
+BEYOND = 1 << 16  # any line
 _BY_NAME = {each.name: each for each in FIELDS} | {"ip_ttl": IP_TTL}
 
 
@@ -52,7 +54,7 @@ def read(said: str, packet: Packet) -> list[Step]:
     """The steps in the output of ``ofproto/trace`` for this packet; lines that it does not know are passed over."""
     reading = _Reading(dict(packet))
     steps: list[Step] = []
-    for line in said.splitlines():
+    for line in _that_fits(_own_bridge(said.splitlines())):
         rule = _RULE.match(line)
         if rule is not None:
             steps += reading.close()
@@ -67,6 +69,41 @@ def read(said: str, packet: Packet) -> list[Step]:
         elif reading.step is not None:
             _act(reading, line.strip())
     return steps
+
+
+def _own_bridge(lines: Iterable[str]) -> Iterator[str]:
+    """The lines about the bridge that was asked, without those that the frame crosses inside a tunnel or beyond a
+    patch port.
+    """
+    asked = ""
+    here = True
+    for line in lines:
+        if bridge := _BRIDGE.match(line):
+            asked = asked or bridge[1]
+            here = bridge[1] == asked
+        elif line.startswith(("Final flow:", "Megaflow:", "recirc(")):
+            here = True
+        if here:
+            yield line
+
+
+def _that_fits(lines: Iterable[str]) -> Iterator[str]:
+    """The lines about a packet that fits where ``check_pkt_larger`` asks; what becomes of a larger one comes first.
+
+    That branch begins with an indented rule, and ends where a line stands as far left as the check again.
+    """
+    check, larger = BEYOND, False
+    for line in lines:
+        rule = _RULE.match(line)
+        column = rule.end(1) if rule is not None else len(line) - len(line.lstrip())
+        larger = column > check and (larger or rule is not None)
+        if larger:
+            continue
+        if rule is not None or not line:
+            check = BEYOND
+        elif line.strip().startswith("check_pkt_larger("):
+            check = column
+        yield line
 
 
 def _act(reading: _Reading, action: str) -> None:

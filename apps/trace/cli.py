@@ -10,15 +10,18 @@ from rich.table import Table
 from sdnctl.cli import show
 from sdnctl.cli.command import Data, Json, command, operated
 
-GOOD = {"delivered": "green", "answered": "green", "asked": "yellow", "dropped": "red"}
+COLOURS = {"delivered": "green", "answered": "green", "asked": "yellow", "dropped": "red", "unknown": "magenta"}
 
 
 @command("", "trace")
 def trace(
     sender: Annotated[
-        str, typer.Option("--from", metavar="PORT|INSTANCE|internet", help="Who sends: an id, or 'internet'.")
+        str,
+        typer.Option(
+            "--from", metavar="INTERFACE|INSTANCE|internet", help="Who sends: an id, a name, VPC/NAME, or 'internet'."
+        ),
     ],
-    to: Annotated[str, typer.Option(metavar="ADDRESS", help="The IPv4 address that it is for.")],
+    to: Annotated[str, typer.Option(metavar="ADDRESS", help="The IPv4 address that it is for, an elastic IP too.")],
     proto: Annotated[str, typer.Option(metavar="icmp|tcp|udp|arp", help="What kind of packet.")] = "icmp",
     dport: Annotated[int | None, typer.Option(metavar="N", help="Destination port of TCP or UDP.")] = None,
     ttl: Annotated[int | None, typer.Option(metavar="N", help="Hop limit; default 64.")] = None,
@@ -28,7 +31,7 @@ def trace(
 ) -> None:
     """Say what would become of a packet: each step, and by which rule of which resource it is dropped.
 
-    The switch is asked, no packet is sent.
+    The switches on its way are asked, host by host; no packet is sent.
     """
     asked = {"from": sender, "to": to, "protocol": proto, "destinationPort": dport, "ttl": ttl, "sourceAddress": source}
     given = {key: value for key, value in asked.items() if value is not None}
@@ -40,13 +43,17 @@ def trace(
 
 
 def _tell(told: dict[str, Any]) -> None:
-    """A story for people."""
+    """A trace for people."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=200)
     console.print(f"[bold]{escape(told['packet'])}[/bold], from {escape(told['from'])} on {escape(told['host'])}")
     grid = Table.grid(padding=(0, 2))
+    hop = 1
     for number, step in enumerate(told["steps"], 1):
+        if step["hop"] != hop:
+            hop = step["hop"]
+            grid.add_row("", "", f"[bold]on {escape(told['hosts'][hop - 1])}[/bold]")
         grid.add_row(f"{number:3}", f"[dim]{escape(step['table'])}[/dim]", escape(step["says"]))
     console.print(grid)
-    console.print(f"[{GOOD[told['outcome']]}]{escape(told['verdict'])}[/]")
+    console.print(f"[{COLOURS[told['outcome']]}]{escape(told['verdict'])}[/]")
