@@ -10,6 +10,7 @@ from apps.eni.facts import mac_of
 from apps.eni.model import NetworkInterface
 from bench.region import PUBLIC, Region
 from sdnctl.base.addresses import Ip4
+from sdnctl.program.meters import POOL_HIGH
 from sdnctl.store import Txn
 
 SPARES = 10
@@ -79,7 +80,9 @@ def _add_eip(id: str, n: int, port: NetworkInterface) -> Work:
     def work(txn: Txn) -> None:
         key = 10_000 + n
         address = Ip4(PUBLIC.network + 20_000 + n)
-        made = ElasticIp(id=id, account="acct-bench", pool="pool-bench", address=address, bandwidth=5, key=key)
+        made = ElasticIp(
+            id=id, account="acct-bench", pool="pool-bench", address=address, bandwidth=5, key=key, meter=POOL_HIGH - key
+        )
         txn.put(made)
         bind(txn, made, port, port.addresses[0])
 

@@ -15,6 +15,7 @@ from apps.uplink.model import Pool
 from apps.vpc.model import ANYTHING, Subnet, Vpc
 from sdnctl.base.addresses import Cidr, Ip4
 from sdnctl.model.account import AccessKey, Account
+from sdnctl.program.meters import POOL_LOW
 
 ACCOUNT, KEY, SECRET = "acct-bench", "JDC_BENCH", "BENCHSECRET"
 PUBLIC = Cidr.parse("172.16.0.0/16")
@@ -85,7 +86,7 @@ class Cloud:
 
     def _vpc(self, v: int) -> Iterator[Any]:
         vpc, table = self.vpc_id(v), self.table_id(v)
-        yield Vpc(id=vpc, account=ACCOUNT, key=v + 1)
+        yield Vpc(id=vpc, account=ACCOUNT, key=v + 1, meter=POOL_LOW + v)
         yield RouteTable(id=table, account=ACCOUNT, vpc=vpc, default=True, key=v + 1)
         for kind in (LOCAL, INTERNET):
             id = f"route-{v:09d}{kind[:1]}"
@@ -117,6 +118,7 @@ class Cloud:
             private=Ip4(0x0A00000A),
             vpc=self.vpc_id(v),
             key=v + 1,
+            meter=POOL_LOW + 20_000 + v,
         )
 
     def real_mac(self, id: str) -> str:

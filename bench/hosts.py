@@ -28,6 +28,7 @@ from bench.table import milliseconds, quantile, show
 from sdnctl.base.addresses import Ip4
 from sdnctl.model.host import Binding
 from sdnctl.program import feature
+from sdnctl.program.meters import POOL_LOW
 from sdnctl.store import Txn
 from sdnctl.store.ovsdb.client import OvsdbStore
 from sdnctl.store.server.single import Server
@@ -194,7 +195,15 @@ class Bench:
     def _eip(self, n: int, like: NetworkInterface, second: NetworkInterface, one: int, two: int, vpc: set[int]) -> None:
         id = f"fip-new{n:07d}"
         address = Ip4(0x64400000 + 20_000 + n)
-        eip = ElasticIp(id=id, account="acct-bench", pool="pool-bench", address=address, bandwidth=5, key=10_000 + n)
+        eip = ElasticIp(
+            id=id,
+            account="acct-bench",
+            pool="pool-bench",
+            address=address,
+            bandwidth=5,
+            key=10_000 + n,
+            meter=POOL_LOW + 20_000 + n,
+        )
 
         def known(txn: Txn) -> ElasticIp:
             found = txn.get(ElasticIp, id)

@@ -17,6 +17,7 @@ from apps.vpc.model import ANYTHING, Subnet, Vpc
 from sdnctl.base.addresses import Cidr, Ip4, Mac
 from sdnctl.model.account import Account
 from sdnctl.model.host import UPLINK, LocalPort, LocalUplink
+from sdnctl.program.meters import POOL_LOW
 from sdnctl.store import Txn
 
 HERE = "bench-1"
@@ -57,7 +58,7 @@ class Region:
 
     def _vpc(self, v: int) -> Iterator[Any]:
         vpc, table = f"vpc-{v:010d}", f"rtb-{v:010d}"
-        yield Vpc(id=vpc, account="acct-bench", key=v + 1)
+        yield Vpc(id=vpc, account="acct-bench", key=v + 1, meter=POOL_LOW + v)
         yield RouteTable(id=table, account="acct-bench", vpc=vpc, default=True, key=v + 1)
         for kind in (LOCAL, INTERNET):
             id = f"route-{v:010d}{kind[:1]}"
@@ -113,6 +114,7 @@ class Region:
             private=port.addresses[0],
             vpc=port.vpc,
             key=n + 1,
+            meter=POOL_LOW + 20_000 + n,
         )
 
     def fill(self, transact: Callable[[Callable[[Txn], None]], None]) -> None:

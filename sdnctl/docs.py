@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from sdnctl.of.fields import REG, RegisterField
+from sdnctl.program.declared import Reason
 from sdnctl.program.feature import Program, discover
-from sdnctl.program.pipeline import Pipeline, Reason, Table
+from sdnctl.program.pipeline import Pipeline, Table
 
 HEAD = """# The pipeline
 
@@ -27,7 +28,9 @@ onward to the path again.
 def page(program: Program, overview: str = "") -> str:
     """The whole page as Markdown; ``overview`` is the docstring of the module that declares the pipeline."""
     story = [f"```text\n{inspect.cleandoc(overview)}\n```\n"] if overview else []
-    rest = (*_stages(program), *_fields(program.pipeline), *_reasons(program.pipeline), *_features(program))
+    pipeline = program.pipeline
+    lists = (*_fields(pipeline), *_limits(pipeline), *_questions(program), *_reasons(pipeline))
+    rest = (*_stages(program), *lists, *_features(program))
     return "\n".join([HEAD, *story, *rest])
 
 
@@ -39,9 +42,7 @@ def _stages(program: Program) -> Iterator[str]:
 
 
 def _table(table: Table) -> tuple[str, ...]:
-    if table.punt_meter is not None:
-        otherwise = f"to the controller, at most {table.punt_meter.rate_kbps} a second"
-    elif isinstance(table.miss, Reason):
+    if isinstance(table.miss, Reason):
         otherwise = f"drop: {table.miss.name}"
     elif table.miss is not None:
         otherwise = table.miss
@@ -66,6 +67,25 @@ def _bits(field: RegisterField) -> str:
     return f"{field.home}[{field.shift}..{field.shift + field.width - 1}]" if not field.whole else str(field.home)
 
 
+def _limits(pipeline: Pipeline) -> Iterator[str]:
+    yield "## Limits and barriers\n\nEach limit is a meter and each barrier a group that every switch has.\n"
+    yield "Behind a barrier a packet is looked up again, so that the limit before it bounds what lies behind.\n"
+    rates = ((str(one.number), f"`{one.name}`", one.purpose, str(one.rate), str(one.burst)) for one in pipeline.limits)
+    yield _grid(("meter", "limit", "of", "packets a second", "at once"), rates)
+    ways = ((str(one.number), f"`{one.name}`", one.purpose, f"`{one.table}`") for one in pipeline.barriers)
+    yield _grid(("group", "barrier", "so that", "packets go on at"), ways)
+
+
+def _questions(program: Program) -> Iterator[str]:
+    yield "## What the controller is asked\n"
+    rows = []
+    for one in program.pipeline.questions:
+        handler = program.handlers.get(one)
+        does = (f"`{handler.run.__name__}`", _first_line(handler.run.__doc__)) if handler is not None else ("–", "–")
+        rows.append((str(one.number), f"`{one.name}`", one.purpose, *does))
+    yield _grid(("number", "question", "when", "answered by", "what it does"), rows)
+
+
 def _reasons(pipeline: Pipeline) -> Iterator[str]:
     yield "## Why packets are dropped\n\nEach reason has one flow, which counts its packets.\n"
     yield _grid(("number", "reason", "in words"), ((str(r.number), f"`{r.name}`", r.text) for r in pipeline.reasons))
@@ -76,15 +96,6 @@ def _features(program: Program) -> Iterator[str]:
     always = [(f"`{s.name}`", "host, always", _first_line(s.run.__doc__)) for s in program.statics]
     each = [(f"`{f.name}`", f.each.__name__, _first_line(f.run.__doc__)) for f in program.features]
     yield _grid(("feature", "for each", "what it is"), [*always, *each])
-    if program.handlers:
-        yield "## Who answers what a table hands to the controller\n"
-        yield _grid(
-            ("table", "function", "what it does"),
-            (
-                (f"`{h.table.name}`", f"`{h.run.__name__}`", _first_line(h.run.__doc__))
-                for _, h in sorted(program.handlers.items())
-            ),
-        )
 
 
 def _first_line(docstring: str | None) -> str:

@@ -42,7 +42,13 @@ class Network:
 
         def work(txn: Txn) -> Vpc:
             block = Cidr.parse(cidr) if cidr else ANYTHING
-            vpc = Vpc(id=f"vpc-{name}", account="acc", cidr=block, key=txn.allocate(Vpc, "key"))
+            vpc = Vpc(
+                id=f"vpc-{name}",
+                account="acc",
+                cidr=block,
+                key=txn.allocate(Vpc, "key"),
+                meter=txn.allocate(Vpc, "meter"),
+            )
             txn.put(vpc)
             key = txn.allocate(RouteTable, "key")
             table = RouteTable(id=f"rtb-{name}", account="acc", vpc=vpc.id, default=True, key=key)
@@ -156,6 +162,7 @@ class Network:
                 port=port.id if port else "",
                 private=port.addresses[place] if port else Ip4(0),
                 key=txn.allocate(ElasticIp, "key"),
+                meter=txn.allocate(ElasticIp, "meter"),
             )
             txn.put(made)
             return made

@@ -9,7 +9,7 @@ import pytest
 
 from apps.pipeline import PIPELINE
 from sdnctl.engine.engine import Engine
-from sdnctl.of.text import text
+from sdnctl.of.text import actions_text, text
 from sdnctl.program.names import Names
 
 FOLDER = Path(__file__).parent / "golden"
@@ -17,9 +17,12 @@ NAMES = Names(PIPELINE)
 
 
 def table_text(engine: Engine) -> str:
-    """Every flow and meter, ordered by table, priority and match; with the unit it comes from."""
+    """Every flow, group and meter, ordered by table, priority and match; with the unit it comes from."""
     flows = sorted(engine.desired.flows.values(), key=lambda flow: (flow.table, -flow.priority, flow.key))
     lines = [f"{text(flow, NAMES)}    # {', '.join(engine.owners(flow.cookie))}" for flow in flows]
+    for group in sorted(engine.desired.groups.values(), key=lambda group: group.id):
+        buckets = ", ".join(actions_text(bucket[16:], NAMES) for bucket in group.buckets)
+        lines.append(f"group={NAMES.group(group.id)} {group.kind} {buckets}")
     for meter in sorted(engine.desired.meters.values(), key=lambda meter: meter.id):
         unit = "packets/s" if meter.packets else "kbit/s"
         lines.append(f"meter={meter.id} rate={meter.rate_kbps} {unit} burst={meter.burst_kbits}")

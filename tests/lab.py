@@ -9,24 +9,23 @@ from apps.eni.model import NetworkInterface
 from apps.pipeline import PIPELINE
 from sdnctl.engine.engine import Engine
 from sdnctl.model.host import UPLINK, LocalPort, LocalUplink
-from sdnctl.of.fields import REG
+from sdnctl.of.fields import REG, OxmField
 from sdnctl.of.flow import flow_add, flow_delete_strict
+from sdnctl.of.group import group_mod
 from sdnctl.of.message import bundle
 from sdnctl.of.meter import ADD, DELETE, MODIFY, meter_mod
 from sdnctl.switch.plan import Installed, plan
+from sdnctl.trace.ofproto import PAST_BARRIERS, read
 from tests.build import Network
 from tests.ovs import DummySwitch
 
 COMMANDS = {"add": ADD, "modify": MODIFY}
-_FINAL = re.compile(r"^Final flow:.*", re.MULTILINE)
-_REGISTER = re.compile(r"\breg(\d+)=(0x[0-9a-f]+)")
 _OUTPUT = re.compile(r"^ *output:(\d+)$|^ *(CONTROLLER):\d+$|^ *(IN_PORT)$|^ *>> (?:skipping|dropping)", re.MULTILINE)
-_TABLE = re.compile(r"^ *(\d+)\. ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of a packet, in tenant words: ``to`` names ports, ``asked`` the punt table, ``reason`` the drop."""
+    """What becomes of a packet, in tenant words: ``to`` names ports, ``asked`` the question, ``reason`` the drop."""
 
     to: tuple[str, ...]
     asked: str
@@ -39,10 +38,15 @@ class Verdict:
         return f"asks {self.asked}" if self.asked else f"dropped: {self.reason}"
 
 
+def registers_of(said: str) -> dict[OxmField, int]:
+    """The registers that a traced packet ended with; behind a barrier they are not those of "Final flow"."""
+    steps = read(said, {})
+    return {field: value for field, value in steps[-1].after.items() if field in REG} if steps else {}
+
+
 def reason_in(said: str) -> str:
     """The name of the reason for which a traced packet was dropped, "" when it was not."""
-    final = "".join(_FINAL.findall(said))
-    reason = PIPELINE.reason_of({REG[int(number)]: int(value, 16) for number, value in _REGISTER.findall(final)})
+    reason = PIPELINE.reason_of(registers_of(said))
     return reason.name if reason is not None else ""
 
 
@@ -70,8 +74,10 @@ class Lab:
     def sync(self) -> None:
         """Bring the switch to what the engine wants now."""
         todo = plan(self.engine.desired, self.installed)
-        changes = [flow_add(flow, 2) for flow in todo.adds]
+        changes = [group_mod(COMMANDS[command], group, 4) for command, group in todo.groups]
+        changes += [flow_add(flow, 2) for flow in todo.adds]
         changes += [flow_delete_strict(key, cookie, 3) for cookie, key in todo.deletes]
+        changes += [group_mod(DELETE, group, 4) for group in todo.drop_groups]
         with self.switch.connect() as wire:
             refused = wire.ask(
                 *(meter_mod(COMMANDS[command], meter, 1) for command, meter in todo.meters),
@@ -94,15 +100,15 @@ class Lab:
 
     def trace(self, sender: str, packet: str) -> Verdict:
         """What would become of a packet (written as ovs-ofctl writes a match) from an interface or ``internet``."""
-        said = self.switch.trace(f"in_port={self.ofport(sender)},{packet}")
+        said = self.switch.trace(f"in_port={self.ofport(sender)},{PAST_BARRIERS},{packet}")
         names = {record.ofport: id.removeprefix("port-") for (_, id), record in self.network.local.items()}
         to: list[str] = []
         asked = ""
         for match in _OUTPUT.finditer(said):
             number, controller, back = match.groups()
             if controller:
-                tables = _TABLE.findall(said[: match.start()])
-                asked = PIPELINE.by_id(int(tables[-1])).name
+                question = PIPELINE.question_of(registers_of(said))
+                asked = question.name if question is not None else ""
             elif back:
                 to.append(sender)
             elif number:

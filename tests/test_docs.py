@@ -23,10 +23,12 @@ def test_everything_declared_is_on_the_page() -> None:
     pipeline = Pipeline()
     first, second = pipeline.stage("enter"), pipeline.stage("leave")
     lost = pipeline.reason("lost", "nobody has this address")
-    second.table("out", "where the packet leaves", matches=[IP_DST], miss=lost)
+    out = second.table("out", "where the packet leaves", matches=[IP_DST], miss=lost)
     first.table("admit", "whose packet it is", miss="onward")
     first.table("beside", "what only some packets meet", after="admit", aside=True)
-    ask = second.punt("ask", "questions for the controller", packets_per_second=50)
+    ask = pipeline.question("ask", "it wants to know")
+    pipeline.limit("askers", "all askers", rate=50, burst=32)
+    pipeline.barrier("wall", "nothing is looked at before", to=out)
     pipeline.field("vpc", since=first, until=second)
     pipeline.field("kind", bits=4, since=first, until=second)
 
@@ -44,10 +46,12 @@ def test_everything_declared_is_on_the_page() -> None:
         yield from ()
 
     text = page(assemble([exit, answer], pipeline))
-    assert "| 17 | `out` | where the packet leaves | `eth_type`, `ip_dst`, `ip_proto` | drop: lost | – |" in text
+    assert "| 16 | `out` | where the packet leaves | `eth_type`, `ip_dst`, `ip_proto` | drop: lost | – |" in text
     assert "| 0 | `admit` | whose packet it is | – | onward | `out` |" in text
     assert "| 1 | `beside` (aside) | what only some packets meet | – | – | `out` |" in text
-    assert "to the controller, at most 50 a second" in text
+    assert "| 1 | `askers` | all askers | 50 | 32 |" in text
+    assert "| 1 | `wall` | nothing is looked at before | `out` |" in text
+    assert "| 1 | `ask` | it wants to know | `answer` | Answers it. |" in text
     assert "| `vpc` | `reg0` | enter | leave |" in text
     assert "| `kind` | `reg1[0..3]` | enter | leave |" in text
     assert "| 1 | `lost` | nobody has this address |" in text

@@ -18,6 +18,7 @@ from sdnctl.base.addresses import Cidr, Ip4
 from sdnctl.model.account import Account
 from sdnctl.model.host import Binding, Host
 from sdnctl.program.feature import discover
+from sdnctl.program.meters import POOL_HIGH, POOL_LOW
 from sdnctl.store import Txn
 from sdnctl.store.memory import MemoryStore
 from sdnctl.switch.plan import Installed, plan
@@ -51,7 +52,7 @@ class Region:
         txn.put(Account(id="acc"))
         txn.put(Pool(id="pool-1", cidr=Cidr.parse("203.0.113.0/24"), gateway=Ip4.parse("203.0.113.1"), key=1))
         for key, (name, subnets) in enumerate((("big", SUBNETS), ("other", 1)), 1):
-            vpc = Vpc(id=f"vpc-{name}", account="acc", key=key)
+            vpc = Vpc(id=f"vpc-{name}", account="acc", key=key, meter=POOL_LOW + key)
             table = RouteTable(id=f"rtb-{name}", account="acc", vpc=vpc.id, default=True, key=key)
             txn.put(vpc)
             txn.put(table)
@@ -181,7 +182,7 @@ def test_an_elastic_ip_moves_across_hosts(region: Region) -> None:
     """Bound on one host, bound anew on another, its bandwidth changed: O(1) on both, nothing elsewhere."""
     one, two = region.port(50), region.port(51)
     address = Ip4.parse("203.0.113.77")
-    eip = ElasticIp(id="fip-1", account="acc", pool="pool-1", address=address, bandwidth=5, key=1)
+    eip = ElasticIp(id="fip-1", account="acc", pool="pool-1", address=address, bandwidth=5, key=1, meter=POOL_HIGH)
 
     def known(txn: Txn) -> ElasticIp:
         found = txn.get(ElasticIp, eip.id)

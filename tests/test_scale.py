@@ -18,6 +18,7 @@ from sdnctl.engine.graph import Unit
 from sdnctl.model.account import Account
 from sdnctl.model.host import Binding, LocalPort
 from sdnctl.model.resource import meta
+from sdnctl.program.meters import POOL_LOW
 from sdnctl.store import Change
 from sdnctl.switch.plan import Installed, plan
 from tests.build import ELSEWHERE, HERE, Network
@@ -98,7 +99,9 @@ def region() -> Iterator[Region]:
 def new_eip(number: int, **given: Any) -> ElasticIp:
     """An elastic IP of the pool."""
     address = Ip4.parse(f"203.0.113.{number}")
-    return ElasticIp(id=f"fip-{number}", account="acc", pool="pool-1", address=address, key=number, **given)
+    return ElasticIp(
+        id=f"fip-{number}", account="acc", pool="pool-1", address=address, key=number, meter=POOL_LOW + number, **given
+    )
 
 
 @pytest.mark.parametrize("order", ["created, plugged, bound", "all at once", "plugged before it is known"])

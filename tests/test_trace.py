@@ -197,6 +197,7 @@ def says(lab: Lab, sender: str, to: str, **more: Any) -> list[str]:
 def test_every_step_to_another_subnet_is_told(lab: Lab) -> None:
     assert says(lab, WEB, "10.0.2.10") == [
         "origin: port-web1 sends, in subnet-web of vpc-a",
+        "asks: nothing in it is answered by the controller or sent back",
         "source: spoof check passed: 10.0.1.10 is an address of port-web1",
         "service: an IPv4 packet for one receiver",
         "switch: 10.0.2.10 is not in the sender's subnet: to the router",
@@ -210,7 +211,7 @@ def test_every_step_to_another_subnet_is_told(lab: Lab) -> None:
 
 
 def test_every_step_to_the_internet_is_told(lab: Lab) -> None:
-    assert says(lab, WEB, "8.8.8.8")[5:] == [
+    assert says(lab, WEB, "8.8.8.8")[6:] == [
         "local_route: 8.8.8.8 is not in the VPC: by the route table",
         "table_of: subnet-web uses route table rtb-a",
         "route: route 0.0.0.0/0 of rtb-a leads to the internet",
@@ -255,7 +256,7 @@ def test_what_cannot_be_traced_is_refused(lab: Lab, sender: str, to: str, more: 
 def test_another_account_hears_only_of_its_own(lab: Lab) -> None:
     """The neighbour behind an elastic IP is somebody else: nothing of it is named, neither id nor private address."""
     trace, _ = ask(lab, WEB, "203.0.113.20")
-    assert trace.legs[0].statements[10].table == "dnat"
+    assert trace.legs[0].statements[11].table == "dnat"
     state = lab.network.store.state
 
     def owner(id: str) -> tuple[str, str]:
@@ -266,12 +267,12 @@ def test_another_account_hears_only_of_its_own(lab: Lab) -> None:
     lines = heard.legs[0].statements
     told = [line.says for line in lines]
     assert "elastic IP fip-a: out as 203.0.113.10 from 10.0.1.10, at most 20 Mbit/s" in told
-    assert told[10] == "another account's elastic IP: public to private destination"
+    assert told[11] == "another account's elastic IP: public to private destination"
     assert heard.verdict == "delivered to another account's network interface"
     assert heard.legs[0].host == ""
     secret = {"port-b1", "vpc-b", "fip-b", "fa:16:3e"}
-    assert not [text for text in (*told[10:], heard.verdict) if any(word in text for word in secret)]
-    assert {line.resource for line in lines[10:]} == {""}
+    assert not [text for text in (*told[11:], heard.verdict) if any(word in text for word in secret)]
+    assert {line.resource for line in lines[11:]} == {""}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -283,7 +284,6 @@ def test_whoever_writes_flows_has_words(name: str) -> None:
     assert units - {"apps.misses"} <= set(engine.program.words)
 
 
-def test_every_punt_has_words() -> None:
+def test_every_question_has_words() -> None:
     program = discover()
-    punts = {table for table in program.pipeline.tables.values() if table.punt_meter is not None}
-    assert punts <= set(program.words)
+    assert set(program.pipeline.questions) <= set(program.words)

@@ -9,8 +9,10 @@ from sdnctl.engine.engine import Engine
 from sdnctl.model.resource import field as plain
 from sdnctl.model.resource import label, number, ref, resource
 from sdnctl.of.actions import Action, output
+from sdnctl.of.fields import REG
 from sdnctl.of.flow import Flow
 from sdnctl.program import feature as f
+from sdnctl.program.declared import Question
 from sdnctl.program.feature import Announce, Feature, Item, Placed, Program, Reported, View, assemble, placed
 from sdnctl.program.packets import PacketIn, PacketOut, Put
 from sdnctl.program.pipeline import Pipeline, Priority
@@ -21,8 +23,10 @@ FIRST, LAST = SHAPE.stage("first"), SHAPE.stage("last")
 WHICH = SHAPE.field("which", since=FIRST, until=LAST)
 GONE = SHAPE.reason("gone", "a reason")
 TABLE = FIRST.table("table", "what is it", matches=[WHICH], miss=GONE)
-ASK = LAST.punt("ask", "somebody must know", packets_per_second=9)
-ASK_NOBODY = LAST.punt("ask_nobody", "nobody knows", packets_per_second=9)
+WHAT = SHAPE.field("what", bits=8, since=FIRST, until=LAST)
+ASK = SHAPE.question("ask", "somebody must know")
+ASK_NOBODY = SHAPE.question("ask_nobody", "nobody knows")
+SHAPE.desk(WHAT, LAST.table("answer", "to the controller", matches=[WHAT]))
 SHAPE.settle()
 
 
@@ -89,6 +93,11 @@ class ToyNote:
 
     id: str
     size: int = plain(default=0)
+
+
+def asks(question: Question) -> dict[int, int]:
+    """The registers of a packet that asks a question, by number."""
+    return {REG.index(WHAT.home): question.number << WHAT.shift}
 
 
 def toy(number: int, **given: Any) -> Toy:

@@ -7,7 +7,7 @@ from apps.dhcp.tables import ASK_DHCP
 from apps.eni.facts import known_by_key
 from apps.eni.model import NetworkInterface
 from apps.neighbour.tables import SERVICE
-from apps.pipeline import PORT, VPC
+from apps.pipeline import ASKS, PORT, VPC, ask, checked
 from apps.vpc.facts import vpc_here
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
 from sdnctl.base.addresses import Ip4
@@ -17,17 +17,17 @@ from sdnctl.packet import DhcpRequest, DhcpType, dhcp_reply, parse_dhcp
 from sdnctl.packet.dhcp import CLIENT_PORT, EVERYBODY, SERVER_PORT
 from sdnctl.program.feature import Item, View, always, feature, packet_in, placed, says
 from sdnctl.program.packets import PacketIn, PacketOut
-from sdnctl.program.pipeline import Priority, goto
+from sdnctl.program.pipeline import Priority
 from sdnctl.program.step import Step
 
 
 @always
 def asked_by_all() -> Iterator[Item]:
     """A client that has no address yet asks everybody; only the switch hears it."""
+    # Whatever else is in it, it is a question.
+    yield ASKS.flow(Priority.NORMAL, {UDP_SRC: CLIENT_PORT, UDP_DST: SERVER_PORT}, checked())
     # DISCOVER, or REQUEST by broadcast.
-    yield SERVICE.flow(
-        Priority.EXACT, {IP_DST: EVERYBODY, UDP_SRC: CLIENT_PORT, UDP_DST: SERVER_PORT}, [goto(ASK_DHCP)]
-    )
+    yield SERVICE.flow(Priority.EXACT, {IP_DST: EVERYBODY, UDP_SRC: CLIENT_PORT, UDP_DST: SERVER_PORT}, ask(ASK_DHCP))
 
 
 @feature(each=Subnet, within=placed("vpc", test=vpc_here))
@@ -39,7 +39,7 @@ def renewal(subnet: Subnet, here: str, view: View) -> Iterator[Item]:
         yield SERVICE.flow(
             Priority.EXACT,
             {VPC: vpc.key, IP_DST: subnet.dhcp_server, UDP_SRC: CLIENT_PORT, UDP_DST: SERVER_PORT},
-            [goto(ASK_DHCP)],
+            ask(ASK_DHCP),
         )
 
 
@@ -84,6 +84,8 @@ def _kind(request: DhcpRequest, address: Ip4, server: Ip4) -> DhcpType | None:
 @says(asked_by_all)
 def discover(step: Step, view: View) -> str:
     """A client without an address."""
+    if step.table == ASKS.id:
+        return "DHCP is answered within the sender's limit"
     return "DHCP: who gives me an address?"
 
 

@@ -1,5 +1,5 @@
 """What DHCP asks the controller."""
 
-from apps.pipeline import CONTROLLER_STAGE
+from apps.pipeline import PIPELINE
 
-ASK_DHCP = CONTROLLER_STAGE.punt("ask_dhcp", "a DHCP message to answer", packets_per_second=1000)
+ASK_DHCP = PIPELINE.question("ask_dhcp", "a DHCP message to answer")

@@ -1,7 +1,7 @@
 """The meters of an elastic IP."""
 
 from apps.eip.model import ElasticIp
-from sdnctl.program.pipeline import FIRST_TENANT_METER
+from sdnctl.program.meters import FIRST_TENANT_METER
 
 
 def outbound_id(eip: ElasticIp) -> int:

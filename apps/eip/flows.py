@@ -28,10 +28,23 @@ from apps.holder.model import Claim, Holder
 from apps.neighbour.facts import resolved
 from apps.neighbour.tables import RESOLVE
 from apps.overlay.facts import endpoint, through, to_host, watched
-from apps.pipeline import DELIVERY, NEXT_HOP, OUTSIDE, PORT, UPLINK_STAGE, VPC, drop
+from apps.pipeline import (
+    ANOTHER_HOST,
+    ASKER,
+    DELIVERY,
+    NEXT_HOP,
+    OUTSIDE,
+    PORT,
+    UPLINK_STAGE,
+    VPC,
+    ask,
+    asker,
+    drop,
+    within,
+)
 from apps.routing.facts import leads_to_internet
 from apps.uplink.model import Pool
-from apps.uplink.tables import ARRIVAL, ASK_EXPIRED_OUTSIDE, NOT_OURS, POOL
+from apps.uplink.tables import ASK_EXPIRED_OUTSIDE, NOT_OURS, POOL, PUBLIC_ARP
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import FeatureError
@@ -54,11 +67,13 @@ from sdnctl.of.fields import (
     IP_PROTO,
     IP_PROTO_ICMP,
     IP_SRC,
+    Field,
+    Value,
 )
 from sdnctl.packet import gratuitous_arp, icmp_error, nat_icmp_error, parse, quoted
 from sdnctl.program.feature import Announce, Item, View, always, feature, packet_in, placed, says
 from sdnctl.program.packets import PacketIn, PacketOut
-from sdnctl.program.pipeline import Priority, begin_at, enter, goto, onward
+from sdnctl.program.pipeline import Priority, begin_at, enter, onward
 from sdnctl.program.step import Step
 
 REQUEST, REPLY = 1, 2
@@ -72,8 +87,8 @@ def translated() -> Iterator[Item]:
     """Around the translation: errors are looked into, and what nobody here owns goes out or is dropped."""
     for kind in ERRORS:
         # The packet quoted inside still has the other address: the controller translates it too (RFC 5508).
-        yield QUOTED_OUT.flow(Priority.NORMAL, {ICMP_TYPE: kind}, [goto(ASK_QUOTED_OUT)])
-        yield QUOTED_IN.flow(Priority.NORMAL, {ICMP_TYPE: kind}, [goto(ASK_QUOTED_IN)])
+        yield QUOTED_OUT.flow(Priority.NORMAL, {ICMP_TYPE: kind}, ask(ASK_QUOTED_OUT))
+        yield QUOTED_IN.flow(Priority.NORMAL, {ICMP_TYPE: kind}, ask(ASK_QUOTED_IN))
     # Out: it may be for another elastic IP of this region.
     yield QUOTED_OUT.flow(Priority.MISS, {}, [onward(QUOTED_OUT)])
     # In: on to the private address.
@@ -95,6 +110,7 @@ def eip(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
     if view.derived(held_here, key):
         yield from _translate(eip, pool, vpc, view)
         yield from _present(eip, view)
+        yield from _asked(eip, vpc, here, view)
 
 
 def _vpc(eip: ElasticIp, here: str, view: View) -> Vpc | None:
@@ -143,12 +159,24 @@ def _arrives(eip: ElasticIp, view: View) -> Arrival:
     return target.arrives(eip, port, view)
 
 
+def _asked(eip: ElasticIp, vpc: Vpc, here: str, view: View) -> Iterator[Item]:
+    """One limit for all that is asked from outside about this address."""
+    # Still at the public address, or already on the way to the private one.
+    public: dict[Field, Value] = {PORT: OUTSIDE, VPC: 0, IP_DST: eip.address}
+    private: dict[Field, Value] = {PORT: OUTSIDE, VPC: vpc.key, NEXT_HOP: eip.private}
+    yield from asker(eip.meter, public, private, vpc=vpc.key)
+    if view.derived(home_of, eip.port) != here:
+        # From the instance on another host, which has no port here to be told by.
+        sent_on: dict[Field, Value] = {PORT: ANOTHER_HOST, IP_SRC: eip.address}
+        yield ASKER.flow(Priority.NORMAL, sent_on, within(eip.meter))
+
+
 def _present(eip: ElasticIp, view: View) -> Iterator[Item]:
     uplink = view.get(LocalUplink, UPLINK_ID)
     if uplink is None:
         return
     # Whoever asks for the public address on the uplink is told this host's MAC address.
-    answer = ARRIVAL.flow(
+    answer = PUBLIC_ARP.flow(
         Priority.EXACT,
         {ARP_OP: REQUEST, ARP_TPA: eip.address},
         [
@@ -214,6 +242,8 @@ def expired_outside(packet: PacketIn, here: str, view: View) -> Iterator[PacketO
 def translated_as(step: Step, view: View) -> str:
     """Out as the public address, in to the private one, and how fast."""
     ip: ElasticIp = step.record
+    if step.table == ASKER.id:
+        return f"within the limit of what is asked of elastic IP {ip.id}"
     if step.table == SNAT.id:
         return f"elastic IP {ip.id}: out as {ip.address} from {ip.private}, at most {ip.bandwidth} Mbit/s"
     if step.table == DNAT.id:

@@ -2,6 +2,8 @@
 
 from sdnctl.base.addresses import Ip4
 from sdnctl.model.resource import field, label, number, ref, resource
+from sdnctl.program.meters import POOL as METERS
+from sdnctl.program.meters import POOL_HIGH, POOL_LOW
 
 INBOUND_FLOOR_MBPS = 10
 
@@ -12,7 +14,8 @@ class ElasticIp:
 
     ``vpc`` repeats that of ``port``, for the hosts that follow it.  ``reserved`` names the tenant's block that it is
     from.
-    ``bandwidth`` is the outbound limit in Mbit/s; ``key`` gives its two meters; ``sequence`` is the transaction that
+    ``bandwidth`` is the outbound limit in Mbit/s; ``key`` gives its two meters, ``meter`` is that
+    of what is asked from outside; ``sequence`` is the transaction that
     last touched it, which the switch must confirm before the state is UP.
     """
 
@@ -26,6 +29,7 @@ class ElasticIp:
     private: Ip4 = field(default=Ip4(0))
     vpc: str = field(default="")
     key: int = number("EIP key", 1, 2**16 - 1)
+    meter: int = number(METERS, POOL_LOW, POOL_HIGH)
     sequence: int = label(default=0)
     provider: str = label(default="bgp")
     ip_type: str = label(default="standard")

@@ -1,6 +1,6 @@
 """Where elastic IPs stand in the path: out through SNAT, in through DNAT."""
 
-from apps.pipeline import CONTROLLER_STAGE, PIPELINE, PORT, PUBLIC, VPC
+from apps.pipeline import PIPELINE, PORT, PUBLIC, VPC
 from sdnctl.of.fields import ICMP_TYPE, IP_DST, IP_SRC
 
 NO_EIP = PIPELINE.reason("no-elastic-ip", "the route leads to the internet, but the source has no elastic IP")
@@ -9,12 +9,10 @@ SNAT = PUBLIC.table("snat", "private to public source", before="arrival", matche
 QUOTED_OUT = PUBLIC.table(
     "quoted_out", "does an ICMP error quote a private address", after="snat", before="arrival", matches=[ICMP_TYPE]
 )
-DNAT = PUBLIC.table("dnat", "public to private destination", after="quoted_out arrival", matches=[PORT, IP_DST])
+DNAT = PUBLIC.table(
+    "dnat", "public to private destination", after="quoted_out arrival public_arp", matches=[PORT, IP_DST]
+)
 QUOTED_IN = PUBLIC.table("quoted_in", "does an ICMP error quote a public address", after="dnat", matches=[ICMP_TYPE])
 
-ASK_QUOTED_OUT = CONTROLLER_STAGE.punt(
-    "ask_quoted_out", "translate the packet quoted in an outbound ICMP error", packets_per_second=1000
-)
-ASK_QUOTED_IN = CONTROLLER_STAGE.punt(
-    "ask_quoted_in", "translate the packet quoted in an inbound ICMP error", packets_per_second=1000
-)
+ASK_QUOTED_OUT = PIPELINE.question("ask_quoted_out", "translate the packet quoted in an outbound ICMP error")
+ASK_QUOTED_IN = PIPELINE.question("ask_quoted_in", "translate the packet quoted in an inbound ICMP error")

@@ -33,6 +33,7 @@ def new_elastic_ip(txn: Txn, account: str, address: Ip4 | None, pool: str, bandw
             address=taken,
             bandwidth=bandwidth,
             key=txn.allocate(ElasticIp, "key"),
+            meter=txn.allocate(ElasticIp, "meter"),
             sequence=txn.sequence,
             charge_start=txn.now,
             created=txn.now,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from apps.eni.facts import called, claim, known_by_key, plugged_in
 from apps.eni.model import NetworkInterface
 from apps.eni.tables import NOT_HERE, ORIGIN, OUTPUT, SOURCE, SPOOFED, UNSUPPORTED
-from apps.pipeline import OUT_PORT, PORT, SUBNET, VPC, drop
+from apps.pipeline import ASKER, OUT_PORT, PORT, SUBNET, VPC, asker, drop
 from apps.vpc.model import Subnet, Vpc
 from sdnctl.model.host import Binding, LocalPort
 from sdnctl.of.actions import load, output, set_field
@@ -27,6 +27,7 @@ from sdnctl.of.fields import (
 )
 from sdnctl.packet.dhcp import CLIENT_PORT, EVERYBODY, SERVER_PORT
 from sdnctl.program.feature import Item, Reported, View, always, feature, says
+from sdnctl.program.meters import of_port
 from sdnctl.program.pipeline import Priority, onward
 from sdnctl.program.step import Step
 
@@ -54,6 +55,8 @@ def interface(local: LocalPort, here: str, view: View) -> Iterator[Item]:
         {IN_PORT: local.ofport, VLAN_VID: 0},
         [set_field(VPC, vpc.key), set_field(SUBNET, subnet.key), set_field(PORT, port.key), onward(ORIGIN)],
     )
+    # What it asks, and what must not be looked at before it is within its limit.
+    yield from asker(of_port(local.ofport), {PORT: port.key})
     yield from _source_check(port)
     # Out: forget where it came in, since it may have to leave there again.
     yield OUTPUT.flow(Priority.NORMAL, {VPC: vpc.key, OUT_PORT: port.key}, [load(IN_PORT, 0), output(local.ofport)])
@@ -87,6 +90,8 @@ def said(step: Step, view: View) -> str:
         return f"{step.record.id} is no network interface any more"
     if step.table == ORIGIN.id:
         return f"{called(port)} sends, in {port.subnet} of {port.vpc}"
+    if step.table == ASKER.id:
+        return f"within the limit of {port.id}"
     if step.table == OUTPUT.id:
         return f"delivered to {called(port)}"
     if not port.sanity_check:

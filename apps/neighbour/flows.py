@@ -6,7 +6,7 @@ from apps.eni.facts import called, known_by_key, plugged_in
 from apps.eni.model import NetworkInterface
 from apps.neighbour.facts import resolved
 from apps.neighbour.tables import BROADCAST, FORWARD, NO_ADDRESS, OWN_ADDRESS, OWN_ARP, SERVICE
-from apps.pipeline import DELIVERY, NEXT_HOP, PORT, ROUTER, VPC, drop
+from apps.pipeline import ASKS, DELIVERY, NEXT_HOP, PORT, ROUTER, VPC, checked, drop
 from apps.vpc.facts import vpc_here
 from apps.vpc.model import Vpc
 from sdnctl.of.actions import IN_PORT, move, output, set_field
@@ -36,6 +36,8 @@ REQUEST, REPLY = 1, 2
 @always
 def answer() -> Iterator[Item]:
     """Questions and packets take the same way to a MAC address; there a question becomes its own answer."""
+    # ARP is answered with what its sender wrote: within the sender's limit.
+    yield ASKS.flow(Priority.NORMAL, {ETH_TYPE: ETH_TYPE_ARP}, checked())
     # An ARP request: what is asked for is the next hop.
     yield SERVICE.flow(Priority.EXACT, {ARP_OP: REQUEST}, [move(ARP_TPA, NEXT_HOP), goto(OWN_ARP)])
     # Not for the sender's own address: look it up.
@@ -85,6 +87,8 @@ def address(port: NetworkInterface, here: str, view: View) -> Iterator[Item]:
 def asked(step: Step, view: View) -> str:
     """What kind of packet it is, and how a question is answered."""
     arp = step.value(ETH_TYPE) == ETH_TYPE_ARP
+    if step.table == ASKS.id:
+        return "ARP is answered within the sender's limit"
     if step.table == SERVICE.id:
         return f"ARP asks who has {step.ip(ARP_TPA)}" if arp else "an IPv4 packet for one receiver"
     if step.table == OWN_ARP.id:

@@ -12,7 +12,7 @@ from apps.eni.model import NetworkInterface
 from apps.eni.tables import ORIGIN
 from apps.overlay.facts import KEY_BITS, to_host
 from apps.overlay.tables import ASK_TOO_BIG, ENCAP, REMOTE, TOO_BIG
-from apps.pipeline import EGRESS, OUT_PORT, PORT, SUBNET, UPLINK_STAGE, VPC
+from apps.pipeline import EGRESS, OUT_PORT, PORT, SUBNET, UPLINK_STAGE, VPC, ask
 from apps.uplink.model import Pool
 from apps.uplink.tables import POOL
 from apps.vpc.facts import vpc_here
@@ -26,7 +26,7 @@ from sdnctl.packet import icmp_error, nat_icmp_error, parse
 from sdnctl.packet.icmp import FRAGMENTATION_NEEDED, UNREACHABLE
 from sdnctl.program.feature import Item, View, always, feature, packet_in, placed, says
 from sdnctl.program.packets import PacketIn, PacketOut
-from sdnctl.program.pipeline import Priority, begin_at, enter, goto, onward
+from sdnctl.program.pipeline import Priority, begin_at, enter, onward
 from sdnctl.program.step import Step
 
 
@@ -36,7 +36,7 @@ def here_or_there() -> Iterator[Item]:
     # Not on another host.
     yield REMOTE.flow(Priority.MISS, {}, [onward(REMOTE)])
     # Too big: the controller tells the sender how much fits.
-    yield ENCAP.flow(Priority.NORMAL, {TOO_BIG: 1}, [goto(ASK_TOO_BIG)])
+    yield ENCAP.flow(Priority.NORMAL, {TOO_BIG: 1}, ask(ASK_TOO_BIG))
 
 
 @feature(each=LocalTunnel)

@@ -1,7 +1,7 @@
 """Where the tunnels stand in the path: before a packet leaves at a port here, is that port on another host."""
 
 from apps.eni.tables import NOT_HERE
-from apps.pipeline import CONTROLLER_STAGE, DELIVERY, OUT_PORT, PIPELINE, PUBLIC, VPC
+from apps.pipeline import DELIVERY, OUT_PORT, PIPELINE, PUBLIC, VPC
 
 TOO_BIG = PIPELINE.field("too_big", bits=1, since=PUBLIC, until=DELIVERY)
 
@@ -10,4 +10,4 @@ ENCAP = DELIVERY.table(
     "encap", "does it fit into the tunnel", after="remote", aside=True, matches=[TOO_BIG], miss=NOT_HERE
 )
 
-ASK_TOO_BIG = CONTROLLER_STAGE.punt("ask_too_big", "larger than what a tunnel takes", packets_per_second=1000)
+ASK_TOO_BIG = PIPELINE.question("ask_too_big", "larger than what a tunnel takes")

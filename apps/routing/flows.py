@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 
 from apps.neighbour.tables import RESOLVE
-from apps.pipeline import NEXT_HOP, SUBNET, VPC, drop
+from apps.pipeline import ASKS, NEXT_HOP, SUBNET, VPC, ask, checked, drop
 from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
 from apps.routing.tables import (
     ASK_EXPIRED,
@@ -54,8 +54,10 @@ PORT_UNREACHABLE = 3
 def hop() -> Iterator[Item]:
     """Each router takes one off the hop limit and says so when none is left (RFC 1812, 5.3.1)."""
     for last in (0, 1):
+        # It will come to its end at the router, whatever else is in it.
+        yield ASKS.flow(Priority.NORMAL, {ETH_DST: ROUTER_MAC, IP_TTL: last}, checked())
         # No hop left: the controller tells the sender, which is how traceroute sees the router.
-        yield HOP_LIMIT.flow(Priority.NORMAL, {IP_TTL: last}, [goto(ASK_EXPIRED)])
+        yield HOP_LIMIT.flow(Priority.NORMAL, {IP_TTL: last}, ask(ASK_EXPIRED))
     # One hop further, from the router's own MAC address.
     yield HOP_LIMIT.flow(
         Priority.BROAD,
@@ -79,9 +81,11 @@ def router(subnet: Subnet, here: str, view: View) -> Iterator[Item]:
         yield SWITCH.flow(
             Priority.EXCEPTION, {VPC: vpc.key, IP_DST: address, ICMP_TYPE: ECHO_REQUEST}, _turn_round(address)
         )
+        # UDP to it will be a question, whatever else is in it.
+        yield ASKS.flow(Priority.NORMAL, {VPC: vpc.key, IP_DST: address, IP_PROTO: IP_PROTO_UDP}, checked())
         # UDP to it: the controller answers "port unreachable", which is how traceroute ends.
         yield SWITCH.flow(
-            Priority.EXCEPTION, {VPC: vpc.key, IP_DST: address, IP_PROTO: IP_PROTO_UDP}, [goto(ASK_UNREACHABLE)]
+            Priority.EXCEPTION, {VPC: vpc.key, IP_DST: address, IP_PROTO: IP_PROTO_UDP}, ask(ASK_UNREACHABLE)
         )
         # Anything else to it: there is no such service.
         yield SWITCH.flow(Priority.EXACT, {VPC: vpc.key, IP_DST: address}, drop(ROUTER_ITSELF))
@@ -162,6 +166,8 @@ def _error(packet: PacketIn, kind: int, code: int, source: Ip4) -> Iterator[Pack
 def one_hop(step: Step, view: View) -> str:
     """What is left of the hop limit."""
     left = step.after.get(IP_TTL, 0)
+    if step.table == ASKS.id:
+        return "its last hop is answered within the sender's limit"
     return f"one router further: hop limit {left}" if left != step.value(IP_TTL) else f"hop limit {left}: none is left"
 
 
@@ -172,6 +178,8 @@ def to_router(step: Step, view: View) -> str:
     who = f"{address}, {'router' if address == step.record.router else 'DHCP server'} of {step.record.id}"
     if step.table == RESOLVE.id:
         return f"{who}, is at {ROUTER_MAC}"
+    if step.table == ASKS.id:
+        return f"UDP to {who} is answered within the sender's limit"
     return f"UDP to {who}" if step.value(IP_PROTO) == IP_PROTO_UDP else f"ping answered by {who}"
 
 

@@ -1,6 +1,6 @@
 """Where the router stands in the path: the hop limit, then the route table of the subnet."""
 
-from apps.pipeline import CONTROLLER_STAGE, PIPELINE, ROUTER, SUBNET
+from apps.pipeline import PIPELINE, ROUTER, SUBNET
 from sdnctl.of.fields import ETH_TYPE, IP_DST, IP_TTL
 
 ROUTER_ITSELF = PIPELINE.reason("router-itself", "the router offers no service but ping")
@@ -30,5 +30,5 @@ ECMP = ROUTER.table(
     miss=NO_ROUTE,
 )
 
-ASK_EXPIRED = CONTROLLER_STAGE.punt("ask_expired", "hop limit reached inside a VPC", packets_per_second=1000)
-ASK_UNREACHABLE = CONTROLLER_STAGE.punt("ask_unreachable", "UDP to a router", packets_per_second=1000)
+ASK_EXPIRED = PIPELINE.question("ask_expired", "hop limit reached inside a VPC")
+ASK_UNREACHABLE = PIPELINE.question("ask_unreachable", "UDP to a router")

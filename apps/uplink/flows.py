@@ -3,8 +3,20 @@
 from collections.abc import Iterator
 
 from apps.eni.tables import ORIGIN
+from apps.pipeline import ask, ask_alone
 from apps.uplink.model import GatewayNeighbour, Pool
-from apps.uplink.tables import ARRIVAL, ASK_EXPIRED_OUTSIDE, ASK_GATEWAY, NO_GATEWAY, POOL, UPLINK
+from apps.uplink.tables import (
+    ARP_BARRIER,
+    ARRIVAL,
+    ASK_EXPIRED_OUTSIDE,
+    ASK_GATEWAY,
+    GATEWAY_ASKS,
+    GATEWAY_TELLS,
+    NO_GATEWAY,
+    POOL,
+    UPLINK,
+    UPLINK_ASKS,
+)
 from apps.vpc.model import ROUTER_MAC
 from sdnctl.base.addresses import Ip4
 from sdnctl.model.host import UPLINK as UPLINK_ID
@@ -18,6 +30,7 @@ from sdnctl.of.fields import (
     ETH_DST,
     ETH_SRC,
     ETH_TYPE,
+    ETH_TYPE_ARP,
     ETH_TYPE_IP,
     IN_PORT,
     IP_TTL,
@@ -47,7 +60,9 @@ def uplink(uplink: LocalUplink, here: str, view: View) -> Iterator[Item]:
     yield ORIGIN.flow(Priority.NORMAL, {IN_PORT: uplink.ofport, VLAN_VID: 0}, [goto(ARRIVAL)])
     for last in (0, 1):
         # No hop left.
-        yield ARRIVAL.flow(Priority.NORMAL, {ETH_DST: uplink.mac, IP_TTL: last}, [goto(ASK_EXPIRED_OUTSIDE)])
+        yield ARRIVAL.flow(Priority.NORMAL, {ETH_DST: uplink.mac, IP_TTL: last}, ask(ASK_EXPIRED_OUTSIDE))
+    # Somebody asks by ARP: answered with what was asked, so within a limit of its own and behind the barrier.
+    yield ARRIVAL.flow(Priority.BROAD, {ETH_TYPE: ETH_TYPE_ARP}, [UPLINK_ASKS.within(), ARP_BARRIER.through()])
     # On to the elastic IPs, as the VPC's router.
     yield ARRIVAL.flow(
         Priority.BROAD,
@@ -63,12 +78,16 @@ def gateway(pool: Pool, here: str, view: View) -> Iterator[Item]:
     if uplink is None:
         return
     # What the gateway says of itself is worth noting, asked for or not.
-    heard = ARRIVAL.flow(Priority.NORMAL, {ARP_OP: REPLY, ARP_SPA: pool.gateway}, [goto(ASK_GATEWAY)])
+    told = (GATEWAY_TELLS.within(), *ask_alone(ASK_GATEWAY))
+    heard = ARRIVAL.flow(Priority.NORMAL, {ARP_OP: REPLY, ARP_SPA: pool.gateway}, told)
     yield heard
     # It is asked as soon as its answer would be heard.
     yield Announce(heard, _question(pool, uplink))
     gratuitous: dict[Field, Value] = {ARP_OP: REQUEST, ARP_SPA: pool.gateway, ARP_TPA: pool.gateway}
-    yield ARRIVAL.flow(Priority.NORMAL, gratuitous, [goto(ASK_GATEWAY)])
+    yield ARRIVAL.flow(Priority.EXACT, gratuitous, told)
+    # What it asks for does not stand behind what everybody else on the uplink asks for.
+    asking: dict[Field, Value] = {ARP_OP: REQUEST, ARP_SPA: pool.gateway}
+    yield ARRIVAL.flow(Priority.NORMAL, asking, [GATEWAY_ASKS.within(), ARP_BARRIER.through()])
     neighbour = view.get(GatewayNeighbour, _neighbour_id(here, pool.id))
     if neighbour is not None:
         # Out at the uplink, to the gateway.
@@ -127,6 +146,8 @@ def from_outside(step: Step, view: View) -> str:
     """In from the public network."""
     if step.table == ORIGIN.id:
         return "in from the public network"
+    if step.value(ETH_TYPE) == ETH_TYPE_ARP:
+        return "ARP is answered within the limit of the uplink"
     left = step.after.get(IP_TTL, 0)
     return f"one router further: hop limit {left}" if left != step.value(IP_TTL) else f"hop limit {left}: none is left"
 

@@ -1,6 +1,6 @@
 """Where the public network stands in the path: in at the uplink, and out there by the gateway of a pool."""
 
-from apps.pipeline import CONTROLLER_STAGE, END, PIPELINE, PUBLIC, UPLINK_STAGE
+from apps.pipeline import END, PIPELINE, PUBLIC, UPLINK_STAGE
 from sdnctl.of.fields import ARP_OP, ARP_SPA, ARP_TPA, ETH_DST, ETH_TYPE, IP_TTL
 
 NOT_OURS = PIPELINE.reason("not-ours", "a packet from the public network to no elastic IP of this host")
@@ -15,9 +15,19 @@ ARRIVAL = PUBLIC.table(
     matches=[ETH_DST, ETH_TYPE, IP_TTL, ARP_OP, ARP_SPA, ARP_TPA],
     miss=NOT_OURS,
 )
+PUBLIC_ARP = PUBLIC.table(
+    "public_arp",
+    "whose public address is asked for",
+    after="arrival",
+    aside=True,
+    matches=[ARP_OP, ARP_TPA],
+    miss=NOT_OURS,
+)
+ARP_BARRIER = PIPELINE.barrier("public_arp", "nothing that who asks by ARP wrote is looked at before", to=PUBLIC_ARP)
+GATEWAY_TELLS = PIPELINE.limit("gateway_tells", "what the public gateways tell of themselves", rate=20, burst=32)
+GATEWAY_ASKS = PIPELINE.limit("gateway_asks", "what the public gateways ask by ARP", rate=500, burst=500)
+UPLINK_ASKS = PIPELINE.limit("uplink_asks", "what anybody else asks by ARP at the uplink", rate=500, burst=500)
 UPLINK = UPLINK_STAGE.table("uplink", "out to the public network", matches=[POOL], miss=NO_GATEWAY)
 
-ASK_EXPIRED_OUTSIDE = CONTROLLER_STAGE.punt(
-    "ask_expired_outside", "hop limit reached on the way to an elastic IP", packets_per_second=1000
-)
-ASK_GATEWAY = CONTROLLER_STAGE.punt("ask_gateway", "the public gateway told its MAC address", packets_per_second=100)
+ASK_EXPIRED_OUTSIDE = PIPELINE.question("ask_expired_outside", "hop limit reached on the way to an elastic IP")
+ASK_GATEWAY = PIPELINE.question("ask_gateway", "the public gateway told its MAC address")

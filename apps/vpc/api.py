@@ -148,6 +148,7 @@ def create_vpc(request: CreateVpc, txn: Writer) -> Json:
         account=account,
         cidr=request.addressPrefix or ANYTHING,
         key=txn.allocate(Vpc, "key"),
+        meter=txn.allocate(Vpc, "meter"),
         name=request.vpcName,
         description=request.description,
         tags=tag_dict(request.userTags),

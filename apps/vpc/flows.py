@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from apps.pipeline import DELIVERY, NEXT_HOP, SUBNET, VPC, drop
-from apps.vpc.facts import vpc_here
+from apps.pipeline import ACCOUNT, ACCOUNT_BURST, ACCOUNT_RATE, DELIVERY, NEXT_HOP, SUBNET, VPC, drop
+from apps.vpc.facts import account_meter, vpc_here
 from apps.vpc.model import ANYTHING, Subnet, Vpc
 from apps.vpc.tables import LOCAL_ROUTE, NO_SUBNET, SWITCH
-from sdnctl.of.actions import Action, Instruction, move
+from sdnctl.of.actions import Action, Instruction, meter, move
 from sdnctl.of.fields import IP_DST
+from sdnctl.of.meter import Meter
 from sdnctl.program.feature import Item, View, always, feature, placed, says
 from sdnctl.program.pipeline import Priority, enter, onward
 from sdnctl.program.step import Step
@@ -43,6 +44,22 @@ def unused_addresses(vpc: Vpc, here: str, view: View) -> Iterator[Item]:
         block = (vpc.cidr.network, vpc.cidr.mask)
         # In the VPC's prefix, in no subnet: nowhere to go.
         yield LOCAL_ROUTE.flow(Priority.prefix(vpc.cidr.length, 255), {VPC: vpc.key, IP_DST: block}, drop(NO_SUBNET))
+
+
+@feature(each=Vpc)
+def account(vpc: Vpc, here: str, view: View) -> Iterator[Item]:
+    """What the VPC's account may ask of this host: one limit for all of its VPCs."""
+    number = view.derived(account_meter, vpc.account)
+    if vpc.meter == number:
+        yield Meter(number, ACCOUNT_RATE, ACCOUNT_BURST, packets=True)
+    # A question from this VPC, already within the limit of who asks.
+    yield ACCOUNT.flow(Priority.NORMAL, {VPC: vpc.key}, [meter(number), onward(ACCOUNT)])
+
+
+@says(account)
+def within_account(step: Step, view: View) -> str:
+    """Whose limit it is."""
+    return f"within the limit of {step.record.id}'s account"
 
 
 @says(leave_subnet)

@@ -2,6 +2,8 @@
 
 from sdnctl.base.addresses import Cidr, Ip4, Mac
 from sdnctl.model.resource import field, label, number, ref, resource
+from sdnctl.program.meters import POOL as METERS
+from sdnctl.program.meters import POOL_HIGH, POOL_LOW
 
 ANYTHING = Cidr(Ip4(0), 0)
 ROUTER_OFFSET, DHCP_OFFSET, FIRST_OFFSET = 1, 2, 3
@@ -12,12 +14,16 @@ ROUTER_MAC = Mac(0x0E0000000001)
 
 @resource(prefix="vpc", reach="vpc", indexes=(("id",),))
 class Vpc:
-    """A private L3 space; ``cidr`` is ``ANYTHING`` when the tenant set no prefix.  ``key`` is its VNI (24 bits)."""
+    """A private L3 space; ``cidr`` is ``ANYTHING`` when the tenant set no prefix.  ``key`` is its VNI (24 bits).
+
+    ``meter`` limits what its account asks of a host's controller: the least of the account's VPCs counts.
+    """
 
     id: str
     account: str = ref("Account")
     cidr: Cidr = field(default=ANYTHING)
     key: int = number("VPC key", 1, 2**24 - 1)
+    meter: int = number(METERS, POOL_LOW, POOL_HIGH)
     name: str = label(default="")
     description: str = label(default="")
     tags: dict[str, str] = label(default={})

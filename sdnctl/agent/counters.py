@@ -14,13 +14,14 @@ from sdnctl.agent.totals import Amounts, Metered, Totals
 from sdnctl.engine.engine import Engine
 from sdnctl.model.host import TrafficCount
 from sdnctl.of import message
+from sdnctl.of.fields import OxmField, value_in
 from sdnctl.of.meter import MeterStats, meter_stats_of
 from sdnctl.of.oxm import oxms
-from sdnctl.program.packets import Drop, Put, Report
+from sdnctl.program.packets import Drop, PacketIn, Put, Report
 
 EVERY_S = 5.0
 PUNT = "punt"
-"""The family of the meters that belong to the machine: one for each table that asks the controller."""
+"""The family of the meters that every switch has: limits on what is asked of the controller."""
 FIRST_XID = 0xF000_0000
 """Far above those of a session, which begins again at 0x8000_0000."""
 XIDS = 0x0800_0000
@@ -81,7 +82,7 @@ class SwitchCounters:
     def __init__(self, engine: Engine, wall: Callable[[], float]) -> None:
         """``wall`` tells the seconds since 1970."""
         self.latency = Histogram()
-        self.packet_ins: Counter[int] = Counter()
+        self.packet_ins: Counter[str] = Counter()
         self.drops = Tally()
         self.meters = Totals(wall)
         self.due = 0.0
@@ -107,7 +108,12 @@ class SwitchCounters:
             longest = seconds if longest is None or seconds > longest else longest
         return longest
 
-    # What the switch counts.
+    # What the switch asks and counts.
+
+    def heard(self, packet: PacketIn) -> None:
+        """Count a packet by what it asks."""
+        question = self._engine.program.pipeline.question_of(packet.fields)
+        self.packet_ins[question.name if question is not None else ""] += 1
 
     def ask(self, now: float) -> bytes:
         """The questions of the next reading, in one write."""
@@ -124,7 +130,10 @@ class SwitchCounters:
             return False
         asked = self._asked
         if xid == asked.xid:
-            asked.drops += ((flow.cookie, _matched(flow.key), (flow.packets,)) for flow in message.flows_of(data))
+            end = self._engine.program.pipeline.end
+            for flow in message.flows_of(data):
+                number = value_in(_matched(flow.key), end.field) if end is not None else 0
+                asked.drops.append((flow.cookie, number, (flow.packets,)))
             if not message.more_follow(data):
                 self._count_drops(asked.drops)
         elif xid == asked.xid + 1:
@@ -172,9 +181,9 @@ class SwitchCounters:
         program, unit = self._engine.program, self._engine.meter_unit(meter)
         if unit is None:
             return None
-        for table in program.pipeline.tables.values():
-            if table.punt_meter is not None and table.punt_meter.id == meter:
-                return Metered(PUNT, table.name, "")
+        for limit in program.pipeline.limits:
+            if limit.number == meter:
+                return Metered(PUNT, limit.name, "")
         counted = program.counted.get(unit.feature)
         record, wanted = self._engine.state.get(unit.feature.each, unit.id), self._engine.desired.meters.get(meter)
         if counted is None or record is None or wanted is None:
@@ -183,7 +192,7 @@ class SwitchCounters:
         return Metered(counted.family, unit.id, direction) if direction is not None else None
 
 
-def _matched(key: bytes) -> int:
-    """The number that a flow of the drop table matches, 0 when it matches none."""
+def _matched(key: bytes) -> dict[OxmField, int]:
+    """What a flow matches, by field."""
     length = struct.unpack_from("!H", key, KEY_MATCH - 2)[0]
-    return next((value for _, value, _ in oxms(key[KEY_MATCH : KEY_MATCH - 4 + length])), 0)
+    return {field: value for field, value, _ in oxms(key[KEY_MATCH : KEY_MATCH - 4 + length])}

@@ -46,7 +46,7 @@ class Reading:
     """The agent's figures at one moment."""
 
     status: dict[str, Any]
-    packet_ins: dict[int, int]
+    packet_ins: dict[str, int]
     drops: dict[Any, Amounts]
     meters: dict[Any, Amounts]
     bounds: tuple[float, ...]
@@ -83,10 +83,9 @@ class Controller(Collector):
             return
         yield _counter("packet_ins_dropped", "Packets of the switch that were too many.", loop.packet_ins_dropped)
         yield from _status(found.status)
-        names = {table.id: table.name for table in loop.program.pipeline.tables.values()}
-        asked = CounterMetricFamily("sdnctl_packet_ins", "Packets that a table asked about.", labels=["table"])
-        for table, packets in sorted(found.packet_ins.items()):
-            asked.add_metric([names.get(table, str(table))], packets)
+        asked = CounterMetricFamily("sdnctl_packet_ins", "Packets that asked something.", labels=["table"])
+        for question, packets in sorted(found.packet_ins.items()):
+            asked.add_metric([question], packets)
         yield asked
         dropped = CounterMetricFamily("sdnctl_drops", "Packets dropped by the switch, by reason.", labels=["reason"])
         for name, (packets,) in sorted(found.drops.items()):

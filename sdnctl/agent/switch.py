@@ -141,8 +141,9 @@ class SwitchClient:
             self.events["handler_faults"] += 1
             log.error("a packet cannot be read", error=repr(fault))
             return []
-        self._counters.packet_ins[read.table] += 1
-        return [PacketIn(read.table, read.cookie, read.data, read.in_port, read.registers)]
+        packet = PacketIn(read.table, read.cookie, read.data, read.in_port, read.registers)
+        self._counters.heard(packet)
+        return [packet]
 
     def _obey(self, commands: list[Command], now: float) -> list[News]:
         """Do what the session says; what the agent has to act on."""

@@ -317,12 +317,15 @@ class Engine:
         return reports
 
     def handle(self, packet: PacketIn) -> list[Answer]:
-        """Answer a packet that a punt table handed up; nothing when no feature does, or when it fails."""
-        handler = self.program.handlers.get(packet.table)
+        """Answer a packet that asks something; nothing when no feature does, or when it fails."""
+        question = self.program.pipeline.question_of(packet.fields)
+        handler = self.program.handlers.get(question) if question is not None else None
         if handler is None:
             return []
         view = self._memo.view()
-        return self._answer("packet-in", handler.table.name, handler.run, lambda: handler.run(packet, self.here, view))
+        return self._answer(
+            "packet-in", handler.question.name, handler.run, lambda: handler.run(packet, self.here, view)
+        )
 
     def tick(self, name: str) -> list[Answer]:
         """Run the periodic function of that name once; nothing when it fails."""

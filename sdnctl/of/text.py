@@ -37,6 +37,9 @@ class Names(Protocol):
     def table(self, number: int) -> str:
         """The table's name."""
 
+    def group(self, number: int) -> str:
+        """The group's name, or its number."""
+
     def register(self, table: int, register: int, mask: int) -> Sequence[Bits]:
         """The named bits that overlap `mask` in this register, for a flow of `table`; none where nothing is named."""
 
@@ -78,6 +81,9 @@ class _Writer:
 
     def table_name(self, number: int) -> str:
         return self._names.table(number) if self._names else str(number)
+
+    def group_name(self, number: int) -> str:
+        return self._names.group(number) if self._names else str(number)
 
     def match(self, data: bytes) -> Iterator[str]:
         length = int.from_bytes(data[2:4], "big")
@@ -240,7 +246,7 @@ _WriterOf = Callable[[_Writer, bytes], str]
 
 _STANDARD: dict[int, _WriterOf] = {
     a.OUTPUT: _Writer._output,
-    a.GROUP: lambda _, body: f"group:{int.from_bytes(body[:4], 'big')}",
+    a.GROUP: lambda writer, body: f"group:{writer.group_name(int.from_bytes(body[:4], 'big'))}",
     a.SET_NW_TTL: lambda _, body: f"mod_nw_ttl:{body[0]}",
     a.DEC_NW_TTL: lambda *_: "dec_ttl",
     a.SET_FIELD: _Writer._set_field,

@@ -6,7 +6,7 @@
 
 A unit is (feature, resource): the engine runs it again when something that it read through its ``View`` changed, and
 retracts what it no longer yields.  Derived values are shared between units and stop a wave of changes when they come
-out equal.  ``@packet_in`` answers what a punt table hands up, ``@every`` looks at the world now and then.  ``@says``
+out equal.  ``@packet_in`` answers what packets ask, ``@every`` looks at the world now and then.  ``@says``
 tells in words what a flow does to a packet, ``@counts`` what a meter counts.
 """
 
@@ -22,8 +22,9 @@ from sdnctl.model.resource import Index, meta
 from sdnctl.of.flow import Flow
 from sdnctl.of.group import Group
 from sdnctl.of.meter import Meter
+from sdnctl.program.declared import Question, Reason
 from sdnctl.program.packets import PacketIn, PacketOut, Report
-from sdnctl.program.pipeline import Pipeline, Reason, Table
+from sdnctl.program.pipeline import Pipeline
 from sdnctl.program.step import Step
 
 R = TypeVar("R")
@@ -97,7 +98,7 @@ class Feature:
 class Handler:
     """A declared packet-in function."""
 
-    table: Table
+    question: Question
     run: Callable[[PacketIn, str, View], Iterable[PacketOut | Report]]
 
 
@@ -118,8 +119,8 @@ class Static:
     run: Callable[[], Iterable[Item]]
 
 
-Subject = Feature | Static | Reason | Table
-"""What can have words of its own: whoever yields flows, a reason to drop, a table that asks the controller."""
+Subject = Feature | Static | Reason | Question
+"""What can have words of its own: whoever yields flows, a reason to drop, a question to the controller."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,11 +146,11 @@ class Program:
 
     features: tuple[Feature, ...]
     statics: tuple[Static, ...]
-    handlers: dict[int, Handler]
+    handlers: Mapping[Question, Handler]
     tickers: tuple[Ticker, ...]
     pipeline: Pipeline
-    words: Mapping[str | Reason | Table, Words] = field(default_factory=dict)
-    """By the name of a feature or static, else by the reason or table itself."""
+    words: Mapping[str | Reason | Question, Words] = field(default_factory=dict)
+    """By the name of a feature or static, else by the reason or question itself."""
     counted: Mapping[Feature, Counted] = field(default_factory=dict)
 
 
@@ -176,12 +177,10 @@ def always(run: Callable[[], Iterable[Item]]) -> Static:
 
 
 def packet_in(
-    table: Table,
+    question: Question,
 ) -> Callable[[Callable[[PacketIn, str, View], Iterable[PacketOut | Report]]], Handler]:
-    """Declare who answers the packets that a punt table hands to the controller."""
-    if table.punt_meter is None:
-        raise ValueError(f"table {table.name} hands nothing to the controller")
-    return lambda run: Handler(table, run)
+    """Declare who answers a question."""
+    return lambda run: Handler(question, run)
 
 
 def every(
@@ -192,7 +191,7 @@ def every(
 
 
 def says(subject: Subject) -> Callable[[Callable[[Step, View], str]], Words]:
-    """Declare the words for what a feature's flows do, for a reason, or for what the controller answers a table.
+    """Declare the words for what a feature's flows do, for a reason, or for what the controller answers.
 
     ``step.record`` is the resource that the flow is for; a sentence starts small and has no full stop.
     """
@@ -230,12 +229,12 @@ def assemble(declared: Iterable[Any], pipeline: Pipeline) -> Program:
     kinds = Feature | Static | Handler | Ticker | Words | Counted
     unique = list(dict.fromkeys(value for value in declared if isinstance(value, kinds)))
     pipeline.settle()
-    handlers: dict[int, Handler] = {}
+    handlers: dict[Question, Handler] = {}
     for item in unique:
         if isinstance(item, Handler):
-            if item.table.id in handlers:
-                raise ValueError(f"table {item.table.name} has two packet-in functions")
-            handlers[item.table.id] = item
+            if item.question in handlers:
+                raise ValueError(f"question {item.question.name} has two packet-in functions")
+            handlers[item.question] = item
     return Program(
         tuple(item for item in unique if isinstance(item, Feature)),
         tuple(item for item in unique if isinstance(item, Static)),
@@ -247,8 +246,8 @@ def assemble(declared: Iterable[Any], pipeline: Pipeline) -> Program:
     )
 
 
-def _words(declared: Iterable[Words]) -> dict[str | Reason | Table, Words]:
-    found: dict[str | Reason | Table, Words] = {}
+def _words(declared: Iterable[Words]) -> dict[str | Reason | Question, Words]:
+    found: dict[str | Reason | Question, Words] = {}
     for item in declared:
         subject = item.subject
         key = subject.name if isinstance(subject, Feature | Static) else subject

@@ -18,6 +18,10 @@ class Names:
         except KeyError:
             return str(id)
 
+    def group(self, id: int) -> str:
+        """The name of a barrier, or the number of another group."""
+        return next((barrier.name for barrier in self._pipeline.barriers if barrier.number == id), str(id))
+
     def register(self, table: int, register: int, mask: int) -> tuple[Bits, ...]:
         """The fields that have some of these bits of a register in the stage of a table."""
         stage = table // TABLES_PER_STAGE

@@ -5,18 +5,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sdnctl.of.actions import CONTROLLER, Action
-from sdnctl.of.fields import REG, Field
+from sdnctl.of.fields import REG, Field, OxmField
 
 
 @dataclass(frozen=True, slots=True)
 class PacketIn:
-    """A frame that a table handed to the controller, with the registers it carried (by register number)."""
+    """A frame that asks something of the controller, with the registers that it carried, by register number."""
 
     table: int
     cookie: int
     data: bytes
     in_port: int
     registers: Mapping[int, int]
+
+    @property
+    def fields(self) -> dict[OxmField, int]:
+        """The registers as fields of a packet."""
+        return {REG[number]: value for number, value in self.registers.items()}
 
     def value(self, field: Field) -> int:
         """The value that a register, or a field in one, had; 0 when it was never set."""

@@ -13,23 +13,24 @@ Declaring fails on what would be wrong at run time: a seventeenth table, a match
 backward.  A packet that is dropped is dropped for a declared reason, by one flow of the last table, which counts it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
+from typing import Literal, TypeVar
 
-from sdnctl.of.actions import CONTROLLER, Action, Instruction, output, resubmit, set_field
+from sdnctl.of.actions import Action, Instruction, resubmit, set_field
 from sdnctl.of.actions import goto as goto_id
-from sdnctl.of.actions import meter as meter_id
 from sdnctl.of.fields import ETH_TYPE, IP_PROTO, Field, OxmField, RegisterField, value_in
 from sdnctl.of.flow import Flow, flow
+from sdnctl.of.group import Group
 from sdnctl.of.meter import Meter
+from sdnctl.program.declared import Alive, Barrier, Limit, Marked, Question, Reason
 from sdnctl.program.layout import Span, allocated, ordered
+from sdnctl.program.meters import MACHINE_LAST
 
 TABLES_PER_STAGE = 16
-FIRST_TENANT_METER = 17
-"""Meters below this number belong to the machine: one for each table that asks the controller."""
 UNSETTLED = -1
+Named = TypeVar("Named", Reason, Question, Limit, Barrier)
 
 
 class Priority(IntEnum):
@@ -51,15 +52,6 @@ PRIORITIES = frozenset(Priority) | {Priority.prefix(length, least) for length in
 """Every priority that a flow may have."""
 
 
-@dataclass(slots=True, eq=False)
-class Reason:
-    """Why a packet is dropped, in tenant words; ``number`` is what the drop table matches, in order of the names."""
-
-    name: str
-    text: str
-    number: int = 0
-
-
 Miss = Reason | Literal["onward"] | None
 """What becomes of a packet that no flow of a table matches: dropped, on to the next table, or said by a flow."""
 
@@ -79,7 +71,6 @@ class Table:
     after: tuple[str, ...]
     before: tuple[str, ...]
     aside: bool
-    punt_meter: Meter | None
     id: int = UNSETTLED
     next: "Table | None" = None
     _checked: set[tuple[object, ...]] | None = None
@@ -112,24 +103,14 @@ class Table:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Alive:
-    """A named field and the stages, by number, in which its bits mean that."""
-
-    name: str
-    field: RegisterField
-    first: int
-    last: int
-    show: Callable[[int], str]
-
-
 class Stage:
     """Sixteen table numbers for decisions that belong together."""
 
-    def __init__(self, pipeline: "Pipeline", name: str, number: int) -> None:
+    def __init__(self, pipeline: "Pipeline", name: str, number: int, ends: bool) -> None:
         self._pipeline = pipeline
         self.name = name
         self.number = number
+        self.ends = ends
         self.tables: list[Table] = []
         """In order of their numbers, once the pipeline is settled."""
 
@@ -149,24 +130,6 @@ class Stage:
         ``miss`` is the reason to drop what no flow matches, or "onward"; without it flows say what becomes of that.
         ``aside`` takes the table off the path: packets get there by a ``goto`` that names it.
         """
-        return self._add(name, purpose, matches, miss, tuple(after.split()), tuple(before.split()), aside, None)
-
-    def punt(self, name: str, purpose: str, *, packets_per_second: int) -> Table:
-        """Declare a table that hands every packet to the controller, at most so many a second."""
-        meter = Meter(0, packets_per_second, packets_per_second, packets=True)
-        return self._add(name, purpose, (), None, (), (), True, meter)
-
-    def _add(
-        self,
-        name: str,
-        purpose: str,
-        matches: Sequence[Field],
-        miss: Miss,
-        after: tuple[str, ...],
-        before: tuple[str, ...],
-        aside: bool,
-        meter: Meter | None,
-    ) -> Table:
         self._pipeline.open()
         if len(self.tables) == TABLES_PER_STAGE:
             raise ValueError(f"stage {self.name} has no table number left for {name}")
@@ -177,7 +140,7 @@ class Stage:
                 raise ValueError(f"table {name} matches {match}, which means nothing in stage {self.name}")
         implied = {need.field for match in matches for need in match.needs}
         allowed = frozenset({*matches, *implied, *({ETH_TYPE, IP_PROTO} if implied else ())})
-        table = Table(name, self, purpose, allowed, miss, after, before, aside, meter)
+        table = Table(name, self, purpose, allowed, miss, tuple(after.split()), tuple(before.split()), aside)
         self.tables.append(table)
         self._pipeline.tables[name] = table
         return table
@@ -199,14 +162,6 @@ class Stage:
         return next((table for table in self.tables if not table.aside), self.tables[0])
 
 
-@dataclass(frozen=True, slots=True)
-class End:
-    """Where dropped packets are counted: the last table, and the field that holds the reason's number."""
-
-    field: RegisterField
-    table: Table
-
-
 class Pipeline:
     """The declarations of one pipeline, settled once all features have been imported."""
 
@@ -215,21 +170,24 @@ class Pipeline:
         self.tables: dict[str, Table] = {}
         self.fields: dict[str, Alive] = {}
         self.reasons: list[Reason] = []
-        """In order of their numbers, once the pipeline is settled."""
-        self.end: End | None = None
+        """These, and the three lists after it, are in order of their numbers (and names) once all is settled."""
+        self.questions: list[Question] = []
+        self.limits: list[Limit] = []
+        self.barriers: list[Barrier] = []
+        self.end: Marked | None = None
+        self.asked: Marked | None = None
         self.settled = False
         self._alive: dict[RegisterField, Alive] = {}
-        self._punts = 0
 
     def open(self) -> None:
         """ValueError once the pipeline is settled: a table more would renumber flows that are made already."""
         if self.settled:
             raise ValueError("the pipeline is settled: whatever is declared stands in apps/<feature>/tables.py")
 
-    def stage(self, name: str) -> Stage:
-        """Declare the next stage."""
+    def stage(self, name: str, *, ends: bool = False) -> Stage:
+        """Declare the next stage; where one ``ends`` the path, nothing follows its last table."""
         self.open()
-        made = Stage(self, name, len(self.stages))
+        made = Stage(self, name, len(self.stages), ends)
         self.stages.append(made)
         return made
 
@@ -256,17 +214,35 @@ class Pipeline:
 
     def reason(self, name: str, text: str) -> Reason:
         """Declare why packets may be dropped."""
+        return self._one_more(self.reasons, Reason(name, text))
+
+    def question(self, name: str, purpose: str) -> Question:
+        """Declare what a packet may ask of the controller."""
+        return self._one_more(self.questions, Question(name, purpose))
+
+    def limit(self, name: str, purpose: str, *, rate: int, burst: int) -> Limit:
+        """Declare a meter of every switch, in packets a second and packets at once."""
+        return self._one_more(self.limits, Limit(name, purpose, rate, burst))
+
+    def barrier(self, name: str, purpose: str, to: Table) -> Barrier:
+        """Declare a point at which packets are looked up again, and the table at which they go on."""
+        return self._one_more(self.barriers, Barrier(name, purpose, to))
+
+    def _one_more(self, known: list[Named], made: Named) -> Named:
         self.open()
-        if any(one.name == name for one in self.reasons):
-            raise ValueError(f"reason {name} is declared twice")
-        made = Reason(name, text)
-        self.reasons.append(made)
+        if any(one.name == made.name for one in known):
+            raise ValueError(f"{type(made).__name__.lower()} {made.name} is declared twice")
+        known.append(made)
         return made
 
     def dropper(self, field: RegisterField, table: Table) -> "Dropper":
         """Declare where drops are counted; a function from a reason to the actions that drop for it."""
-        self.end = End(field, table)
+        self.end = Marked(field, table)
         return dropper(field, table)
+
+    def desk(self, field: RegisterField, table: Table) -> None:
+        """Declare from which table packets go to the controller, and which field says there what they ask."""
+        self.asked = Marked(field, table)
 
     def settle(self) -> None:
         """Give tables and reasons their numbers and fields their bits; nothing may be declared afterwards.
@@ -279,17 +255,20 @@ class Pipeline:
             {one.name: Span(one.field.width, one.first, one.last) for one in self.fields.values()}
         ).items():
             self.fields[name].field.place(register, shift)
-        self.reasons.sort(key=lambda reason: reason.name)
-        for number, reason in enumerate(self.reasons, 1):
-            reason.number = number
+        _number(self.reasons)
+        _number(self.questions)
+        _number(self.limits)
+        _number(self.barriers)
+        if len(self.limits) > MACHINE_LAST:
+            raise ValueError(f"no meter is left for limit {self.limits[-1].name}")
         for stage in self.stages:
             stage.settle()
         following: Table | None = None
-        for table in reversed([table for stage in self.stages for table in stage.tables]):
-            table.next = following
-            if table.punt_meter is not None:
-                table.punt_meter = replace(table.punt_meter, id=self.next_punt())
-            following = following if table.aside else table
+        for stage in reversed(self.stages):
+            following = None if stage.ends else following
+            for table in reversed(stage.tables):
+                table.next = following
+                following = following if table.aside else table
         self.settled = True
 
     def reason_of(self, packet: Mapping[OxmField, int]) -> Reason | None:
@@ -297,12 +276,10 @@ class Pipeline:
         number = value_in(packet, self.end.field) if self.end is not None else 0
         return self.reasons[number - 1] if 0 < number <= len(self.reasons) else None
 
-    def next_punt(self) -> int:
-        """The next machine meter number."""
-        self._punts += 1
-        if self._punts >= FIRST_TENANT_METER:
-            raise ValueError("no machine meter is left")
-        return self._punts
+    def question_of(self, packet: Mapping[OxmField, int]) -> Question | None:
+        """What a packet with these registers asks of the controller, None when it asks nothing."""
+        number = value_in(packet, self.asked.field) if self.asked is not None else 0
+        return self.questions[number - 1] if 0 < number <= len(self.questions) else None
 
     def by_id(self, id: int) -> Table:
         """The table with a number; KeyError when there is none."""
@@ -311,22 +288,21 @@ class Pipeline:
             raise KeyError(id)
         return stage.tables[id % TABLES_PER_STAGE]
 
-    def misses(self, drop: "Dropper") -> tuple[list[Flow], list[Meter]]:
-        """The flows and meters that the declarations themselves ask for: table misses and punts."""
-        flows, meters = [], []
+    def items(self, drop: "Dropper") -> Iterator[Flow | Meter | Group]:
+        """What the declarations themselves ask for: limits, barriers, and the flows for what a table does not match."""
+        yield from (limit.meter for limit in self.limits)
+        yield from (barrier.group for barrier in self.barriers)
         for table in self.tables.values():
-            actions: Sequence[Action | Instruction]
-            if table.punt_meter is not None:
-                meters.append(table.punt_meter)
-                actions = [meter_id(table.punt_meter.id), output(CONTROLLER)]
-            elif table.miss == "onward":
-                actions = [onward(table)]
+            if table.miss == "onward":
+                yield table.flow(Priority.MISS, {}, [onward(table)])
             elif table.miss is not None:
-                actions = drop(table.miss)
-            else:
-                continue
-            flows.append(table.flow(Priority.MISS, {}, actions))
-        return flows, meters
+                yield table.flow(Priority.MISS, {}, drop(table.miss))
+
+
+def _number(declared: list[Named]) -> None:
+    declared.sort(key=lambda one: one.name)
+    for number, one in enumerate(declared, 1):
+        one.number = number
 
 
 def goto(table: Table) -> Instruction:

@@ -43,6 +43,10 @@ class _Reading:
         self.step, self.outputs = None, []
 
 
+PAST_BARRIERS = "dp_hash=0x1"
+"""A packet that has its hash passes a barrier (``program.declared``) at once, so one trace shows its whole way."""
+
+
 def flow_text(packet: Packet) -> str:
     """A packet as ``ofproto/trace`` takes it (ovs-fields(7)): what others presuppose comes first."""
     first = [each for each in (CAME_IN, ETH_TYPE, IP_PROTO) if each in packet]

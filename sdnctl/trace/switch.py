@@ -10,7 +10,7 @@ from typing import Any
 
 from sdnctl.base.errors import SwitchError
 from sdnctl.program.step import Packet
-from sdnctl.trace.ofproto import flow_text
+from sdnctl.trace.ofproto import PAST_BARRIERS, flow_text
 
 PATIENCE_S = 2.0
 LONGEST = 4 << 20
@@ -18,7 +18,7 @@ LONGEST = 4 << 20
 
 def ask(rundir: str, bridge: str, packet: Packet) -> str:
     """What the switch says of this packet (``ofproto/trace``); SwitchError when it says nothing."""
-    request = {"method": "ofproto/trace", "params": [bridge, flow_text(packet)], "id": 0}
+    request = {"method": "ofproto/trace", "params": [bridge, f"{PAST_BARRIERS},{flow_text(packet)}"], "id": 0}
     for path in _controls(Path(rundir)):
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:

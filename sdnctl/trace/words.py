@@ -16,8 +16,9 @@ from sdnctl.model.host import TUNNEL, UPLINK, LocalPort, LocalTunnel, LocalUplin
 from sdnctl.of.actions import CONTROLLER, IN_PORT
 from sdnctl.of.fields import ETH_SRC, FIELDS, TUN_DST, TUN_ID
 from sdnctl.of.fields import IN_PORT as CAME_IN
+from sdnctl.program import declared
+from sdnctl.program.declared import Reason
 from sdnctl.program.feature import Program, View
-from sdnctl.program.pipeline import Reason
 from sdnctl.program.step import Packet, Step
 from sdnctl.trace.model import Exit, Leg, Outcome, Question, Statement
 
@@ -94,21 +95,21 @@ def _statement(step: Step, engine: Engine, reason: Reason | None) -> Statement:
     each = unit.feature.each
     record = engine.state.get(each, unit.id) if each is not object else None
     known = replace(step, record=record, priority=flow.priority)
-    says = _sentence(known, unit, reason, engine.program, view)
-    plain = reason.text if reason is not None else table.purpose
+    asked = pipeline.question_of(step.before) if CONTROLLER in step.outputs else None
+    says = _sentence(known, unit, reason or asked, engine.program, view)
+    plain = reason.text if reason is not None else asked.purpose if asked is not None else table.purpose
     id = unit.id if record is not None else ""
     return Statement(table.name, unit.feature.name, id, says, plain, unit.id)
 
 
-def _sentence(step: Step, unit: Unit, reason: Reason | None, program: Program, view: View) -> str:
-    """The words of the reason, of the table that asks, or of the feature; else what is declared of them."""
-    table = program.pipeline.by_id(step.table)
-    if reason is not None:
-        words, otherwise = program.words.get(reason), reason.text
-    elif table.punt_meter is not None:
-        words, otherwise = program.words.get(table), f"the controller is asked: {table.purpose}"
+def _sentence(step: Step, unit: Unit, why: Reason | declared.Question | None, program: Program, view: View) -> str:
+    """The words of the reason, of the question, or of the feature; else what is declared of them."""
+    if why is None:
+        words = program.words.get(unit.feature.name)
+        otherwise = f"{program.pipeline.by_id(step.table).purpose}: {unit}"
     else:
-        words, otherwise = program.words.get(unit.feature.name), f"{table.purpose}: {unit}"
+        words = program.words.get(why)
+        otherwise = why.text if isinstance(why, Reason) else f"the controller is asked: {why.purpose}"
     if words is None:
         return otherwise
     try:

@@ -17,11 +17,12 @@ from sdnctl.base.errors import FeatureError
 from sdnctl.model.account import Account
 from sdnctl.model.host import Binding, Host, HostStatus, LocalPort
 from sdnctl.of import message
-from sdnctl.of.actions import CONTROLLER, load, meter, output
-from sdnctl.of.fields import IN_PORT, IP_DST, REG
+from sdnctl.of.actions import CONTROLLER, meter, output, set_field
+from sdnctl.of.fields import IN_PORT, IP_DST
 from sdnctl.of.flow import NO_BUFFER, VERSION, Flow
 from sdnctl.of.meter import Meter
 from sdnctl.program.feature import View, always, assemble, every, feature, packet_in
+from sdnctl.program.meters import POOL_LOW
 from sdnctl.program.packets import PacketIn, PacketOut, Put
 from sdnctl.program.pipeline import Pipeline, Priority, goto
 from sdnctl.store.memory import MemoryStore
@@ -39,21 +40,26 @@ NUMBER, WAY = (PIPELINE.field(name, since=STAGE, until=STAGE) for name in ("numb
 FIRST = STAGE.table("first", "who asks", matches=[IN_PORT, NUMBER])
 SECOND = STAGE.table("second", "where to", matches=[NUMBER, IP_DST])
 THIRD = STAGE.table("third", "through which port", matches=[WAY])
-ASK = PIPELINE.stage("last").punt("ask", "the controller answers", packets_per_second=100)
+LAST = PIPELINE.stage("last")
+WHAT = PIPELINE.field("what", bits=8, since=STAGE, until=LAST)
+WHO = PIPELINE.field("who", bits=16, since=STAGE, until=LAST)
+ASK = PIPELINE.question("ask", "the controller answers")
+ANSWER = LAST.table("answer", "to the controller", matches=[WHAT])
+PIPELINE.desk(WHAT, ANSWER)
 
 
 @always
 def asking() -> Iterator[Flow | Meter]:
     """What comes in at port 1 is handed to the controller with its number in a register."""
-    yield FIRST.flow(Priority.EXACT, {IN_PORT: 1}, [load(REG[3], 0xABCD), goto(ASK)])
-    yield ASK.flow(Priority.EXACT, {}, [output(CONTROLLER)])
+    yield FIRST.flow(Priority.EXACT, {IN_PORT: 1}, [set_field(WHO, 0xABCD), set_field(WHAT, ASK.number), goto(ANSWER)])
+    yield ANSWER.flow(Priority.EXACT, {WHAT: ASK.number}, [output(CONTROLLER)])
 
 
 @packet_in(ASK)
 def answer(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut | Put]:
     """Send the frame back where it came from, changed, and report what the register said."""
     yield PacketOut(packet.data[:-4] + b"DONE", (output(packet.in_port),))
-    yield Put(Host(id=f"asked-{packet.value(REG[3]):x}"))
+    yield Put(Host(id=f"asked-{packet.value(WHO):x}"))
 
 
 @every(0.05)
@@ -133,7 +139,9 @@ def running(switch: DummySwitch, store: MemoryStore) -> Iterator[Running]:
 
 def add_vpc(store: MemoryStore, number: int) -> None:
     cidr = Cidr.parse(f"10.{number % 250}.0.0/16")
-    store.transact(lambda txn: txn.put(Vpc(id=f"vpc-{number}", account="acc", cidr=cidr, key=number)))
+    store.transact(
+        lambda txn: txn.put(Vpc(id=f"vpc-{number}", account="acc", cidr=cidr, key=number, meter=POOL_LOW + number))
+    )
 
 
 def count(switch: DummySwitch) -> int:
@@ -268,7 +276,7 @@ def test_packets_that_are_too_many_do_not_hold_up_changes(running: Running, swit
     running.in_step()
     loop, link = running.app.loop, running.app._link
     assert loop is not None and link is not None
-    head = struct.pack("!BBHIIHBBQ", VERSION, message.PACKET_IN, 58, 0, NO_BUFFER, 16, 0, ASK.id, 0)
+    head = struct.pack("!BBHIIHBBQ", VERSION, message.PACKET_IN, 58, 0, NO_BUFFER, 16, 0, ANSWER.id, 0)
     frame = head + struct.pack("!HH4x2x", 1, 4) + bytes(16)
     for _ in range(100):
         loop.received(link, [frame] * 100)

@@ -13,7 +13,7 @@ from sdnctl.of.actions import output
 from sdnctl.program.feature import Feature, Item, Reported, View, always, assemble, every, packet_in, placed
 from sdnctl.program.packets import PacketIn, PacketOut, Put
 from sdnctl.store import Change
-from tests.toys import ASK, SHAPE, Toy, ToyGroup, ToyNote, bench, came, flow, toy, went
+from tests.toys import ASK, SHAPE, Toy, ToyGroup, ToyNote, asks, bench, came, flow, toy, went
 
 ANYTHING = [RuntimeError, AssertionError, RecursionError, struct.error, OSError, MemoryError, StopAsyncIteration]
 
@@ -121,7 +121,7 @@ def ticking(here: str, view: View) -> Iterator[PacketOut]:
 
 def test_handlers_and_tickers_that_fail_are_told_until_they_answer_again() -> None:
     made = bench(good, more=[answering, ticking])
-    assert made.engine.handle(PacketIn(ASK.id, 0, b"\0", 5, {})) == [] and made.engine.tick(ticking.name) == []
+    assert made.engine.handle(PacketIn(0, 0, b"\0", 5, asks(ASK))) == [] and made.engine.tick(ticking.name) == []
     assert made.engine.unanswered == 2
     assert {name: text.partition(":")[0] for name, text in made.errors.items()} == {
         f"packet-in {__name__}.answering": "ZeroDivisionError",
@@ -129,7 +129,7 @@ def test_handlers_and_tickers_that_fail_are_told_until_they_answer_again() -> No
     }
     made.take(*came(toy(1)))
     assert len(made.errors) == 2, "no change mends them"
-    assert made.engine.handle(PacketIn(ASK.id, 0, b"\x64", 5, {})) == [PacketOut(b"\x64", (output(1),))]
+    assert made.engine.handle(PacketIn(0, 0, b"\x64", 5, asks(ASK))) == [PacketOut(b"\x64", (output(1),))]
     made.take(*came(ToyGroup(id="g")))
     assert made.engine.tick(ticking.name) == [PacketOut(b"g", ())]
     assert made.errors == {}
@@ -169,7 +169,7 @@ def test_what_a_handler_notes_for_its_host_is_collected_with_the_next_apply() ->
     made = bench(good, more=[keeping, READS_NOTES])
     made.take()
     assert not made.engine.stirred
-    assert made.engine.handle(PacketIn(ASK.id, 0, b"\x05", 5, {})) == [PacketOut(b"", ())]
+    assert made.engine.handle(PacketIn(0, 0, b"\x05", 5, asks(ASK))) == [PacketOut(b"", ())]
     assert made.engine.stirred
     touched = made.engine.apply(())
     assert touched.cookies == {flow(55).cookie} and touched.local == {ToyNote} and not made.engine.stirred

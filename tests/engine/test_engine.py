@@ -23,6 +23,7 @@ from tests.toys import (
     ToyGroup,
     ToySeen,
     answer,
+    asks,
     bench,
     came,
     flow,
@@ -340,17 +341,17 @@ def test_what_another_host_reports_now_is_not_dropped() -> None:
     assert made.engine.take_reports(reconcile=True) == []
 
 
-def packet(table: int) -> PacketIn:
-    """A packet that a table handed up."""
-    return PacketIn(table, 0, b"\x07rest", 5, {0: 3})
+def packet(registers: dict[int, int]) -> PacketIn:
+    """A packet with these registers."""
+    return PacketIn(0, 0, b"\x07rest", 5, registers)
 
 
 def test_packet_in() -> None:
-    """The table's own function answers; where there is none nothing happens."""
+    """The question's own function answers; where there is none nothing happens."""
     made = bench(by_size, more=[answer])
     seen = Put(ToySeen(id="seen", host="here", size=7))
-    assert made.engine.handle(packet(ASK.id)) == [PacketOut(b"\x07rest", (output(5),)), seen]
-    assert made.engine.handle(packet(ASK_NOBODY.id)) == [] and made.engine.handle(packet(99)) == []
+    assert made.engine.handle(packet(asks(ASK))) == [PacketOut(b"\x07rest", (output(5),)), seen]
+    assert made.engine.handle(packet(asks(ASK_NOBODY))) == [] and made.engine.handle(packet({})) == []
     assert made.engine.tick("no.such") == []
 
 

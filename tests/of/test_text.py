@@ -21,6 +21,9 @@ class Names:
     def table(self, number: int) -> str:
         return TABLES[number]
 
+    def group(self, number: int) -> str:
+        return str(number)
+
     def register(self, table: int, register: int, mask: int) -> Sequence[Bits]:
         found = {0: BITS[:2], 2: BITS[2:], 4: (Bits("high", 0, 32),), 5: (Bits("low", 8, 8),)}.get(register, ())
         return [bits for bits in found if bits.mask & mask]

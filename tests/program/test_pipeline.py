@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 
 from apps.pipeline import PIPELINE, drop
-from sdnctl.of.actions import check_pkt_larger, load, move, multipath, output, set_field
+from sdnctl.of.actions import check_pkt_larger, load, move, multipath, output, resubmit, set_field
 from sdnctl.of.fields import ETH_TYPE, IP_DST, IP_PROTO, REG, UDP_DST, VLAN_VID, Field, Value
 from sdnctl.of.flow import Flow, match_key
+from sdnctl.of.group import Group, bucket
 from sdnctl.of.meter import Meter
 from sdnctl.of.text import text
+from sdnctl.program.meters import FIRST_TENANT_METER
 from sdnctl.program.names import Names
 from sdnctl.program.packets import PacketIn
 from sdnctl.program.pipeline import (
-    FIRST_TENANT_METER,
-    TABLES_PER_STAGE,
     Pipeline,
     Priority,
     Stage,
@@ -134,7 +134,11 @@ WRONG: dict[str, tuple[Wrong, str]] = {
     "bits outside the field": (lambda s: load(s.settle().why, 1, 6, 4), "why"),
     "more copied than the field has": (lambda s: move(IP_DST, s.settle().why, nbits=9), "move of 9 bits"),
     "more ways than the field can tell": (lambda s: multipath(300, s.settle().why), "why: 0x12b does not fit 8 bits"),
-    "one punt too many": (lambda s: punts(s.pipeline), "no machine meter is left"),
+    "one limit too many": (lambda s: limits(s.pipeline), "no meter is left for limit limit-16"),
+    "a question declared twice": (
+        lambda s: [s.pipeline.question("ask", "") for _ in range(2)],
+        "question ask is declared twice",
+    ),
 }
 
 
@@ -156,12 +160,10 @@ def fill(stage: Stage, count: int) -> None:
         stage.table(f"table-{number}", "")
 
 
-def punts(pipeline: Pipeline) -> None:
-    """As many punt tables as there are machine meters, and one more."""
+def limits(pipeline: Pipeline) -> None:
+    """As many limits as there are machine meters, and one more."""
     for number in range(FIRST_TENANT_METER):
-        if number % TABLES_PER_STAGE == 0:
-            stage = pipeline.stage(f"stage-{number}")
-        stage.punt(f"ask-{number}", "", packets_per_second=1)
+        pipeline.limit(f"limit-{number:02}", "", rate=1, burst=1)
     pipeline.settle()
 
 
@@ -292,18 +294,45 @@ def test_priorities() -> None:
     assert prefixes == sorted(set(prefixes)) and max(Priority) < prefixes[0] and prefixes[-1] <= 0xFFFF
 
 
-def test_misses_and_punts_follow_from_the_declaration(shape: Shape) -> None:
-    """A reason is noted and counted, a table is gone on to, a question is asked within a rate."""
-    asking = shape.three.punt("ask", "a question", packets_per_second=7)
+def test_misses_limits_and_barriers_follow_from_the_declaration(shape: Shape) -> None:
+    """A reason is noted and counted, the path is gone on, a limit is a meter and a barrier a group."""
     between = shape.two.table("between", "", miss="onward")
+    limit = shape.pipeline.limit("askers", "", rate=7, burst=32)
+    barrier = shape.pipeline.barrier("wall", "", to=shape.table)
     shape.settle()
-    flows, meters = shape.pipeline.misses(dropper(shape.why, shape.last))
-    assert meters == [asking.punt_meter] == [Meter(1, 7, 7, packets=True)]
-    assert {one.table for one in flows} == {shape.table.id, between.id, asking.id}
+    items = list(shape.pipeline.items(dropper(shape.why, shape.last)))
+    flows = [item for item in items if isinstance(item, Flow)]
+    assert Meter(1, 7, 32, packets=True) in items and limit.number == 1
+    assert Group(1, "select", (bucket([resubmit(shape.table.id)], 1),)) in items
+    assert {one.table for one in flows} == {shape.table.id, between.id}
     assert all(one.priority == Priority.MISS for one in flows)
     noted = [set_field(shape.why, shape.reason.number), goto(shape.last)]
     assert shape.table.flow(Priority.MISS, {}, noted) in flows
     assert between.flow(Priority.MISS, {}, [goto(shape.last)]) in flows
+    past = shape.last.flow(Priority.NORMAL, {}, [limit.within(), barrier.through()])
+    assert text(past, Names(shape.pipeline)) == "table=last, priority=200 actions=meter:1,group:wall"
+
+
+def test_what_is_asked_is_in_the_packet(shape: Shape) -> None:
+    """By the number of the question in its field; other registers ask nothing."""
+    one, two = shape.pipeline.question("one", ""), shape.pipeline.question("two", "")
+    assert shape.pipeline.question_of({}) is None
+    shape.pipeline.desk(shape.why, shape.last)
+    shape.settle()
+    for question in (one, two):
+        assert shape.pipeline.question_of({shape.why.home: question.number << shape.why.shift}) is question
+    for number in (0, 3, 255):
+        assert shape.pipeline.question_of({shape.why.home: number << shape.why.shift}) is None
+
+
+def test_nothing_follows_a_stage_that_ends_the_path() -> None:
+    pipeline = Pipeline()
+    one, two = pipeline.stage("one", ends=True), pipeline.stage("two")
+    out = one.table("out", "")
+    two.table("more", "")
+    pipeline.settle()
+    with pytest.raises(ValueError, match="nothing follows table out"):
+        onward(out)
 
 
 def test_the_real_one_ends_every_packet() -> None:
@@ -311,9 +340,23 @@ def test_the_real_one_ends_every_packet() -> None:
     from sdnctl.program.feature import discover
 
     discover()
-    flows, _ = PIPELINE.misses(drop)
-    declared = {one.table for one in flows}
-    ends = {"own_arp", "remote", "switch", "hop_limit", "local_route", "quoted_out", "dnat", "quoted_in", "drop"}
+    declared = {one.table for one in PIPELINE.items(drop) if isinstance(one, Flow)}
+    ends = {
+        "asker",
+        "behind",
+        "account",
+        "shared",
+        "answer",
+        "own_arp",
+        "remote",
+        "switch",
+        "hop_limit",
+        "local_route",
+        "quoted_out",
+        "dnat",
+        "quoted_in",
+        "drop",
+    }
     assert {table.name for table in PIPELINE.tables.values() if table.id not in declared} == ends
 
 

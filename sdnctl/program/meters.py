@@ -1,0 +1,17 @@
+"""How the meter numbers of a switch, 1 to 262143, are shared out.
+
+The machine's own come first, then the two of each elastic IP, one for each port of the switch, and last the pool, from
+which records get theirs.
+"""
+
+MACHINE_LAST = 16
+FIRST_TENANT_METER = MACHINE_LAST + 1
+PORTS_FIRST = 131_088
+PORTS_LAST = PORTS_FIRST + 0xFF00 - 1
+POOL = "meter"
+POOL_LOW, POOL_HIGH = 196_608, 262_143
+
+
+def of_port(ofport: int) -> int:
+    """The meter of what a port of the switch asks, by its OpenFlow number (1 to 0xfeff)."""
+    return PORTS_FIRST + ofport
