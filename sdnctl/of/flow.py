@@ -6,11 +6,11 @@ on integers; reading a switch back needs keys and cookies only.
 """
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 
-from sdnctl.of.actions import APPLY_ACTIONS, GOTO_TABLE, Action, Instruction
+from sdnctl.of.actions import APPLY_ACTIONS, GOTO_TABLE, GROUP, METER, Action, Instruction
 from sdnctl.of.fields import FIELDS, Field, OxmField, Value, complete
 
 OURS = 0x5D << 56
@@ -32,6 +32,7 @@ Match = Mapping[Field, Value]
 
 _PLAIN_BODY = bytes(8)
 """No timeouts, no flags, no importance: what stands before the instructions in `Flow.body`."""
+_METER_HEAD = struct.pack("!HH", METER, 8)
 _RANK = {field: place for place, field in enumerate(FIELDS)}
 _TYPE_OXM = 1
 _APPLY = struct.Struct("!HH4x")
@@ -71,6 +72,21 @@ class Flow:
         """The instructions, as on the wire."""
         return self.body[len(_PLAIN_BODY) :]
 
+    @property
+    def meter(self) -> int:
+        """The meter that its packets pass, 0 for none; it is the first instruction (see ``instructions``)."""
+        body = self.body
+        return int.from_bytes(body[12:16], "big") if body[8:12] == _METER_HEAD else 0
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """The groups that its packets are handed to, in order."""
+        body, found = self.body, list[int]()
+        for start in _parts(body, len(_PLAIN_BODY), len(body), APPLY_ACTIONS):
+            end = start + int.from_bytes(body[start + 2 : start + 4], "big")
+            found += (int.from_bytes(body[at + 4 : at + 8], "big") for at in _parts(body, start + 8, end, GROUP))
+        return tuple(found)
+
     def salted(self, number: int) -> "Flow":
         """The same flow under its `number`-th other cookie, for when two flows hash to the same one."""
         digest = blake2b(self.key + self.body, digest_size=7, salt=number.to_bytes(8, "big")).digest()
@@ -86,6 +102,14 @@ class Flow:
 
     def __repr__(self) -> str:
         return f"Flow(table={self.table}, priority={self.priority}, cookie={self.cookie:#x})"
+
+
+def _parts(data: bytes, start: int, end: int, kind: int) -> Iterator[int]:
+    """The offsets of those of a kind among instructions or actions (OpenFlow 1.4, 7.2.4 and 7.2.5)."""
+    while start < end:
+        if data[start] << 8 | data[start + 1] == kind:
+            yield start
+        start += data[start + 2] << 8 | data[start + 3]
 
 
 class _Shape:

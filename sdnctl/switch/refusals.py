@@ -4,7 +4,6 @@ A flow is named by its cookie, which is its content; a meter or group by id and 
 group is left out with it: it could only fail in turn, and a limit that cannot be kept must not become no limit.
 """
 
-import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -13,8 +12,6 @@ from sdnctl.of.flow import Flow
 from sdnctl.of.group import Group
 from sdnctl.of.meter import Meter
 
-METER = 6  # OFPIT_METER (OpenFlow 1.4, 7.2.4)
-GROUP = 22  # OFPAT_GROUP (7.2.5)
 Refusable = Flow | Meter | Group
 
 
@@ -57,13 +54,15 @@ class Refusals:
         """
         if not self.shared:
             return desired
-        uses = [struct.pack("!HHI", METER, 8, id) for id in self.meters]
-        uses += [struct.pack("!HHI", GROUP, 8, id) for id in self.groups]
         return Desired(
-            flows={cookie: flow for cookie, flow in desired.flows.items() if not any(use in flow.body for use in uses)},
+            flows={cookie: flow for cookie, flow in desired.flows.items() if not self._used_by(flow)},
             meters={id: meter for id, meter in desired.meters.items() if id not in self.meters},
             groups={id: group for id, group in desired.groups.items() if id not in self.groups},
         )
+
+    def _used_by(self, flow: Flow) -> bool:
+        """True when a flow uses a meter or group that is left out."""
+        return flow.meter in self.meters or not self.groups.keys().isdisjoint(flow.groups if self.groups else ())
 
     def beyond(self, meters: Iterable[Meter], max_meter: int) -> list[Meter]:
         """Refuse the meters whose id is greater than the switch can have; returns those not refused before."""

@@ -116,3 +116,16 @@ def test_flow_fits_a_message_in_a_bundle() -> None:
 def test_flow_is_not_equal_to_something_else() -> None:
     assert Flow(1, b"", b"") != 1
     assert len({flow(1, 2, {}, []), flow(1, 2, {}, [])}) == 1
+
+
+def test_a_flow_knows_the_meter_and_the_groups_that_it_uses() -> None:
+    """By what its instructions are, not by what bytes happen to stand somewhere in them."""
+    plain = flow(1, 100, {}, [a.output(7), a.goto(2)])
+    assert plain.meter == 0 and plain.groups == ()
+    used = flow(1, 100, {}, [a.meter(5), a.output(7), a.group(9), a.group(0x1_0000), a.goto(2)])
+    assert used.meter == 5 and used.groups == (9, 0x1_0000)
+    assert flow(1, 100, {}, []).meter == 0 and flow(1, 100, {}, []).groups == ()
+    # The bytes of meter 5, and of group 5, as the value of a register.
+    for looks in (0x0006_0008_0000_0005, 0x0016_0008_0000_0005):
+        other = flow(1, 100, {}, [a.load(f.XREG[0], looks)])
+        assert looks.to_bytes(8, "big") in other.body and other.meter == 0 and other.groups == ()
