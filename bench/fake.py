@@ -24,7 +24,7 @@ COMMIT_REPLY, OPEN_REPLY = 5, 1
 
 
 class FakeSwitch:
-    """One switch and its only connection (``events.Link``); ``answer`` gets what it says, at once."""
+    """One switch and its only connection (``events.SwitchLink``); ``answer`` gets what it says, at once."""
 
     def __init__(self, answer: Callable[[list[bytes]], object]) -> None:
         self.flows: dict[bytes, tuple[int, bytes]] = {}
@@ -35,7 +35,7 @@ class FakeSwitch:
         self._answer = answer
         self._bundles: dict[int, list[bytes]] = {}
 
-    # events.Link
+    # events.SwitchLink
 
     def send(self, buf: bytes) -> bool:
         """Take whole messages; always True."""

@@ -21,7 +21,7 @@ from sdnctl.program.feature import Program
 from sdnctl.program.packets import Put, Report
 from sdnctl.store import Batch, Change, Interest, State, Txn
 from sdnctl.store.memory import MemoryStore, everything
-from sdnctl.store.ovsdb.interest import Wanted
+from sdnctl.store.ovsdb.interest import Selection
 
 UPLINK_OFPORT, TUNNEL_OFPORT, FIRST_OFPORT = 1, 2, 100
 UNDERLAY = Ip4.parse("172.31.0.0")
@@ -52,7 +52,7 @@ class Node:
         self.number = number
         self.name = host_id(number)
         self.seen = snapshot(number, ports)
-        self.wanted = Wanted({})
+        self.wanted = Selection({})
         self.switch = FakeSwitch(lambda messages: fleet.put(self, Received(self.switch, messages)))
         self.agent = Agent(fleet.program, self._load(), self.seen, self, self, lambda peers: None)
         fleet.put(self, Connected(self.switch))
@@ -68,7 +68,7 @@ class Node:
         return batches
 
     def _followed(self, interest: Interest) -> Batch:
-        before, self.wanted = self.wanted, Wanted(interest, self.wanted.number + 1)
+        before, self.wanted = self.wanted, Selection(interest, self.wanted.number + 1)
         there = [Change(one.cls, one.id, one.new, one.new) for one in self.fleet.there()]
         return Batch(self.wanted.seen(there, before), self.fleet.store.state.sequence, self.wanted.number)
 

@@ -7,7 +7,7 @@ from sdnctl.bridge.snapshot import Snapshot
 from sdnctl.store import Batch
 
 
-class Link(Protocol):
+class SwitchLink(Protocol):
     """A connection to the switch; no method blocks."""
 
     def send(self, buf: bytes) -> bool:
@@ -24,21 +24,21 @@ class Link(Protocol):
 class Connected:
     """The handshake with the switch is over."""
 
-    link: Link
+    link: SwitchLink
 
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
     """The connection to the switch is gone."""
 
-    link: Link
+    link: SwitchLink
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
     """Whole messages of the switch."""
 
-    link: Link
+    link: SwitchLink
     messages: list[bytes]
 
 

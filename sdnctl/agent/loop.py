@@ -13,7 +13,7 @@ from typing import TypeVar
 import structlog
 
 from sdnctl.agent.agent import Agent, Watch
-from sdnctl.agent.events import Event, Link, Received
+from sdnctl.agent.events import Event, Received, SwitchLink
 from sdnctl.agent.reach import reach
 from sdnctl.agent.reporter import Reporter
 from sdnctl.bridge.snapshot import Snapshot
@@ -71,7 +71,7 @@ class Loop:
         except queue.Empty:
             return None
 
-    def received(self, link: Link, messages: list[bytes]) -> None:
+    def received(self, link: SwitchLink, messages: list[bytes]) -> None:
         """Hand messages of the switch over, less the packet-ins that are too many."""
         kept = [one for one in messages if one[1] != message.PACKET_IN or self._packet_ins.acquire(blocking=False)]
         self.packet_ins_dropped += len(messages) - len(kept)

@@ -68,7 +68,7 @@ def reading(agent: Agent) -> Reading:
     )
 
 
-class Controller(Collector):
+class HostCollector(Collector):
     """The figures of one controller; ``loop`` is None until it has begun."""
 
     def __init__(self, loop: Callable[[], Loop | None]) -> None:
@@ -152,7 +152,7 @@ def serve(loop: Callable[[], Loop | None], listen: str, file: Path | None) -> No
     """Answer scrapes on ``HOST:PORT`` and note the address in ``file``; port 0 takes the one noted there, if free."""
     host, _, port = listen.rpartition(":")
     registry = CollectorRegistry()
-    registry.register(Controller(loop))
+    registry.register(HostCollector(loop))
     try:
         server, _ = start_http_server(int(port) or _noted(file), host, registry)
     except OSError:

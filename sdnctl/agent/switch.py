@@ -10,7 +10,7 @@ from collections import Counter
 import structlog
 
 from sdnctl.agent.counters import SwitchCounters
-from sdnctl.agent.events import Link
+from sdnctl.agent.events import SwitchLink
 from sdnctl.engine.desired import Desired, Touched
 from sdnctl.of import message
 from sdnctl.program.packets import PacketIn, PacketOut
@@ -30,7 +30,7 @@ class SwitchClient:
         """Every ``audit_s`` seconds an idle switch is read again."""
         self.events: Counter[str] = Counter()
         """How often connections were made and packets sent, and what earlier sessions counted."""
-        self.link: Link | None = None
+        self.link: SwitchLink | None = None
         self._desired = desired
         self._counters = counters
         self._audit_s = audit_s
@@ -74,7 +74,7 @@ class SwitchClient:
 
     # The connection.
 
-    def connected(self, link: Link, sequence: int, now: float) -> list[News]:
+    def connected(self, link: SwitchLink, sequence: int, now: float) -> list[News]:
         """The handshake on ``link`` is over; ``desired`` stands for ``sequence``."""
         if self.link is not None:
             self.disconnected()

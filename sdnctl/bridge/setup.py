@@ -23,7 +23,7 @@ BFD_INTERVAL_MS = 300  # a way is down after three of them
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PortSpec:
     """A port of our own making: what its Interface row says."""
 
     type: str
@@ -32,17 +32,17 @@ class Wanted:
     external_ids: Mapping[str, str] = field(default_factory=dict)
 
 
-def ports_wanted(settings: Settings, peers: Mapping[str, Ip4]) -> dict[str, Wanted]:
+def ports_wanted(settings: Settings, peers: Mapping[str, Ip4]) -> dict[str, PortSpec]:
     """The tunnel port and one for each watched peer, by name."""
     if not settings.encap_ip:
         return {}
     own = {"local_ip": str(settings.encap_ip)}
-    made = {TUNNEL_PORT: Wanted(settings.encap_type, {**own, "remote_ip": "flow", "key": "flow"})}
+    made = {TUNNEL_PORT: PortSpec(settings.encap_type, {**own, "remote_ip": "flow", "key": "flow"})}
     interval = str(BFD_INTERVAL_MS)
     watched = {"enable": "true", "min_tx": interval, "min_rx": interval}
     for peer, address in peers.items():
         options = {**own, "remote_ip": str(address), "key": str(BFD_KEY)}
-        made[peer_port(peer)] = Wanted(settings.encap_type, options, watched, {PEER_ID: peer})
+        made[peer_port(peer)] = PortSpec(settings.encap_type, options, watched, {PEER_ID: peer})
     return made
 
 
@@ -67,7 +67,7 @@ def met(bridge: Any) -> frozenset[str]:
     return frozenset(one.external_ids.get(PEER_ID, "") for one in found)
 
 
-def lacking(bridge: Any, wanted: Mapping[str, Wanted], keep: bool) -> bool:
+def lacking(bridge: Any, wanted: Mapping[str, PortSpec], keep: bool) -> bool:
     """True when anything is to be written; ``keep`` ports of our making though they are not wanted."""
     secure = bridge.fail_mode == ["secure"]
     speaks = not bridge.protocols or OPENFLOW in bridge.protocols
@@ -76,7 +76,7 @@ def lacking(bridge: Any, wanted: Mapping[str, Wanted], keep: bool) -> bool:
     return not secure or not speaks or wrong or bool(not keep and _left_over(bridge, wanted))
 
 
-def _is(port: Any, wanted: Wanted) -> bool:
+def _is(port: Any, wanted: PortSpec) -> bool:
     """True when a port is as wanted."""
     return all(
         interface.type == wanted.type
@@ -87,14 +87,14 @@ def _is(port: Any, wanted: Wanted) -> bool:
     )
 
 
-def _left_over(bridge: Any, wanted: Mapping[str, Wanted]) -> list[Any]:
+def _left_over(bridge: Any, wanted: Mapping[str, PortSpec]) -> list[Any]:
     """Ports that watch somebody who is not to be watched any more; the tunnel port stays, so that its number does."""
     # A row that was made in this very transaction has only what it was given.
     ours = (p for p in bridge.ports if any(PEER_ID in getattr(i, "external_ids", {}) for i in p.interfaces))
     return [port for port in ours if port.name not in wanted]
 
 
-def mend(txn: Any, tables: Mapping[str, Any], bridge: Any, wanted: Mapping[str, Wanted], keep: bool) -> None:
+def mend(txn: Any, tables: Mapping[str, Any], bridge: Any, wanted: Mapping[str, PortSpec], keep: bool) -> None:
     """Write into ``txn`` what ``lacking`` found."""
     bridge.fail_mode = ["secure"]
     if bridge.protocols and OPENFLOW not in bridge.protocols:
@@ -112,7 +112,7 @@ def mend(txn: Any, tables: Mapping[str, Any], bridge: Any, wanted: Mapping[str, 
         bridge.delvalue("ports", port)
 
 
-def _add_port(txn: Any, tables: Mapping[str, Any], name: str, wanted: Wanted) -> Any:
+def _add_port(txn: Any, tables: Mapping[str, Any], name: str, wanted: PortSpec) -> Any:
     interface = txn.insert(tables["Interface"])
     interface.name = name
     _shape(interface, wanted)
@@ -122,7 +122,7 @@ def _add_port(txn: Any, tables: Mapping[str, Any], name: str, wanted: Wanted) ->
     return port
 
 
-def _shape(interface: Any, wanted: Wanted) -> None:
+def _shape(interface: Any, wanted: PortSpec) -> None:
     interface.type = wanted.type
     interface.options = dict(wanted.options)
     interface.bfd = dict(wanted.bfd)
@@ -134,7 +134,7 @@ def create(txn: Any, tables: Mapping[str, Any], switch: Any, kind: str) -> Any:
     """A new bridge of the datapath type ``kind``, written into ``txn``."""
     bridge = txn.insert(tables["Bridge"])
     bridge.name = BRIDGE
-    bridge.ports = [_add_port(txn, tables, BRIDGE, Wanted("internal", {}))]
+    bridge.ports = [_add_port(txn, tables, BRIDGE, PortSpec("internal", {}))]
     bridge.datapath_type = kind
     bridge.protocols = []
     switch.verify("bridges")

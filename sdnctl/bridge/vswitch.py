@@ -19,7 +19,7 @@ import structlog
 
 from sdnctl.base.addresses import Ip4
 from sdnctl.bridge.ports import Bridge, Ports
-from sdnctl.bridge.setup import BRIDGE, TUNNEL_PORT, Wanted, create, heard, lacking, mend, met, ports_wanted
+from sdnctl.bridge.setup import BRIDGE, TUNNEL_PORT, PortSpec, create, heard, lacking, mend, met, ports_wanted
 from sdnctl.bridge.snapshot import Row, Settings, Snapshot, chosen, wrong
 
 sys.modules.setdefault("eventlet", None)  # type: ignore[arg-type]  # ovs.poller would let it replace select
@@ -153,7 +153,7 @@ class Vswitch:
                 log.error("a setting of this host is ignored", name=name, problem=problem)
         self._complaints = about
 
-    def _write(self, idl: Any, switch: Any, br_int: Any, wanted: Mapping[str, Wanted], keep: bool) -> None:
+    def _write(self, idl: Any, switch: Any, br_int: Any, wanted: Mapping[str, PortSpec], keep: bool) -> None:
         txn = ovs.db.idl.Transaction(idl)
         txn.add_comment("sdnctl: ensure br-int")
         if br_int is None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sdnctl.model.resource import meta, resources
 from sdnctl.store import REGION, Batch, Change, Interest, Region, State, Txn
 from sdnctl.store.numbers import Hints
-from sdnctl.store.ovsdb.interest import Wanted
+from sdnctl.store.ovsdb.interest import Selection
 
 R = TypeVar("R")
 
@@ -28,7 +28,7 @@ class MemoryStore:
         self._clock = clock
         self._lock = threading.RLock()
         self._followers: list[Callable[[Batch], None]] = []
-        self._wanted = Wanted(None)
+        self._wanted = Selection(None)
 
     def transact(self, work: Callable[[Txn], R]) -> R:
         """See Store.transact; there is nobody to conflict with."""
@@ -75,7 +75,7 @@ class MemoryStore:
     def follow(self, interest: Interest) -> int:
         """See Store.follow; what that changes is delivered before this returns."""
         with self._lock:
-            before, self._wanted = self._wanted, Wanted(interest, self._wanted.number + 1)
+            before, self._wanted = self._wanted, Selection(interest, self._wanted.number + 1)
             there = [Change(known.cls, known.id, known.new, known.new) for known in everything(self.state)]
             self._deliver(self._wanted.seen(there, before))
             return self._wanted.number

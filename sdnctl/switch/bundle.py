@@ -73,7 +73,7 @@ class Transfer:
 
     @property
     def after(self) -> int:
-        """The first transaction id that this flight does not use."""
+        """The first transaction id that this transfer does not use."""
         return self.xid + len(self._things)
 
     def messages(self) -> list[bytes]:
@@ -104,7 +104,7 @@ class Transfer:
         return out
 
     def fail(self, xid: int, type: int, code: int) -> bool:
-        """Note an error; False when it is about no message of this flight."""
+        """Note an error; False when it is about no message of this transfer."""
         if not self.xid <= xid < self.after:
             return False
         self.failures.append(Failure(self._things[xid - self.xid], type, code))

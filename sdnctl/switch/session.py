@@ -113,7 +113,7 @@ class Session:
         self._counting: set[int] = set()
         self._pending: Touched | None = None
         self._reading: Readback | None = None
-        self._flight: Transfer | None = None
+        self._transfer: Transfer | None = None
         self._failed = 0
         self._suspects: set[int] = set()
         self._out: list[Command] = []
@@ -121,7 +121,7 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether the switch has still to confirm something that is wanted."""
-        return self.state != "LIVE" or self._flight is not None or self._pending is not None
+        return self.state != "LIVE" or self._transfer is not None or self._pending is not None
 
     @property
     def deadline(self) -> float:
@@ -139,10 +139,10 @@ class Session:
 
     def disconnected(self) -> list[Command]:
         """The connection is gone; whatever was in flight is unknown, the next session will read."""
-        if self._flight is not None:
-            self._keep_unsaid(self._flight)
+        if self._transfer is not None:
+            self._keep_unsaid(self._transfer)
         self.state, self._due = "NEW", NEVER
-        self._flight = self._reading = None
+        self._transfer = self._reading = None
         self._drained.clear()
         self._counting.clear()
         return self._commands()
@@ -157,7 +157,7 @@ class Session:
         if self._pending is None:
             self._pending = Touched()
         self._pending.merge(touched)
-        if self.state == "LIVE" and self._flight is None and self._reading is None:
+        if self.state == "LIVE" and self._transfer is None and self._reading is None:
             self._change()
         return self._commands()
 
@@ -168,7 +168,7 @@ class Session:
             self._due = NEVER
             if self.state == "WAITING":
                 self._read("READING")
-            elif self._flight is not None or self._reading is not None:
+            elif self._transfer is not None or self._reading is not None:
                 self._out.append(Reconnect("the switch does not answer"))
             elif self.state == "LIVE":
                 self.counters["audits"] += 1
@@ -187,8 +187,8 @@ class Session:
         elif kind == message.BARRIER_REPLY:
             self._passed(xid)
         elif kind == message.BUNDLE_CONTROL:
-            if self._flight is not None and _PAIR.unpack_from(data, 12)[0] == COMMIT_REPLY:
-                self._flight.committed = True
+            if self._transfer is not None and _PAIR.unpack_from(data, 12)[0] == COMMIT_REPLY:
+                self._transfer.committed = True
         elif kind == message.ERROR:
             self._error(xid, *_PAIR.unpack_from(data, 8))
         return self._commands()
@@ -228,7 +228,7 @@ class Session:
             self._out.append(Note("flows that are not ours are deleted", {"flows": len(self.installed.foreign)}))
         self.state = "SYNCING"
         announce, self._pending = self.unsaid().announce, None
-        self._fly(None, announce)
+        self._send_plan(None, announce)
 
     # Changing.
 
@@ -238,9 +238,9 @@ class Session:
         if touched is None:
             self._due = self._audit_at
         else:
-            self._fly(touched, touched.announce)
+            self._send_plan(touched, touched.announce)
 
-    def _fly(self, touched: Touched | None, announce: list[tuple[int, PacketOut]]) -> None:
+    def _send_plan(self, touched: Touched | None, announce: list[tuple[int, PacketOut]]) -> None:
         """Plan (everything when ``touched`` is None) and send; at most one plan is in flight."""
         refusals = self.refusals
         shared = refusals.shared
@@ -253,17 +253,17 @@ class Session:
         if self._xid > XID_LIMIT:  # nothing is in flight, so any number is free again
             self._xid = 1
             self._counting.clear()
-        flight = Transfer(made, self._sequence, self._xid)
+        transfer = Transfer(made, self._sequence, self._xid)
         if announce:
             added = {flow.cookie for flow in made.adds}
-            flight.announce = [(cookie, packet) for cookie, packet in announce if cookie in added]
+            transfer.announce = [(cookie, packet) for cookie, packet in announce if cookie in added]
         if made.empty:
             made.apply(self.installed)
-            self._arrived(flight)
+            self._arrived(transfer)
             return
-        self._flight = flight
+        self._transfer = transfer
         self._count(made)
-        self._launch(flight)
+        self._launch(transfer)
 
     def _meters(self, touched: Touched | None) -> list[Meter]:
         wanted = self._desired.meters
@@ -271,10 +271,10 @@ class Session:
             return list(wanted.values())
         return [wanted[id] for id in touched.meters if id in wanted]
 
-    def _launch(self, flight: Transfer) -> None:
-        self._out.append(Send(joined(flight.messages())))
-        self._counting |= flight.counting
-        self._xid = flight.after
+    def _launch(self, transfer: Transfer) -> None:
+        self._out.append(Send(joined(transfer.messages())))
+        self._counting |= transfer.counting
+        self._xid = transfer.after
         self._due = self._now + REPLY_S
 
     def _count(self, made: Plan) -> None:
@@ -287,27 +287,27 @@ class Session:
 
     def _passed(self, xid: int) -> None:
         """A barrier was reached: everything before it is in force or was answered with an error."""
-        flight = self._flight
-        if flight is None or xid != flight.barrier:
+        transfer = self._transfer
+        if transfer is None or xid != transfer.barrier:
             return
-        if flight.failures or not flight.committed:
-            self._flight = None
-            self._retry(flight)
+        if transfer.failures or not transfer.committed:
+            self._transfer = None
+            self._retry(transfer)
             return
-        self._flight = None
-        flight.plan.apply(self.installed)
-        for meter in flight.plan.drop_meters:
+        self._transfer = None
+        transfer.plan.apply(self.installed)
+        for meter in transfer.plan.drop_meters:
             self.installed.draining[meter.id] = meter
             self._drained[meter.id] = self._now + DRAIN_S
-        self._arrived(flight)
+        self._arrived(transfer)
 
-    def _arrived(self, flight: Transfer) -> None:
+    def _arrived(self, transfer: Transfer) -> None:
         self._failed = 0
         self._suspects.clear()
         self.state = "LIVE"
-        self._out.append(Confirmed(flight.sequence))
-        if flight.announce:
-            self._out.append(SayNow([packet for _, packet in flight.announce]))
+        self._out.append(Confirmed(transfer.sequence))
+        if transfer.announce:
+            self._out.append(SayNow([packet for _, packet in transfer.announce]))
         self._change()
 
     # Meters that go.
@@ -340,7 +340,7 @@ class Session:
     def _error(self, xid: int, type: int, code: int) -> None:
         if self._reading is not None and self._reading.asked(xid):
             self._unanswered(self._reading, xid)
-        elif self._flight is None or not self._flight.fail(xid, type, code):
+        elif self._transfer is None or not self._transfer.fail(xid, type, code):
             self.counters["stray_errors"] += 1
 
     def _unanswered(self, reading: Readback, xid: int) -> None:
@@ -351,35 +351,35 @@ class Session:
             reading.settle(self._desired)
             self._have(reading)
 
-    def _retry(self, flight: Transfer) -> None:
+    def _retry(self, transfer: Transfer) -> None:
         """Leave out what was refused, then read and plan again after a while."""
         self.counters["failures"] += 1
-        self._keep_unsaid(flight)
-        learned = self._blame(flight)
+        self._keep_unsaid(transfer)
+        learned = self._blame(transfer)
         self._failed = 0 if learned else self._failed + 1
         wait = min(BACKOFF_S * 2 ** max(self._failed - 1, 0), BACKOFF_MAX_S)
         self.state, self._due = "WAITING", self._now + wait
 
-    def _keep_unsaid(self, flight: Transfer) -> None:
-        if flight.announce:
+    def _keep_unsaid(self, transfer: Transfer) -> None:
+        if transfer.announce:
             if self._pending is None:
                 self._pending = Touched()
-            self._pending.announce[:0] = flight.announce
+            self._pending.announce[:0] = transfer.announce
 
-    def _blame(self, flight: Transfer) -> bool:
+    def _blame(self, transfer: Transfer) -> bool:
         """Refuse the culprits, True if there are any; a meter gets a second chance: it may only exist already."""
-        meters = [(f.thing, f) for f in flight.failures if isinstance(f.thing, Meter)]
+        meters = [(f.thing, f) for f in transfer.failures if isinstance(f.thing, Meter)]
         if meters:
             again = [(meter, failure) for meter, failure in meters if meter.id in self._suspects]
             self._suspects = {meter.id for meter, _ in meters}
             for meter, failure in again:
                 self._refuse(meter, str(failure))
             return bool(again)
-        culprits = [(f.thing, f) for f in flight.failures if isinstance(f.thing, Flow | Group)]
+        culprits = [(f.thing, f) for f in transfer.failures if isinstance(f.thing, Flow | Group)]
         for thing, failure in culprits:
             self._refuse(thing, str(failure))
         if not culprits:
-            reasons = sorted({str(failure) for failure in flight.failures}) or ["no commit reply"]
+            reasons = sorted({str(failure) for failure in transfer.failures}) or ["no commit reply"]
             self._out.append(Note("the switch refused a plan", {"errors": reasons}))
         return bool(culprits)
 

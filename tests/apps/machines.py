@@ -25,7 +25,7 @@ from sdnctl.program.packets import Drop, Put, Report
 from sdnctl.program.pipeline import Table
 from sdnctl.store import Batch, Change, Txn
 from sdnctl.store.memory import MemoryStore, everything
-from sdnctl.store.ovsdb.interest import Wanted
+from sdnctl.store.ovsdb.interest import Selection
 from tests.build import Network
 
 ADDRESS = "203.0.113.10"
@@ -59,7 +59,7 @@ class Machine:
         self.held: dict[ReportKey, Report] = {}
         self._touched = Touched()
         self.reported = {cls for feature in self.program.features for cls in feature.reports}
-        self._wanted = Wanted({})
+        self._wanted = Selection({})
         local = [Change(cls, id, None, one) for (cls, id), one in self.local.items()]
         self._touched.merge(self.engine.apply(local, strict=True))
         while not self.inbox or self.inbox[-1]:
@@ -81,7 +81,7 @@ class Machine:
         """Ask the store for what the machine reaches now."""
         ports = [id for cls, id in self.local if cls is LocalPort]
         before = self._wanted
-        self._wanted = Wanted(reach(self.engine.state, self.id, ports, self.host.gateway > 0))
+        self._wanted = Selection(reach(self.engine.state, self.id, ports, self.host.gateway > 0))
         there = [Change(one.cls, one.id, one.new, one.new) for one in everything(self.store.state)]
         self.inbox.append(self._wanted.seen(there, before))
 

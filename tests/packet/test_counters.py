@@ -18,7 +18,7 @@ from topologies.process import stop
 
 PACKETS_PER_SECOND = 5000
 CHANGES = 20
-RATES = (3, 40, 5, 100)
+RATES = (1, 40, 2, 100)
 """Mbit/s: 5000 packets of 142 bytes are 5.7, so that half of the time some are dropped."""
 DISCARD = 9  # a port of the server that nobody listens at would answer each packet: a socket there takes them all
 SENDER = """
@@ -95,9 +95,7 @@ def test_twenty_changes_of_the_rate_lose_no_count(cloud: Cloud) -> None:
     received = arrived(cloud) - before
     owner.unbind(eip, first["networkInterfaceId"])
     told = counted(cloud)
-    print(
-        f"received {received}, counted {told.packets}, dropped {told.dropped_packets}, slowest change {slowest:.2f} s"
-    )
+    print(f"received {received}, counted {told.packets}, dropped {told.dropped_packets}, slowest {slowest:.2f} s")
     assert received > 2 * PACKETS_PER_SECOND and told.dropped_packets > 0
     assert told.packets == pytest.approx(received, rel=0.01)
 

@@ -13,7 +13,7 @@ from sdnctl.base.errors import IntentError
 from sdnctl.store import REGION, Batch, Change, Interest, Region, State, Store, Txn
 from sdnctl.store.memory import MemoryStore
 from sdnctl.store.ovsdb.client import OvsdbStore
-from sdnctl.store.ovsdb.interest import Wanted
+from sdnctl.store.ovsdb.interest import Selection
 from tests.store.mirror import Mirror, contents
 from tests.store.model import STORED, StoreNet, StorePort, StoreSeen, port, put
 from tests.store.service import Service, service
@@ -45,7 +45,7 @@ def partial(running: Service, interest: Interest, remote: str | None = None) -> 
 
 def part(state: State, interest: Interest) -> dict[tuple[type, str], object]:
     """What of a state somebody should have who wants this."""
-    wanted = Wanted(interest)
+    wanted = Selection(interest)
     return {key: record for key, record in contents(state).items() if wanted.wants(record)}
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sdnctl.store.ovsdb.codec import Table
-from sdnctl.store.ovsdb.interest import Wanted
+from sdnctl.store.ovsdb.interest import Selection
 from sdnctl.store.ovsdb.link import Garbled
 from sdnctl.store.ovsdb.replica import Updates
 from sdnctl.store.ovsdb.schema import DATABASE, missing
@@ -37,14 +37,14 @@ class Dialogue:
     def __init__(self, tables: Mapping[str, Table], interest: Interest | None) -> None:
         self._tables = tables
         self._standing = Standing()
-        self._wanted = self._in_force = Wanted(interest)
+        self._wanted = self._in_force = Selection(interest)
         self._wanting = threading.Lock()
-        self._asked: Wanted | None = None
+        self._asked: Selection | None = None
         self._following = False
         self._txn_id = _NOWHERE
 
     @property
-    def in_force(self) -> Wanted:
+    def in_force(self) -> Selection:
         """The interest that the replica holds now."""
         return self._in_force
 
@@ -56,7 +56,7 @@ class Dialogue:
     def want(self, interest: Interest) -> int:
         """Something else is wanted from now on; the next ``ask`` says so."""
         with self._wanting:
-            self._wanted = Wanted(interest, self._wanted.number + 1)
+            self._wanted = Selection(interest, self._wanted.number + 1)
             return self._wanted.number
 
     def ended(self) -> None:
@@ -122,7 +122,7 @@ class Dialogue:
         parameters = [DATABASE, wanted.number, requests, self._txn_id]
         return {"method": "monitor_cond_since", "params": parameters, "id": "monitor"}
 
-    def _request(self, wanted: Wanted, table: Table) -> dict[str, Any]:
+    def _request(self, wanted: Selection, table: Table) -> dict[str, Any]:
         request: dict[str, Any] = {"columns": list(table.columns)}
         if wanted.of(table.name) is not None:
             request["where"] = wanted.conditions(table)
@@ -140,5 +140,5 @@ class Dialogue:
             self._in_force, self._asked = self._asked, None
 
 
-def _follow(wanted: Wanted) -> str:
+def _follow(wanted: Selection) -> str:
     return f"follow {wanted.number}"

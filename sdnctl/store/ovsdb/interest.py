@@ -12,7 +12,7 @@ Chosen = frozenset[Clause] | None
 _STRING = ""  # what OVSDB keeps in a string column that nobody wrote to (RFC 7047 section 5.2.1)
 
 
-class Wanted:
+class Selection:
     """An Interest in a form that compares quickly; ``number`` is that of the ``Store.follow`` that asked for it.
 
     The Region row is always wanted, since it tells the sequence number.
@@ -57,11 +57,11 @@ class Wanted:
             False
         ]
 
-    def differences(self, other: "Wanted", tables: Mapping[str, Table]) -> dict[str, Conditions]:
+    def differences(self, other: "Selection", tables: Mapping[str, Table]) -> dict[str, Conditions]:
         """The tables that ``other`` wants differently, with the conditions that this one has for them."""
         return {name: self.conditions(table) for name, table in tables.items() if self.of(name) != other.of(name)}
 
-    def seen(self, changes: Iterable[Change], before: "Wanted | None" = None) -> list[Change]:
+    def seen(self, changes: Iterable[Change], before: "Selection | None" = None) -> list[Change]:
         """Changes as somebody sees them who holds the wanted records only: some come, some go, some are nothing.
 
         ``before`` is what was wanted until then, when it was something else.
