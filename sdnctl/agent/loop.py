@@ -16,13 +16,13 @@ from sdnctl.agent.agent import Agent, Watch
 from sdnctl.agent.events import Event, Received, SwitchLink
 from sdnctl.agent.reach import reach
 from sdnctl.agent.reporter import Reporter
+from sdnctl.agent.waiting import WaitingPackets
 from sdnctl.bridge.snapshot import Snapshot
 from sdnctl.of import message
 from sdnctl.program.feature import Program
 from sdnctl.store import Batch, Interest, State, Store
 
 log = structlog.get_logger("loop")
-PACKET_INS_MAX = 512  # waiting at a time; what comes beyond is dropped, as the full queue of a router does
 ASKING_S = 2.0
 R = TypeVar("R")
 Work = Callable[[Agent], None]
@@ -51,7 +51,7 @@ class Loop:
         self._audit_s = audit_s
         self._reporter: Reporter | None = None
         self._queue: queue.SimpleQueue[tuple[Event | Work | None, float]] = queue.SimpleQueue()
-        self._packet_ins = threading.Semaphore(PACKET_INS_MAX)
+        self._packet_ins = WaitingPackets()
         self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
 
     def start(self) -> None:
@@ -73,7 +73,7 @@ class Loop:
 
     def received(self, link: SwitchLink, messages: list[bytes]) -> None:
         """Hand messages of the switch over, less the packet-ins that are too many."""
-        kept = [one for one in messages if one[1] != message.PACKET_IN or self._packet_ins.acquire(blocking=False)]
+        kept = [one for one in messages if one[1] != message.PACKET_IN or self._packet_ins.admit(one)]
         self.packet_ins_dropped += len(messages) - len(kept)
         self._queue.put((Received(link, kept), 0.0))
 
@@ -140,4 +140,4 @@ class Loop:
             if isinstance(event, Received):
                 for one in event.messages:
                     if one[1] == message.PACKET_IN:
-                        self._packet_ins.release()
+                        self._packet_ins.done(one)
