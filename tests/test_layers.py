@@ -6,6 +6,7 @@ Read from the sources with ``ast``, so that an import inside a function counts t
 import ast
 import re
 import sys
+import tokenize
 from collections.abc import Callable, Iterable, Iterator, Set
 from functools import cache
 from pathlib import Path
@@ -263,6 +264,22 @@ def test_the_machine_names_no_feature_and_no_resource_of_a_tenant() -> None:
     machine = [path for path in modules("sdnctl") if not under(name_of(path), "sdnctl.cli")]
     found = {str(path): sorted({word for text in words(path) for word in TENANTS.findall(text)}) for path in machine}
     assert {path: names for path, names in found.items() if names} == {}
+
+
+RESOURCES = re.compile(
+    r"\b(ElasticIp|elasticIp|elastic_ip|NetworkInterface|RouteTable|routeTable|Subnet|subnet|Vpc|VPC|vpcs|NatGateway|"
+    r"LoadBalancer|SecurityGroup|multi_queue|EipHolder|EIP|ENI|SUBNET|INSTANCE|ROUTE_TABLE)\b"
+)
+
+
+def test_the_command_line_names_no_resource() -> None:
+    found = {}
+    for path in modules("sdnctl.cli"):
+        with (REPO / path).open("rb") as source:
+            code = [one for one in tokenize.tokenize(source.readline) if one.type != tokenize.COMMENT]
+        if named := {word for one in code for word in RESOURCES.findall(one.string)}:
+            found[str(path)] = named
+    assert found == {}
 
 
 @pytest.mark.parametrize("library", ONLY)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from apps.multi_queue.model import Wish
 from sdnctl.base.paths import data_directory, default_ovs_db
 from sdnctl.base.problem import Usage
 from sdnctl.cli import show
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from apps.multi_queue.host.fragments import Plug
     from apps.multi_queue.host.measure import Report
     from apps.multi_queue.host.tuner import Changes, Proposal, Tuner
+    from apps.multi_queue.model import Wish
 
 NIC = Group("nic", "Queues of this machine's interfaces, and the CPUs that work for them.")
 BAR = 40
@@ -47,6 +47,12 @@ Instance = Annotated[
     str | None, typer.Argument(metavar="[INSTANCE]", help="Name or id of an instance.", show_default=False)
 ]
 Port = Annotated[str | None, typer.Option("--port", metavar="ENI", help="Only this network interface, name or id.")]
+
+
+def _wish(queues: int, rfs: bool = False, threaded: bool | None = None) -> "Wish":
+    from apps.multi_queue.model import Wish
+
+    return Wish(queues, rfs, threaded)
 
 
 def _tuner(data: str | None) -> "Tuner":
@@ -80,7 +86,7 @@ def plan_(
 ) -> None:
     """Say what apply would change; nothing is changed."""
     tuner = _tuner(data)
-    _proposals({name: tuner.plan(name, Wish(queues, rfs, threaded)) for name in nics}, json)
+    _proposals({name: tuner.plan(name, _wish(queues, rfs, threaded)) for name in nics}, json)
 
 
 @command("nic", "apply")
@@ -97,7 +103,7 @@ def apply_(
     tuner = _tuner(data)
     for name in nics:
         tuner.machine.at(name)  # a name that is wrong is told before anything is changed
-    _proposals({name: tuner.apply(name, Wish(queues, rfs, threaded), force) for name in nics}, json)
+    _proposals({name: tuner.apply(name, _wish(queues, rfs, threaded), force) for name in nics}, json)
 
 
 @command("nic", "rollback")
@@ -152,7 +158,7 @@ def watch_(
 
     tuner = _tuner(data)
     switch = Switch(ovs_db or default_ovs_db()) if bound else None
-    wanted = Wanted({name: Wish(queues) for name in nics}, switch)
+    wanted = Wanted({name: _wish(queues) for name in nics}, switch)
     watcher = Watcher(tuner, wanted, _event, force)
     if metrics is not None:
         _serve(tuner, metrics)
@@ -197,7 +203,7 @@ def pmd_(
         switch.rollback(name, journal)
         show.record({"nic": name, "rolledBack": True}, json)
         return
-    made = switch.polling(name, Wish(queues))
+    made = switch.polling(name, _wish(queues))
     if apply:
         switch.apply(made, journal)
     if json:

@@ -1,6 +1,6 @@
 """A kind of resource as people meet it: what it is called, where the public API keeps it, and the columns of its table.
 
-    VPC = Kind("vpc", "vpc", "Private networks.", resource="Vpc", path="vpcs/", ...)
+    HOLE = Kind("hole", "blackhole", "Prefixes that lead nowhere.", resource="Blackhole", path="blackholes/", ...)
 
 A feature declares its kinds in its ``cli.py``.  Listing, getting, deleting, names, completion and the intent file work
 from the declaration alone.
