@@ -11,7 +11,7 @@ from typing import Self
 
 from sdnctl.of import message
 from sdnctl.of.flow import ANY
-from tests.ovs import Connection
+from sdnctl.testing.ovs import Connection
 
 FLOW_MONITOR = 16  # OFPMP_FLOW_MONITOR (OpenFlow 1.4, 7.3.5.17)
 ADDED, REMOVED, MODIFIED = 1, 2, 3  # OFPFME_*

@@ -22,7 +22,7 @@ from sdnctl.program import feature
 from sdnctl.store import Batch
 from sdnctl.store.ovsdb.client import OvsdbStore
 from sdnctl.store.server.single import Server
-from tests.ovs import DummySwitch
+from sdnctl.testing.ovs import DummySwitch
 
 UPLINK_PORT = "up0"
 LIVE_S = 60.0

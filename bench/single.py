@@ -13,7 +13,7 @@ from bench.cloud import ACCOUNT, PUBLIC
 from sdnctl.base.addresses import Ip4
 from sdnctl.of import message
 from sdnctl.store import Txn
-from tests.ovs import Connection
+from sdnctl.testing.ovs import Connection
 
 if TYPE_CHECKING:
     from bench.ours import Side

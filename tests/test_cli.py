@@ -12,7 +12,7 @@ import pytest
 
 from sdnctl.cli.client import Client
 from sdnctl.cli.exchange import NotRunning
-from tests.ovs import DummySwitch
+from sdnctl.testing.ovs import DummySwitch
 from topologies.service import Service
 
 REPO = Path(__file__).parent.parent

@@ -24,7 +24,7 @@ IMPURE = frozenset(
     selectors shutil signal socket subprocess tempfile threading time urllib uuid""".split()  # noqa: SIM905
 )
 OURS = ("sdnctl", "apps", "topologies")
-ROOMS = "base of packet model program store engine switch bridge trace agent services region api cli".split()  # noqa: SIM905
+ROOMS = "base of packet model program store engine switch bridge trace agent services region api cli testing".split()  # noqa: SIM905
 """The rooms of sdnctl/, each of which may use those before it (docs/architecture.md)."""
 FOUNDATION = ("sdnctl.base.addresses", "sdnctl.base.discovery", "sdnctl.base.errors", "sdnctl.model")
 # What decides: it has no I/O, no clock, no threads and no chance in it.

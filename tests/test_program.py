@@ -17,8 +17,8 @@ from sdnctl.model.resource import meta
 from sdnctl.store import Batch, Region, Txn
 from sdnctl.store.ovsdb.client import OvsdbStore
 from sdnctl.store.server.single import Server
+from sdnctl.testing.ovs import DummySwitch
 from tests.build import HERE, Network
-from tests.ovs import DummySwitch
 from tests.product import CLASSES
 from tests.waiting import eventually
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ovs import DummySwitch
+from sdnctl.testing.ovs import DummySwitch
 from tests.waiting import eventually
 from topologies.process import alive
 from topologies.service import PARTS, Service

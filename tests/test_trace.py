@@ -12,13 +12,13 @@ from sdnctl.base.errors import IntentError
 from sdnctl.model.host import UPLINK, Host, LocalUplink
 from sdnctl.of.text import text
 from sdnctl.program.feature import discover
+from sdnctl.program.names import Names
 from sdnctl.trace import switch
 from sdnctl.trace.account import for_account, owner_in
 from sdnctl.trace.model import Leg, Question, Trace
 from sdnctl.trace.ofproto import read
 from sdnctl.trace.words import arriving, tell
 from tests.build import ELSEWHERE, HERE, Network
-from tests.golden import NAMES
 from tests.lab import Lab
 from tests.networks import NETWORKS
 
@@ -279,7 +279,11 @@ def test_another_account_hears_only_of_its_own(lab: Lab) -> None:
 def test_whoever_writes_flows_has_words(name: str) -> None:
     """A new feature says what its flows do: one function with @says in its own folder."""
     engine = NETWORKS[name]().engine()
-    on = [flow for flow in engine.desired.flows.values() if "goto_table:drop" not in text(flow, NAMES)]
+    on = [
+        flow
+        for flow in engine.desired.flows.values()
+        if "goto_table:drop" not in text(flow, Names(engine.program.pipeline))
+    ]
     units = {unit.feature.name for flow in on for unit in engine.units(flow.cookie)}
     assert units - {"apps.misses"} <= set(engine.program.words)
 

@@ -14,8 +14,8 @@ from jdcloud_sdk.core.jdcloudrequest import JDCloudRequest
 from jdcloud_sdk.core.logger import FATAL, Logger
 from jdcloud_sdk.services.vpc.client.VpcClient import VpcClient
 
+from sdnctl.testing.ovs import DummySwitch
 from tests.api.region import Refused, call
-from tests.ovs import DummySwitch
 from tests.waiting import eventually
 from topologies.service import Service
 

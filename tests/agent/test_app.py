@@ -27,8 +27,8 @@ from sdnctl.program.packets import PacketIn, PacketOut, Put
 from sdnctl.program.pipeline import Pipeline, Priority, goto
 from sdnctl.store.memory import MemoryStore
 from sdnctl.switch import connection
+from sdnctl.testing.ovs import DummySwitch
 from tests.build import Network
-from tests.ovs import DummySwitch
 from tests.waiting import eventually
 
 HERE = "host-here"

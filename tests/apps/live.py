@@ -21,9 +21,9 @@ from sdnctl.of.message import (
 )
 from sdnctl.program.packets import Drop, PacketIn, PacketOut, Put, Report
 from sdnctl.store import Change
+from sdnctl.testing.ovs import DummySwitch
 from tests.build import Network
 from tests.lab import Lab
-from tests.ovs import DummySwitch
 
 ROUNDS = 20
 QUIET = 3

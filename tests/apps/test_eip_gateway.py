@@ -1,7 +1,7 @@
 """Packets of an elastic IP through a gateway, in a real switch: at the gateway, and at the host without uplink."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from apps.gateway.model import GATEWAY
 from apps.holder.model import Holder
 from apps.vpc.model import Vpc
 from sdnctl.base.addresses import Ip4
+from sdnctl.engine.engine import Engine
 from sdnctl.model.host import TUNNEL, UPLINK, Host, LocalTunnel, LocalUplink
 from sdnctl.of.actions import resubmit, set_field
 from sdnctl.of.fields import TUN_ID
@@ -24,7 +25,6 @@ from tests.apps.live import Live, only, same
 from tests.apps.words import GATEWAY as ROUTER_OUTSIDE
 from tests.apps.words import HOST, ROUTER, SOMEBODY, ip, running, told
 from tests.build import ELSEWHERE, HERE, Network
-from tests.golden import assert_golden
 from tests.test_any_order import Follower, gone, split, tables
 
 TUNNEL_PORT = 7
@@ -183,9 +183,9 @@ def test_who_does_not_present_it_answers_nothing() -> None:
 
 
 @pytest.mark.parametrize(("name", "serves"), [("gateway", HERE), ("without_uplink", ELSEWHERE)])
-def test_golden(name: str, serves: str, pytestconfig: pytest.Config) -> None:
+def test_golden(name: str, serves: str, assert_flows: Callable[[Engine, str], None]) -> None:
     """The whole tables of both."""
-    assert_golden(network(serves).engine(), name, pytestconfig)
+    assert_flows(network(serves).engine(), name)
 
 
 @pytest.mark.parametrize("serves", [HERE, ELSEWHERE])

@@ -9,14 +9,15 @@ from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import Raw
 
 from apps.eni.model import NetworkInterface
+from apps.pipeline import PIPELINE
 from sdnctl.base.addresses import Ip4
 from sdnctl.model.host import Binding, LocalPort
 from sdnctl.program.packets import Drop, Put
 from sdnctl.store import Change
+from sdnctl.testing.simulated import reason_in
 from tests.apps.live import Live, only
 from tests.apps.words import BROADCAST, DHCP, ROUTER, Case, Cases, arp, ip, raw, running, told
 from tests.build import HERE, Network
-from tests.lab import reason_in
 
 
 def network() -> Network:
@@ -97,7 +98,7 @@ def test_an_unknown_switch_port_is_nobody(lab: Live) -> None:
     """What comes in at a port without ``iface-id`` goes nowhere."""
     lab.switch.add_port("p77", 77)
     said = lab.switch.trace(f"in_port=77,dl_src={STRANGE},dl_dst={ROUTER},icmp,nw_src=10.0.1.10,nw_dst={TO},nw_ttl=9")
-    assert "output" not in said and reason_in(said) == "unknown-port"
+    assert "output" not in said and reason_in(said, PIPELINE) == "unknown-port"
 
 
 def test_doubly_tagged_frames_stay_out(lab: Live) -> None:

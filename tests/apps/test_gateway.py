@@ -6,11 +6,14 @@ from apps.gateway.model import GATEWAY
 from apps.holder.model import Holder
 from apps.neighbour.tables import RESOLVE
 from apps.overlay.tables import REMOTE
+from apps.pipeline import PIPELINE
 from apps.routing.model import Route
 from sdnctl.model.host import UPLINK, Host, LocalPeer, LocalUplink
 from sdnctl.of.text import text
+from sdnctl.program.names import Names
 from tests.apps.machines import ADDRESS, Machine, Machines, gatewayed, hosted
-from tests.golden import NAMES
+
+NAMES = Names(PIPELINE)
 
 
 def metered(machine: Machine) -> int:

@@ -11,7 +11,8 @@ from apps.routing.model import Route
 from apps.routing.tables import ECMP
 from sdnctl.program.pipeline import Priority
 from sdnctl.store import Change
-from tests.lab import Lab, Verdict
+from sdnctl.testing.simulated import Verdict
+from tests.lab import Lab
 from tests.networks.routing import detours
 
 FLOWS = 300

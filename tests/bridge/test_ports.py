@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from sdnctl.bridge.snapshot import Snapshot
 from sdnctl.bridge.vswitch import Vswitch
-from tests.ovs import DummySwitch
+from sdnctl.testing.ovs import DummySwitch
 
 
 def test_a_change_of_one_port_leaves_the_others_as_they_were_read() -> None:

@@ -10,7 +10,7 @@ from sdnctl.base.addresses import Ip4
 from sdnctl.bridge.setup import TUNNEL_PORT, peer_port, ports_wanted
 from sdnctl.bridge.snapshot import Settings, Snapshot, wrong
 from sdnctl.bridge.vswitch import Vswitch
-from tests.ovs import DummySwitch
+from sdnctl.testing.ovs import DummySwitch
 from tests.waiting import eventually
 
 HERE, THERE = "192.0.2.1", Ip4.parse("192.0.2.2")

@@ -11,7 +11,7 @@ import pytest
 from sdnctl.base.addresses import Mac
 from sdnctl.bridge.snapshot import Row, Snapshot, chosen
 from sdnctl.bridge.vswitch import Vswitch, kernel_datapath, rundir_of
-from tests.ovs import DummySwitch
+from sdnctl.testing.ovs import DummySwitch
 
 A = Row("tap-a", 1, "port-a", Mac(1))
 B = Row("tap-b", 2, "port-a", Mac(2))

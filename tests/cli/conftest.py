@@ -13,8 +13,8 @@ import pytest
 import structlog
 
 from sdnctl.cli import main
+from sdnctl.testing.ovs import DummySwitch
 from tests.outcome import Outcome
-from tests.ovs import DummySwitch
 from topologies.service import Service
 
 REGION = "cn-test-1"

@@ -14,8 +14,8 @@ from sdnctl.cli.hosts import age, ways
 from sdnctl.model.host import Host, HostStatus
 from sdnctl.store import Txn
 from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.testing.ovs import DummySwitch
 from tests.cli.conftest import User
-from tests.ovs import DummySwitch
 from tests.product import CLASSES
 from tests.waiting import eventually
 from topologies.service import Service

@@ -3,8 +3,8 @@
 import pytest
 
 from sdnctl.cli.watch import Rates, metered, samples
+from sdnctl.testing.ovs import DummySwitch
 from tests.cli.conftest import User
-from tests.ovs import DummySwitch
 from tests.waiting import eventually
 
 

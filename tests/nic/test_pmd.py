@@ -9,8 +9,8 @@ from apps.multi_queue.host.journal import Journal
 from apps.multi_queue.host.pmd import UNPINNED, NotApplicable, Switch
 from apps.multi_queue.model import Wish
 from sdnctl.base.problem import Problem
+from sdnctl.testing.ovs import DummySwitch
 from tests.cli.conftest import run
-from tests.ovs import DummySwitch
 
 SHARED = ("other_config:pmd-rxq-assign=group", "other_config:pmd-rxq-isolate=false")
 

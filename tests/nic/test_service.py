@@ -9,8 +9,8 @@ from sdnctl.model.host import Host
 from sdnctl.model.service import ServiceHealth
 from sdnctl.store.ovsdb.client import OvsdbStore
 from sdnctl.store.server.single import Server
+from sdnctl.testing.ovs import DummySwitch
 from tests.nic.namespace import Namespace
-from tests.ovs import DummySwitch
 from tests.product import CLASSES
 from tests.waiting import eventually
 

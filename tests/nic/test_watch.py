@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from sdnctl.testing.ovs import DummySwitch
 from tests.nic.namespace import Namespace
-from tests.ovs import DummySwitch
 
 
 class Watch:

@@ -14,8 +14,8 @@ from sdnctl.of.flow import OURS, OURS_MASK, Flow, flow, flow_add, flow_delete_st
 from sdnctl.of.group import Group, bucket
 from sdnctl.of.meter import Meter
 from sdnctl.of.text import text
+from sdnctl.testing.ovs import Connection, DummySwitch
 from tests.of.matches import BESIDE, MATCHABLE, example, matches
-from tests.ovs import Connection, DummySwitch
 
 FRAME = bytes.fromhex("ffffffffffff 020202020202 88b5") + bytes(range(256)) * 5
 IP_FRAME = bytes.fromhex("ffffffffffff020202020202080045000014000000000111b5d90a0000010a0000020000")

@@ -27,7 +27,7 @@ from sdnctl.switch.session import (
     Send,
     Session,
 )
-from tests.ovs import Connection, DummySwitch
+from sdnctl.testing.ovs import Connection, DummySwitch
 
 FLOW_MOD, GROUP_MOD, METER_MOD = 14, 15, 29
 HELLO = PacketOut(b"hello", (output(1),))

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -135,11 +136,10 @@ class DummySwitch:
 
     def __enter__(self) -> Self:
         self.rundir = Path(tempfile.mkdtemp(prefix="sdnctl-ovs-"))
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._stop)
             self._start()
-        except BaseException:
-            self._stop()
-            raise
+            undo.pop_all()
         return self
 
     def __exit__(

@@ -1,0 +1,57 @@
+"""Golden flow tables: a host's whole pipeline as text with names, in a file that people read."""
+
+import time
+from pathlib import Path
+from typing import Protocol
+
+from sdnctl.engine.engine import Engine
+from sdnctl.of.text import actions_text, text
+from sdnctl.program.names import Names
+
+PATIENCE_S = 10.0
+"""How long a running host may take to come to the flows that are wanted."""
+
+
+class Tables(Protocol):
+    """A running host: asked again, it tells what its switch has by then."""
+
+    def tables(self) -> str:
+        """Every flow, one a line."""
+
+
+Source = Engine | Tables
+
+
+def table_text(engine: Engine) -> str:
+    """Every flow, group and meter that an engine wants, in a stable order; with the unit each flow comes from."""
+    names = Names(engine.program.pipeline)
+    flows = sorted(engine.desired.flows.values(), key=lambda flow: (flow.table, -flow.priority, flow.key))
+    lines = [f"{text(flow, names)}    # {', '.join(engine.owners(flow.cookie))}" for flow in flows]
+    for group in sorted(engine.desired.groups.values(), key=lambda group: group.id):
+        buckets = ", ".join(actions_text(bucket[16:], names) for bucket in group.buckets)
+        lines.append(f"group={names.group(group.id)} {group.kind} {buckets}")
+    for meter in sorted(engine.desired.meters.values(), key=lambda meter: meter.id):
+        unit = "packets/s" if meter.packets else "kbit/s"
+        lines.append(f"meter={meter.id} rate={meter.rate_kbps} {unit} burst={meter.burst_kbits}")
+    return "\n".join(lines) + "\n"
+
+
+def compare(source: Source, path: Path, update: bool) -> None:
+    """Compare tables with a golden file, after writing it if ``update``; AssertionError shows the difference."""
+    found = table_text(source) if isinstance(source, Engine) else _settled(source, path, update)
+    if update:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(found)
+    assert path.exists(), f"{path} is missing: run pytest with --update-golden, and read it"
+    assert found == path.read_text(), f"not as in {path}: if it is meant so, run pytest with --update-golden"
+
+
+def _settled(source: Tables, path: Path, update: bool) -> str:
+    """What a running host has once it equals the golden text, or once it no longer changes."""
+    wanted = path.read_text() if path.exists() and not update else None
+    deadline = time.monotonic() + PATIENCE_S
+    found = source.tables()
+    while found != wanted and time.monotonic() < deadline:
+        time.sleep(0.5)
+        found = source.tables()
+    return found
