@@ -50,11 +50,11 @@ def list_services(request: Request, view: Reader) -> Json:
 def restart_service(request: Restart, txn: Writer) -> Json:
     """Have a service started anew where it runs, or on one host; what it serves goes on meanwhile."""
     known = [txn.region.get(ServiceHealth, id) for id in txn.region.by(ServiceHealth, ("service",), request.service)]
-    meant = sorted(one.id for one in known if one is not None and request.host in ("", one.machine))
+    meant = [one for one in known if one is not None and request.host in ("", one.machine)]
     if not meant:
         where = f" on {request.host[:64]!r}" if request.host and known else ""
         raise IntentError.missing("service", f"a service {request.service[:64]!r}{where}")
-    for id in meant:
-        before = txn.region.get(ServiceRestart, id) or ServiceRestart(id=id)
+    for one in meant:
+        before = txn.region.get(ServiceRestart, one.id) or ServiceRestart(id=one.id, host=one.host)
         txn.put(replace(before, count=before.count + 1))
-    return {"service": request.service, "hosts": [id.rpartition("@")[2] for id in meant]}
+    return {"service": request.service, "hosts": sorted(one.machine for one in meant)}

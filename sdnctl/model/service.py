@@ -45,4 +45,5 @@ class ServiceRestart:
     """The operator's wish that a service begins anew; the id is ``SERVICE@MACHINE``, ``count`` how often so far."""
 
     id: str
+    host: str = ref("Host", default="", on_delete="cascade")
     count: int = field(default=0)

@@ -18,13 +18,13 @@ from sdnctl.program.service import Service, discover
 from sdnctl.services import figures
 from sdnctl.services.context import Machine
 from sdnctl.services.runner import Deaf
-from sdnctl.services.runtime import Runtime
-from sdnctl.services.watchdog import CODE
+from sdnctl.services.runtime import BLAMED, Runtime
+from sdnctl.services.watchdog import CODE, blame
 from sdnctl.store import Interest
 from sdnctl.store.ovsdb.client import OvsdbStore
 
 KINDS = ("host", "gateway", "region")
-RETRY_S = 1.0
+RETRY_S, RENAME_S = 1.0, 30.0
 TIMEOUT_S = 5.0
 _NAME = re.compile(r'sdnctl-host="?([^",}\s]+)')
 log = structlog.get_logger("sdnctl.services")
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = _arguments(arguments)
     to_stderr()
     given.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    held = _held(given.data / f"services.{'-'.join(sorted(given.per))}.lock")
+    held = [_held(given.data / f"services.{kind}.lock") for kind in sorted(given.per)]
     services = discover(given.features)
     switch = given.ovs_db or switch_of(given.data)
     on_host = bool({"host", "gateway"} & set(given.per))
@@ -47,7 +47,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         asyncio.run(_run(services, given, machine, store))
     finally:
-        os.close(held)
+        for lock in held:
+            os.close(lock)
 
 
 async def _run(services: tuple[Service, ...], given: argparse.Namespace, machine: Machine, store: OvsdbStore) -> None:
@@ -57,13 +58,20 @@ async def _run(services: tuple[Service, ...], given: argparse.Namespace, machine
         log.info("figures for Prometheus", address=address)
     code = 0
     try:
-        await runtime.run()
+        await runtime.run(_renamed(given, machine))
     except Deaf as deaf:
-        log.error("the services' process ends", error=str(deaf))
+        blame(machine.data / "services" / BLAMED, deaf.service, str(deaf))
         code = CODE
     store.close()
     sys.stderr.flush()
     os._exit(code)  # nobody waits for threads that block, in a store that is away or in a service that is deaf
+
+
+async def _renamed(given: argparse.Namespace, machine: Machine) -> None:
+    """Wait until this host has another name: everything begins anew under that one."""
+    while given.name or not machine.switch or await asyncio.to_thread(host_name, machine.switch) == machine.name:
+        await asyncio.sleep(RENAME_S)
+    log.warning("the host has another name now", before=machine.name)
 
 
 def host_name(switch: str) -> str:

@@ -31,7 +31,9 @@ class Tenure:
     """This process's way to one lease."""
 
     def __init__(self, store: Store, state: State, name: str, holder: str, machine: str) -> None:
-        """``state`` is read on the loop's thread; ``holder`` is this process and nothing else."""
+        """``state`` is read on the loop's thread; ``holder`` is this process, or one before it
+        that is certainly dead.
+        """
         self._store = store
         self._state = state
         self._name = name
@@ -53,7 +55,8 @@ class Tenure:
             lease, now = self.known, time.monotonic()
             if lease != seen or not self._store.current:
                 seen, since = lease, now
-            if self._store.current and (not lease.holder or now - since >= FREE_S) and await self._take(lease):
+            free = lease.holder in ("", self._holder) or now - since >= FREE_S
+            if self._store.current and free and await self._take(lease):
                 return
             await asyncio.sleep(LOOK_S)
 

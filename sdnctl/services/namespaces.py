@@ -16,10 +16,18 @@ def name_of(service: str) -> str:
 def make(service: str) -> str:
     """The namespace of a service, made unless it is there, with its loopback up; FeatureError when it cannot be."""
     name = name_of(service)
+    if (NAMES / name).exists() and not _whole(name):
+        _ip("netns", "delete", name)
     if not (NAMES / name).exists():
         _ip("netns", "add", name)
     _ip("-n", name, "link", "set", "lo", "up")
     return name
+
+
+def _whole(name: str) -> bool:
+    """True while a name leads to a namespace: in a new mount namespace the file may be there and the mount gone."""
+    done = subprocess.run(["ip", "netns", "exec", name, "true"], capture_output=True, check=False, timeout=10)
+    return done.returncode == 0
 
 
 def remove(service: str) -> None:

@@ -26,6 +26,7 @@ BACKOFF_S, BACKOFF_MAX_S = 0.5, 30.0
 HEALTHY_S = 60.0
 CANCEL_S = 2.0
 LOOK_S = 0.25
+TRIM_S = 10.0
 EXPECTED = (FeatureError, IntentError, StoreError, Problem)
 log = structlog.get_logger("sdnctl.services")
 
@@ -36,6 +37,10 @@ class Hung(Problem):
 
 class Deaf(Exception):
     """A service does not end when it is told to: the whole process must."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(f"it did not end within {CANCEL_S:g} s of being told to")
+        self.service = service
 
 
 class Again(Exception):
@@ -107,7 +112,7 @@ class Runner:
         """One run; why it failed, None when it ended because it had to."""
         tasks: list[asyncio.Task[Any]] = []
         try:
-            tasks = self._begin(asked)
+            tasks = await self._begin(asked)
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             # The service first: when it failed, that is the news.
             return self._why(min(done, key=tasks.index))
@@ -136,12 +141,11 @@ class Runner:
         log.error("a fault of the service", service=self.service.name, exc_info=error)
         return f"{type(error).__name__}: {error} ({frame.filename}, line {frame.lineno})"
 
-    def _begin(self, asked: int) -> list[asyncio.Task[Any]]:
+    async def _begin(self, asked: int) -> list[asyncio.Task[Any]]:
         """Start the service, and beside it what may end it."""
         place = place_of(self._machine.data, self.service.name)
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        children.trim(place)
-        namespace = namespaces.make(self.service.name) if self.service.namespace else ""
+        namespace = await asyncio.to_thread(namespaces.make, self.service.name) if self.service.namespace else ""
         fence = self.tenure.fence if self.tenure is not None else None
         self.context = RunningContext(
             self.service, self._machine, self._store, self._holdings, self.health, namespace, fence
@@ -159,6 +163,7 @@ class Runner:
 
     async def _watch(self, context: RunningContext, asked: int, place: Path) -> None:
         """Raise when the run is to end: asked for, not a gateway any more, or hung."""
+        trim_at = 0.0
         while True:
             await asyncio.sleep(LOOK_S)
             if self._asked() != asked or (self.service.per == "gateway" and not self._is_gateway()):
@@ -166,7 +171,9 @@ class Runner:
             busy = time.monotonic() - context.busy_since
             if busy > self.service.patience:
                 raise Hung(f"it hangs: it has not waited through its context for {busy:.0f} s")
-            children.trim(place)
+            if time.monotonic() >= trim_at:
+                children.trim(place)
+                trim_at = time.monotonic() + TRIM_S
 
     def _asked(self) -> int:
         """How often the operator has asked for a restart of it here."""
@@ -193,7 +200,7 @@ async def _cancelled(tasks: list[asyncio.Task[Any]], name: str) -> None:
     if tasks:
         _, left = await asyncio.wait(tasks, timeout=CANCEL_S)
         if left:
-            raise Deaf(f"{name} does not end within {CANCEL_S:g} s of being told to")
+            raise Deaf(name)
     for task in tasks:
         if not task.cancelled():
             task.exception()  # it has been looked at

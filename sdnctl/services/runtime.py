@@ -3,11 +3,12 @@
 import asyncio
 import signal
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from pathlib import Path
 
 import structlog
 
+from sdnctl.base.paths import write_private
 from sdnctl.program.service import Sample, Service
 from sdnctl.services import children, namespaces
 from sdnctl.services.context import Machine
@@ -38,15 +39,15 @@ class Runtime:
         self._holdings = Holdings(None if whole else {})
         self._awaited = 0
         self._ready = asyncio.Event()
-        holder = f"{machine.name}/{uuid.uuid4().hex[:12]}"
+        (machine.data / "services").mkdir(mode=0o700, parents=True, exist_ok=True)
+        holder = _holder(machine)
         self.runners = [Runner(one, machine, store, self._holdings, holder) for one in self._own]
 
-    async def run(self) -> None:
-        """Run until SIGTERM or SIGINT; raises what ends it otherwise."""
+    async def run(self, over: Awaitable[None]) -> None:
+        """Run until SIGTERM or SIGINT, or until ``over`` is done; raises what ends it otherwise."""
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        (self._machine.data / "services").mkdir(mode=0o700, parents=True, exist_ok=True)
         blame = self._machine.data / "services" / BLAMED
         self._forget_orphans()
         tenures = [one.tenure for one in self.runners if one.tenure is not None]
@@ -55,7 +56,7 @@ class Runtime:
         for one in self.runners:
             if one.service.name in culprits:
                 one.blame(*culprits[one.service.name])
-        works = [Watchdog(blame, tenures).run(), self._begin(), teller.run(), _forgive(blame), _heard(stop)]
+        works = [Watchdog(blame, tenures).run(), self._begin(), teller.run(), _forgive(blame), _heard(stop), over]
         tasks = [asyncio.ensure_future(work) for work in (*works, *map(self._after, self.runners))]
         await _until_one_ends(tasks)
         log.info("ended")
@@ -117,6 +118,19 @@ async def _until_one_ends(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.wait(tasks)
     for task in done:
         task.result()
+
+
+def _holder(machine: Machine) -> str:
+    """The name under which this machine's services hold leases: the same for each process, one after the other.
+
+    It is the directory's, which one process at a time serves (see ``__main__``), and the running kernel's: a copy of
+    the directory on another machine, or after a reboot, has another.
+    """
+    file = machine.data / "services" / "holder"
+    if not file.exists():
+        write_private(file, uuid.uuid4().hex)
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{machine.name}/{file.read_text()}/{boot}"
 
 
 async def _heard(stop: asyncio.Event) -> None:

@@ -51,21 +51,26 @@ class Watchdog:
             now = time.monotonic()
             late = any(tenure.until and now > tenure.until + CANCEL_S for tenure in self._tenures)
             if late or now - self._beat > STALL_S:
-                self._blame(loop, thread, "without its lease" if late else f"for {STALL_S:g} s")
+                self._look_up(loop, thread, "without its lease" if late else f"for {STALL_S:g} s")
                 sys.stderr.flush()
                 self._end(CODE)
                 return
 
-    def _blame(self, loop: asyncio.AbstractEventLoop, thread: int, what: str) -> None:
+    def _look_up(self, loop: asyncio.AbstractEventLoop, thread: int, what: str) -> None:
         task = asyncio.current_task(loop)
         name = task.get_name() if task is not None else ""
         frame = sys._current_frames().get(thread)
         where = traceback.extract_stack(frame)[-1] if frame is not None else None
         at = f" ({where.filename}, line {where.lineno})" if where is not None else ""
         error = f"it blocked every service of this machine {what}{at}: blocking work belongs into context.blocking()"
-        log.error("the services' process ends", service=name, error=error)
-        times = blamed(self._file).get(name, (0, ""))[0] + 1
-        write_private(self._file, json.dumps({name: [times, error]}))
+        blame(self._file, name, error)
+
+
+def blame(file: Path, service: str, error: str) -> None:
+    """Keep for the next process which service makes this one end, and why."""
+    log.error("the services' process ends", service=service, error=error)
+    times = blamed(file).get(service, (0, ""))[0] + 1
+    write_private(file, json.dumps({service: [times, error]}))
 
 
 def blamed(file: Path) -> dict[str, tuple[int, str]]:

@@ -13,7 +13,7 @@ import pytest
 
 from sdnctl.model.host import Host
 from sdnctl.model.service import Lease, ServiceHealth, ServiceRestart
-from sdnctl.services import children
+from sdnctl.services import children, namespaces
 from sdnctl.services.lease import FREE_S, STOP_S
 from sdnctl.store import Region
 from sdnctl.store.ovsdb.client import OvsdbStore
@@ -84,6 +84,7 @@ class Cloud:
         for place in self.directory.glob("*/services/*"):
             if place.is_dir():
                 children.end_all(place)
+        namespaces.remove("toy.keeper")
         self.store.close()
         for process in self._processes:
             process.kill()
@@ -129,6 +130,20 @@ def test_one_machine_at_a_time_runs_what_the_region_has_once(cloud: Cloud) -> No
     hands = [name for _, name in sorted(cloud.book())]
     assert [name for at, name in enumerate(hands) if at == 0 or hands[at - 1] != name] == ["one", "other", "one"]
     assert back.poll() is None
+
+
+def test_a_process_that_died_does_not_wait_for_its_own_lease(cloud: Cloud) -> None:
+    one = cloud.start("one", "region")
+    eventually(lambda: cloud.last() == "one", 30)
+    one.kill()
+    one.wait()
+    died, acted = time.monotonic(), len(cloud.book())
+    cloud.start("one", "region")
+    eventually(lambda: len(cloud.book()) > acted, 30)
+    print(f"acting again {time.monotonic() - died:.1f} s after kill -9 and a start on the same machine")
+    with cloud.store.read() as state:
+        lease = state.get(Lease, "clerk.clerk")
+    assert lease is not None and lease.turn == 2
 
 
 def test_without_the_store_the_region_s_service_stops_and_comes_back(cloud: Cloud) -> None:
@@ -202,3 +217,13 @@ def test_one_that_blocks_the_rest_is_ended_and_blamed(cloud: Cloud) -> None:
     error = cloud.health("toy.echo@hv1").error
     assert "it blocked every service of this machine" in error and "toy/service.py" in error
     eventually(lambda: cloud.health("toy.echo@hv1").state == "running", 30)
+
+
+def test_one_that_does_not_end_is_ended_with_the_process_and_blamed(cloud: Cloud) -> None:
+    cloud.store.transact(lambda txn: txn.put(ToyWish(id="echo", text="deaf")))
+    first = cloud.start("hv1", "host")
+    eventually(lambda: cloud.health("toy.echo@hv1").says == "seen deaf", 30)
+    cloud.store.transact(lambda txn: txn.put(ServiceRestart(id="toy.echo@hv1", count=1)))
+    assert first.wait(20) == 3
+    cloud.start("hv1", "host")
+    eventually(lambda: "it did not end within 2 s" in cloud.health("toy.echo@hv1").error, 30)

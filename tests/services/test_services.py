@@ -18,7 +18,7 @@ from sdnctl.model.host import Host
 from sdnctl.model.resource import meta
 from sdnctl.model.service import ServiceRestart
 from sdnctl.program.service import delegated, discover, service
-from sdnctl.services import children
+from sdnctl.services import children, namespaces
 from sdnctl.services.context import Machine, RunningContext
 from sdnctl.services.following import interest
 from sdnctl.services.health import FAILED, RUNNING, WAITING, Health
@@ -245,6 +245,7 @@ def ending(place: Path) -> Iterator[None]:
         yield
     finally:
         children.end_all(place)
+        namespaces.remove("toy.keeper")
 
 
 def test_a_process_outlives_its_service_and_is_found_again(tmp_path: Path) -> None:
@@ -263,6 +264,7 @@ def test_a_process_outlives_its_service_and_is_found_again(tmp_path: Path) -> No
     with ending(tmp_path / "services" / "toy.keeper"):
         running(house.runner("toy.keeper"), heard)
         pid = seen[0].split()[0]
+        assert os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net"), "it has a namespace of its own"
         running(house.runner("toy.keeper"), killed)
         assert seen[:2] == [f"{pid} new", f"{pid} found"]
         assert seen[2].endswith(" new") and not seen[2].startswith(pid)

@@ -24,6 +24,8 @@ async def echo(context: Context) -> None:
             raise ValueError("the wish is to fail")
         if text == "hang":
             await asyncio.sleep(600)
+        if text == "deaf":
+            await deaf(context)
         if text == "block":
             time.sleep(600)
         if text == "trespass":
@@ -31,7 +33,15 @@ async def echo(context: Context) -> None:
         await context.report(ToyAnswer(id=f"{context.host}-echo", host=context.host, text=text))
 
 
-@service(per="host", writes=(ToyAnswer,))
+async def deaf(context: Context) -> None:
+    """Does not end when it is told to."""
+    try:
+        await context.sleep(600)
+    except asyncio.CancelledError:
+        await asyncio.sleep(600)
+
+
+@service(per="host", writes=(ToyAnswer,), namespace=True)
 async def keeper(context: Context) -> None:
     """Looks after a process that outlives it, and tells which it is."""
     child = await context.child("sleeper", [sys.executable, "-c", "import time; time.sleep(600)"])
