@@ -24,6 +24,8 @@ class Tenant:
     def __init__(self, name: str, endpoint: str, region: str, access_key: str, secret_key: str) -> None:
         self.name = name
         self.region = region
+        self.keys = {"SDNCTL_ACCESS_KEY": access_key, "SDNCTL_SECRET_KEY": secret_key}
+        """What makes the command line act for this account."""
         self._credential = Credential(access_key, secret_key)
         self._config = Config(endpoint, "http", 15)
         self._clients: dict[str, Any] = {}

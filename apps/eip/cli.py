@@ -43,7 +43,7 @@ INSTANCE = Target(
     lambda shown: dict(shown["primaryNetworkInterface"]["networkInterface"]),
     lambda port: str(port["instanceId"]) if port["role"] == "Primary" else "",
 )
-ENI = Target("eni", dict, lambda port: "" if port["role"] == "Primary" else str(port["networkInterfaceId"]))
+ENI = Target("eni", dict, lambda port: str(port["networkInterfaceId"]) if port["role"] == "Secondary" else "")
 
 EIP = Kind(
     "eip", "elastic IP", "Elastic IPs: public addresses.",

@@ -79,16 +79,16 @@ def bind(txn: Txn, eip: ElasticIp, port: NetworkInterface, private: Ip4) -> Elas
     """Bind an unbound EIP to a private address that has none; raises IntentError otherwise."""
     if eip.port:
         raise IntentError.precondition("elasticIpId", f"{eip.id} is bound to {eip.port}: disassociate it first")
-    if private not in port.addresses:
-        raise IntentError("privateIpAddress", f"{private} is not an address of {port.id}")
-    for other in txn.by(ElasticIp, ("port", "private"), (port.id, private)):
-        raise IntentError.precondition("privateIpAddress", f"{private} of {port.id} has {other} already")
     target = eip_targets().get(port.managed)
     if target is None:
         raise IntentError.precondition("networkInterfaceId", f"{port.id} of {port.owner} takes no elastic IP")
     reason = target.refuses(port, len(txn.by(ElasticIp, ("port",), port.id)))
     if reason:
         raise IntentError.precondition("networkInterfaceId", reason)
+    if private not in port.addresses:
+        raise IntentError("privateIpAddress", f"{private} is not an address of {port.id}")
+    for other in txn.by(ElasticIp, ("port", "private"), (port.id, private)):
+        raise IntentError.precondition("privateIpAddress", f"{private} of {port.id} has {other} already")
     made = replace(eip, port=port.id, private=private, vpc=port.vpc, sequence=txn.sequence)
     txn.put(made)
     lead_to(txn, made.address, port)

@@ -143,5 +143,5 @@ INTERFACES = Section(
     make=post,
     tasks=_tasks,
     leave=_leave,
-    listed=lambda shown: bool(shown["role"] != "Primary"),  # that stands with its instance
+    listed=lambda shown: bool(shown["role"] == "Secondary"),  # others stand with their instance or owner
 )

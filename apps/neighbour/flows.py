@@ -6,7 +6,7 @@ from apps.eni.facts import called, known_by_key, plugged_in
 from apps.eni.model import NetworkInterface
 from apps.neighbour.facts import resolved
 from apps.neighbour.tables import BROADCAST, FORWARD, NO_ADDRESS, OWN_ADDRESS, OWN_ARP, SERVICE
-from apps.pipeline import ASKS, DELIVERY, NEXT_HOP, PORT, ROUTER, VPC, checked, drop
+from apps.pipeline import ASKS, DELIVERY, NEXT_HOP, PORT, VPC, checked, drop
 from apps.vpc.facts import vpc_here
 from apps.vpc.model import Vpc
 from sdnctl.of.actions import IN_PORT, move, output, set_field
@@ -48,7 +48,7 @@ def answer() -> Iterator[Item]:
         # Neither does an IPv4 group become one receiver by a unicast MAC address (RFC 1812, 5.3.4).
         yield SERVICE.flow(Priority.NORMAL, {IP_DST: block}, drop(BROADCAST))
     # An IPv4 packet for one receiver goes on.
-    yield SERVICE.flow(Priority.BROAD, {ETH_TYPE: ETH_TYPE_IP}, [enter(ROUTER)])
+    yield SERVICE.flow(Priority.BROAD, {ETH_TYPE: ETH_TYPE_IP}, [onward(SERVICE)])
     # The resolved MAC address stands in eth_dst: send the question back as the answer (RFC 826).
     yield FORWARD.flow(
         Priority.NORMAL,

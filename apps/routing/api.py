@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from apps.routing.facts import hop_id
 from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
-from apps.routing.targets import next_hops
+from apps.routing.targets import known_type, next_hops
 from apps.routing.writes import check_prefix, check_together, new_route
 from apps.vpc.model import Subnet, Vpc
 from sdnctl.api import quota
@@ -36,18 +36,7 @@ def _block(value: Any) -> Any:
 
 Destination = Annotated[Block, BeforeValidator(_block)]
 Preference = Annotated[Whole, Field(ge=1, le=255)]
-PUBLIC_TYPES = frozenset({LOCAL, "vpc_peering", "bgw", "natgw", "havip", "l2gw"})
-"""Types of next hop that the public API knows, beside those that a feature declares."""
-
-
-def _hop_type(value: str) -> str:
-    known = PUBLIC_TYPES | next_hops().keys()
-    if value not in known:
-        raise ValueError(f"must be one of {', '.join(sorted(known))}")
-    return value
-
-
-HopType = Annotated[str, Field(max_length=64), AfterValidator(_hop_type)]
+HopType = Annotated[str, Field(max_length=64), AfterValidator(known_type)]
 HopId = Annotated[str, Field(max_length=64)]
 Kind = Literal["CIDR", "PREFIXLIST"]
 

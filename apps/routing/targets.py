@@ -14,7 +14,7 @@ from typing import Any
 
 from apps.eni.model import NetworkInterface
 from apps.pipeline import DELIVERY, NEXT_HOP, PUBLIC
-from apps.routing.model import INSTANCE, INTERFACE, INTERNET, Route
+from apps.routing.model import INSTANCE, INTERFACE, INTERNET, LOCAL, Route
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.discovery import declared
 from sdnctl.of.actions import Action, Instruction, set_field
@@ -24,6 +24,8 @@ from sdnctl.program.pipeline import enter
 Hop = Sequence[Action | Instruction]
 PRIMARY = 1
 LEAF = "targets"
+PUBLIC_TYPES = frozenset({LOCAL, "vpc_peering", "bgw", "natgw", "havip", "l2gw"})
+"""Types of next hop that the public API knows, beside those that a feature declares."""
 
 
 def _never(record: Any) -> str:
@@ -56,6 +58,14 @@ def next_hop(
 def next_hops() -> Mapping[str, NextHop]:
     """Every declared type of next hop by its name in the public API."""
     return {hop.kind: hop for hop in declared(NextHop, LEAF)}
+
+
+def known_type(kind: str) -> str:
+    """A type of next hop that the public API knows or a feature declares; ValueError for any other."""
+    known = PUBLIC_TYPES | next_hops().keys()
+    if kind not in known:
+        raise ValueError(f"must be one of {', '.join(sorted(known))}")
+    return kind
 
 
 def to_address(address: Ip4) -> Hop:

@@ -106,7 +106,11 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--ovs-db", help="this host's switch: unix:PATH; default: what `sdnctl up` or agent was told")
     parser.add_argument("--name", help="this machine's name; default: external_ids:sdnctl-host, or the machine's own")
     parser.add_argument("--pki", type=Path, help="directory of ca.pem, cert.pem and key.pem, for ssl: remotes")
-    parser.add_argument("--features", default="apps", help="the package in which services are looked for")
+    parser.add_argument(
+        "--features",
+        default="",
+        help="the package in which services are looked for; default: every package of features",
+    )
     parser.add_argument("--metrics", metavar="HOST:PORT", help="serve figures for Prometheus there; port 0 picks one")
     parser.add_argument("--metrics-file", type=Path, help="the JSON file that says where")
     return parser.parse_args(arguments)
