@@ -80,9 +80,9 @@ def _questions(program: Program) -> Iterator[str]:
     yield "## What the controller is asked\n"
     rows = []
     for one in program.pipeline.questions:
-        handler = program.handlers.get(one)
-        does = (f"`{handler.run.__name__}`", _first_line(handler.run.__doc__)) if handler is not None else ("–", "–")
-        rows.append((str(one.number), f"`{one.name}`", one.purpose, *does))
+        asked = program.handlers.get(one, ())
+        does = [(f"`{handler.run.__name__}`", _first_line(handler.run.__doc__)) for handler in asked]
+        rows += [(str(one.number), f"`{one.name}`", one.purpose, *answer) for answer in does or [("–", "–")]]
     yield _grid(("number", "question", "when", "answered by", "what it does"), rows)
 
 

@@ -232,6 +232,17 @@ def test_a_feature_knows_of_others_what_they_share() -> None:
     assert offences([path for path in modules("apps") if len(path.parts) > 2], wrong) == {}
 
 
+def test_features_import_each_other_without_a_circle() -> None:
+    """What joins two features belongs to the upper one (docs/decisions/010)."""
+    below: dict[str, set[str]] = {}
+    for path in modules("apps"):
+        if len(path.parts) > 2:
+            below.setdefault(path.parts[1], set()).update(name.split(".")[1] for name in foreign(path, imports(path)))
+    while free := {feature for feature, others in below.items() if not others & below.keys()}:
+        below = {feature: others for feature, others in below.items() if feature not in free}
+    assert below == {}, "these features need each other"
+
+
 def test_records_know_no_other_feature() -> None:
     assert offences([path for path in modules("apps") if path.name == "model.py"], foreign) == {}
 

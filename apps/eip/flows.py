@@ -27,12 +27,14 @@ from apps.holder.facts import held_here, holding
 from apps.holder.model import Claim, Holder
 from apps.neighbour.facts import resolved
 from apps.neighbour.tables import RESOLVE
-from apps.overlay.facts import endpoint, through, to_host, watched
+from apps.overlay.facts import does_not_fit, endpoint, through, to_host, watched
+from apps.overlay.tables import ASK_TOO_BIG
 from apps.pipeline import (
     ANOTHER_HOST,
     ASKER,
     DELIVERY,
     NEXT_HOP,
+    OUT_PORT,
     OUTSIDE,
     PORT,
     UPLINK_STAGE,
@@ -71,6 +73,7 @@ from sdnctl.of.fields import (
     Value,
 )
 from sdnctl.packet import gratuitous_arp, icmp_error, nat_icmp_error, parse, quoted
+from sdnctl.packet.icmp import FRAGMENTATION_NEEDED, UNREACHABLE
 from sdnctl.program.feature import Announce, Item, View, always, feature, packet_in, placed, says
 from sdnctl.program.packets import PacketIn, PacketOut
 from sdnctl.program.pipeline import Priority, begin_at, enter, onward
@@ -221,6 +224,47 @@ def quoted_out(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
             continue
         registers = (set_field(POOL, packet.value(POOL)), set_field(PORT, packet.value(PORT)))
         yield PacketOut(frame, (*registers, resubmit(DNAT.id)))
+
+
+@packet_in(ASK_TOO_BIG, first=True)
+def too_big(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
+    """Tell a sender how much fits into a tunnel where an elastic IP stands between it and the receiver (RFC 1191)."""
+    sender, ip = known_by_key(packet.value(PORT), view), parse(packet.data).ip
+    if ip is None:
+        return
+    if sender is None:
+        yield from _tell_outside(packet, Ip4(ip.dst), view)
+        return
+    private = _private(Ip4(ip.src), sender, view)
+    frame = does_not_fit(packet, view) if private is not None else None
+    if private is not None and frame is not None:
+        # It had already left its elastic IP behind: the sender knows its private address only.
+        frame = nat_icmp_error(frame, outer_dst=private, inner_src=private)
+        if frame is not None:
+            yield PacketOut(frame, (set_field(ETH_DST, sender.mac), output(packet.in_port)))
+
+
+def _private(source: Ip4, sender: NetworkInterface, view: View) -> Ip4 | None:
+    """The private address behind a source that is the sender's elastic IP, None for any other source."""
+    eips = (view.get(ElasticIp, id) for id in view.by(ElasticIp, ("address",), source))
+    return next((eip.private for eip in eips if eip is not None and eip.port == sender.id), None)
+
+
+def _tell_outside(packet: PacketIn, private: Ip4, view: View) -> Iterator[PacketOut]:
+    """The same to a sender in the public network, as the elastic IP that it aimed at."""
+    tunnel, uplink = view.get(LocalTunnel, TUNNEL), view.get(LocalUplink, UPLINK_ID)
+    port = known_by_key(packet.value(OUT_PORT), view)
+    if tunnel is None or uplink is None or port is None:
+        return
+    for id in view.by(ElasticIp, ("port", "private"), (port.id, private)):
+        eip = view.get(ElasticIp, id)
+        pool = view.get(Pool, eip.pool) if eip is not None else None
+        frame = icmp_error(packet.data, UNREACHABLE, FRAGMENTATION_NEEDED, private, uplink.mac, tunnel.mtu)
+        if eip is None or pool is None or frame is None:
+            continue
+        public = nat_icmp_error(frame, outer_src=eip.address, inner_dst=eip.address)
+        if public is not None:
+            yield PacketOut(public, (set_field(POOL, pool.key), begin_at(UPLINK_STAGE)))
 
 
 @packet_in(ASK_EXPIRED_OUTSIDE)

@@ -4,13 +4,16 @@ from collections.abc import Iterator, Sequence
 
 from apps.eni.model import NetworkInterface
 from apps.overlay.tables import ENCAP, REMOTE, TOO_BIG
-from apps.pipeline import OUT_PORT, VPC
-from apps.vpc.model import Vpc
+from apps.pipeline import OUT_PORT, SUBNET, VPC
+from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
 from sdnctl.base.addresses import Ip4
 from sdnctl.model.host import TUNNEL, Binding, Host, LocalTunnel, Peer
 from sdnctl.of.actions import Action, Instruction, check_pkt_larger, set_field
 from sdnctl.of.fields import TUN_DST
+from sdnctl.packet import icmp_error
+from sdnctl.packet.icmp import FRAGMENTATION_NEEDED, UNREACHABLE
 from sdnctl.program.feature import Item, Reported, View
+from sdnctl.program.packets import PacketIn
 from sdnctl.program.pipeline import Priority, goto
 
 KEY_BITS = 24
@@ -46,3 +49,13 @@ def watched(host: str, here: str, view: View) -> Iterator[Item]:
 def through(tunnel: LocalTunnel, address: Ip4) -> Sequence[Action | Instruction]:
     """Into the tunnel to the host at ``address``, once it is known whether the packet fits."""
     return [check_pkt_larger(tunnel.mtu + ETHERNET_HEADER, TOO_BIG, 0), set_field(TUN_DST, address), goto(ENCAP)]
+
+
+def does_not_fit(packet: PacketIn, view: View) -> bytes | None:
+    """The error by which the router of its subnet tells a sender what fits into a tunnel (RFC 1191); None for none."""
+    tunnel = view.get(LocalTunnel, TUNNEL)
+    subnets = (view.get(Subnet, id) for id in view.by(Subnet, ("key",), packet.value(SUBNET)))
+    subnet = next(subnets, None)
+    if tunnel is None or subnet is None:
+        return None
+    return icmp_error(packet.data, UNREACHABLE, FRAGMENTATION_NEEDED, subnet.router, ROUTER_MAC, tunnel.mtu)

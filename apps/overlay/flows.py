@@ -6,27 +6,19 @@ key, so the far side needs neither an option nor a second lookup: it delivers by
 
 from collections.abc import Iterator
 
-from apps.eip.model import ElasticIp
 from apps.eni.facts import called, known_by_key
 from apps.eni.model import NetworkInterface
 from apps.eni.tables import ORIGIN
-from apps.overlay.facts import KEY_BITS, to_host
+from apps.overlay.facts import KEY_BITS, does_not_fit, to_host
 from apps.overlay.tables import ASK_TOO_BIG, ENCAP, REMOTE, TOO_BIG
-from apps.pipeline import EGRESS, OUT_PORT, PORT, SUBNET, UPLINK_STAGE, VPC, ask
-from apps.uplink.model import Pool
-from apps.uplink.tables import POOL
+from apps.pipeline import EGRESS, OUT_PORT, PORT, VPC, ask
 from apps.vpc.facts import vpc_here
-from apps.vpc.model import ROUTER_MAC, Subnet
-from sdnctl.base.addresses import Ip4
-from sdnctl.model.host import TUNNEL, Binding, LocalTunnel, LocalUplink, Peer
-from sdnctl.model.host import UPLINK as UPLINK_ID
+from sdnctl.model.host import TUNNEL, Binding, LocalTunnel, Peer
 from sdnctl.of.actions import load, move, output, set_field
 from sdnctl.of.fields import ETH_DST, IN_PORT, TUN_ID, VLAN_VID
-from sdnctl.packet import icmp_error, nat_icmp_error, parse
-from sdnctl.packet.icmp import FRAGMENTATION_NEEDED, UNREACHABLE
 from sdnctl.program.feature import Item, View, always, feature, packet_in, placed, says
 from sdnctl.program.packets import PacketIn, PacketOut
-from sdnctl.program.pipeline import Priority, begin_at, enter, onward
+from sdnctl.program.pipeline import Priority, enter, onward
 from sdnctl.program.step import Step
 
 
@@ -62,55 +54,11 @@ def remote(binding: Binding, here: str, view: View) -> Iterator[Item]:
 
 @packet_in(ASK_TOO_BIG)
 def too_big(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
-    """Tell the sender how much fits (RFC 1191), as its router, or as the elastic IP that it aimed at."""
-    tunnel = view.get(LocalTunnel, TUNNEL)
-    if tunnel is None:
-        return
+    """Tell an interface on this host how much fits, as its router (RFC 1191)."""
     sender = known_by_key(packet.value(PORT), view)
-    if sender is not None:
-        yield from _tell_sender(packet, sender, tunnel.mtu, view)
-    else:
-        yield from _tell_outside(packet, tunnel.mtu, view)
-
-
-def _tell_sender(packet: PacketIn, sender: NetworkInterface, mtu: int, view: View) -> Iterator[PacketOut]:
-    ip = parse(packet.data).ip
-    for id in view.by(Subnet, ("key",), packet.value(SUBNET)):
-        subnet = view.get(Subnet, id)
-        if subnet is None or ip is None:
-            continue
-        frame = icmp_error(packet.data, UNREACHABLE, FRAGMENTATION_NEEDED, subnet.router, ROUTER_MAC, mtu)
-        private = _private(Ip4(ip.src), sender, view)
-        if frame is not None and private is not None:
-            # It had already left its elastic IP behind: the sender knows its private address only.
-            frame = nat_icmp_error(frame, outer_dst=private, inner_src=private)
-        if frame is not None:
-            yield PacketOut(frame, (set_field(ETH_DST, sender.mac), output(packet.in_port)))
-
-
-def _private(source: Ip4, sender: NetworkInterface, view: View) -> Ip4 | None:
-    """The private address behind a source that is the sender's elastic IP, None for any other source."""
-    eips = (view.get(ElasticIp, id) for id in view.by(ElasticIp, ("address",), source))
-    return next((eip.private for eip in eips if eip is not None and eip.port == sender.id), None)
-
-
-def _tell_outside(packet: PacketIn, mtu: int, view: View) -> Iterator[PacketOut]:
-    ip, uplink = parse(packet.data).ip, view.get(LocalUplink, UPLINK_ID)
-    port = known_by_key(packet.value(OUT_PORT), view)
-    if ip is None or uplink is None or port is None:
-        return
-    for id in view.by(ElasticIp, ("port", "private"), (port.id, Ip4(ip.dst))):
-        eip = view.get(ElasticIp, id)
-        frame = icmp_error(packet.data, UNREACHABLE, FRAGMENTATION_NEEDED, ip.dst, uplink.mac, mtu)
-        if eip is not None and frame is not None:
-            public = nat_icmp_error(frame, outer_src=eip.address, inner_dst=eip.address)
-            yield from _out(public, eip, view)
-
-
-def _out(frame: bytes | None, eip: ElasticIp, view: View) -> Iterator[PacketOut]:
-    pool = view.get(Pool, eip.pool)
-    if frame is not None and pool is not None:
-        yield PacketOut(frame, (set_field(POOL, pool.key), begin_at(UPLINK_STAGE)))
+    frame = does_not_fit(packet, view) if sender is not None else None
+    if sender is not None and frame is not None:
+        yield PacketOut(frame, (set_field(ETH_DST, sender.mac), output(packet.in_port)))
 
 
 @says(tunnel)

@@ -319,13 +319,13 @@ class Engine:
     def handle(self, packet: PacketIn) -> list[Answer]:
         """Answer a packet that asks something; nothing when no feature does, or when it fails."""
         question = self.program.pipeline.question_of(packet.fields)
-        handler = self.program.handlers.get(question) if question is not None else None
-        if handler is None:
-            return []
         view = self._memo.view()
-        return self._answer(
-            "packet-in", handler.question.name, handler.run, lambda: handler.run(packet, self.here, view)
-        )
+        for handler in self.program.handlers.get(question, ()) if question is not None else ():
+            run = partial(handler.run, packet, self.here, view)
+            answers = self._answer("packet-in", handler.question.name, handler.run, run)
+            if answers:
+                return answers
+        return []
 
     def tick(self, name: str) -> list[Answer]:
         """Run the periodic function of that name once; nothing when it fails."""

@@ -96,10 +96,11 @@ class Feature:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Handler:
-    """A declared packet-in function."""
+    """A declared packet-in function; one that is ``first`` is asked before that of the question's own feature."""
 
     question: Question
     run: Callable[[PacketIn, str, View], Iterable[PacketOut | Report]]
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,7 +147,8 @@ class Program:
 
     features: tuple[Feature, ...]
     statics: tuple[Static, ...]
-    handlers: Mapping[Question, Handler]
+    handlers: Mapping[Question, tuple[Handler, ...]]
+    """By question, in the order in which they are asked; the first that has an answer gives it."""
     tickers: tuple[Ticker, ...]
     pipeline: Pipeline
     words: Mapping[str | Reason | Question, Words] = field(default_factory=dict)
@@ -177,10 +179,13 @@ def always(run: Callable[[], Iterable[Item]]) -> Static:
 
 
 def packet_in(
-    question: Question,
+    question: Question, *, first: bool = False
 ) -> Callable[[Callable[[PacketIn, str, View], Iterable[PacketOut | Report]]], Handler]:
-    """Declare who answers a question."""
-    return lambda run: Handler(question, run)
+    """Declare who answers a question.
+
+    A feature above the question's own may answer ``first``: where it has nothing to say, the other one is asked.
+    """
+    return lambda run: Handler(question, run, first)
 
 
 def every(
@@ -229,21 +234,25 @@ def assemble(declared: Iterable[Any], pipeline: Pipeline) -> Program:
     kinds = Feature | Static | Handler | Ticker | Words | Counted
     unique = list(dict.fromkeys(value for value in declared if isinstance(value, kinds)))
     pipeline.settle()
-    handlers: dict[Question, Handler] = {}
-    for item in unique:
-        if isinstance(item, Handler):
-            if item.question in handlers:
-                raise ValueError(f"question {item.question.name} has two packet-in functions")
-            handlers[item.question] = item
     return Program(
         tuple(item for item in unique if isinstance(item, Feature)),
         tuple(item for item in unique if isinstance(item, Static)),
-        handlers,
+        _handlers(item for item in unique if isinstance(item, Handler)),
         tuple(item for item in unique if isinstance(item, Ticker)),
         pipeline,
         _words(item for item in unique if isinstance(item, Words)),
         {item.of: item for item in unique if isinstance(item, Counted)},
     )
+
+
+def _handlers(declared: Iterable[Handler]) -> dict[Question, tuple[Handler, ...]]:
+    found: dict[Question, tuple[Handler, ...]] = {}
+    for item in sorted(declared, key=lambda handler: not handler.first):
+        known = found.get(item.question, ())
+        if any(other.first == item.first for other in known):
+            raise ValueError(f"question {item.question.name} has two packet-in functions")
+        found[item.question] = (*known, item)
+    return found
 
 
 def _words(declared: Iterable[Words]) -> dict[str | Reason | Question, Words]:

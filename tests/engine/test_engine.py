@@ -1,6 +1,7 @@
 """The engine runs what a change concerns and nothing else, and a unit that fails harms no other."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from sdnctl.engine.engine import Engine
 from sdnctl.of.actions import output
 from sdnctl.of.group import Group
 from sdnctl.of.meter import Meter
-from sdnctl.program.feature import Announce, Item, Reported, View, always, assemble
+from sdnctl.program.feature import Announce, Item, Reported, View, always, assemble, packet_in
 from sdnctl.program.packets import Drop, PacketIn, PacketOut, Put
 from sdnctl.store import Change
 from sdnctl.switch.plan import Installed, plan
@@ -353,6 +354,22 @@ def test_packet_in() -> None:
     assert made.engine.handle(packet(asks(ASK))) == [PacketOut(b"\x07rest", (output(5),)), seen]
     assert made.engine.handle(packet(asks(ASK_NOBODY))) == [] and made.engine.handle(packet({})) == []
     assert made.engine.tick("no.such") == []
+
+
+def test_a_feature_above_answers_first() -> None:
+    """Where it has nothing to say, the question's own function is asked; whichever was declared first."""
+
+    @packet_in(ASK, first=True)
+    def above(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
+        if packet.in_port == 6:
+            yield PacketOut(b"above", ())
+
+    for more in ([answer, above], [above, answer]):
+        made = bench(by_size, more=more)
+        assert made.engine.handle(replace(packet(asks(ASK)), in_port=6)) == [PacketOut(b"above", ())]
+        assert made.engine.handle(packet(asks(ASK)))[0] == PacketOut(b"\x07rest", (output(5),))
+    with pytest.raises(ValueError, match="ask has two packet-in functions"):
+        assemble([above, packet_in(ASK, first=True)(answer.run)], SHAPE)
 
 
 def test_announcements_come_with_new_flows_only() -> None:
