@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from apps.routing.facts import hop_id
+from apps.routing.facts import hop_id, precedence
 from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
 from apps.routing.targets import known_type, next_hops
 from apps.routing.writes import check_prefix, check_together, new_route
@@ -327,7 +327,7 @@ def _next_hop(txn: Writer, table: RouteTable, kind: str, id: str) -> str:
 
 
 def _rules(view: Reader, table: str) -> list[Route]:
-    return sorted(view.of(Route, ("table",), table), key=_order)
+    return sorted(view.of(Route, ("table",), table), key=precedence)
 
 
 def _own_rules(view: Reader, table: str) -> list[Route]:
@@ -364,10 +364,6 @@ def show_rule(rule: Route) -> Json:
         "origin": rule.origin,
         "description": rule.description,
     }
-
-
-def _order(rule: Route) -> tuple[bool, int, int, str]:
-    return rule.next_hop_type != LOCAL, -rule.prefix.length, rule.priority, rule.id
 
 
 @accepts(Subnet, Follows)

@@ -1,5 +1,6 @@
 """Values derived from route tables."""
 
+from apps.routing.facts import hop_id
 from apps.routing.model import INTERNET, LOCAL, Route
 from sdnctl.program.feature import View
 
@@ -12,3 +13,8 @@ def leads_to_internet(table: str, here: str, view: View) -> bool:
 def hop_id(route: Route) -> str:
     """The next hop as the API names it: ``local`` and ``internet`` are their own."""
     return route.next_hop or (route.next_hop_type if route.next_hop_type in (LOCAL, INTERNET) else "")
+
+
+def precedence(rule: Route) -> tuple[bool, int, int, str]:
+    """The place of a rule in the order in which the rules of a table are tried."""
+    return rule.next_hop_type != LOCAL, -rule.prefix.length, rule.priority, rule.id
