@@ -26,7 +26,12 @@ def store() -> MemoryStore:
 
     def work(txn: Txn) -> None:
         txn.put(Account(id="acct-a"))
-        create(txn, Vpc(id="vpc-a", account="acct-a", cidr=BLOCK, key=txn.allocate(Vpc, "key")))
+        create(
+            txn,
+            Vpc(
+                id="vpc-a", account="acct-a", cidr=BLOCK, key=txn.allocate(Vpc, "key"), meter=txn.allocate(Vpc, "meter")
+            ),
+        )
 
     made.transact(work)
     return made

@@ -8,7 +8,7 @@ nothing behind.  Only ICMP errors need a controller, because they quote a packet
 from collections.abc import Iterator
 from functools import partial
 
-from apps.eip.facts import inbound_id, outbound_id
+from apps.eip.facts import inbound_id, outbound_id, private_of
 from apps.eip.model import INBOUND_FLOOR_MBPS, ElasticIp
 from apps.eip.tables import ASK_QUOTED_IN, ASK_QUOTED_OUT, DNAT, NO_EIP, QUOTED_IN, QUOTED_OUT, SNAT
 from apps.eip.targets import Arrival, eip_targets
@@ -235,19 +235,13 @@ def too_big(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
     if sender is None:
         yield from _tell_outside(packet, Ip4(ip.dst), view)
         return
-    private = _private(Ip4(ip.src), sender, view)
+    private = private_of(Ip4(ip.src), sender, view)
     frame = does_not_fit(packet, view) if private is not None else None
     if private is not None and frame is not None:
         # It had already left its elastic IP behind: the sender knows its private address only.
         frame = nat_icmp_error(frame, outer_dst=private, inner_src=private)
         if frame is not None:
             yield PacketOut(frame, (set_field(ETH_DST, sender.mac), output(packet.in_port)))
-
-
-def _private(source: Ip4, sender: NetworkInterface, view: View) -> Ip4 | None:
-    """The private address behind a source that is the sender's elastic IP, None for any other source."""
-    eips = (view.get(ElasticIp, id) for id in view.by(ElasticIp, ("address",), source))
-    return next((eip.private for eip in eips if eip is not None and eip.port == sender.id), None)
 
 
 def _tell_outside(packet: PacketIn, private: Ip4, view: View) -> Iterator[PacketOut]:

@@ -1,7 +1,6 @@
 """Tenants make route tables, give them rules, and say which subnets follow them.
 
-A rule leads to the internet, to an instance, or to a network interface. What the tenant cannot touch is the rule
-`local`: inside the VPC everybody is reached directly.
+A rule leads to what a type of next hop names. A tenant cannot touch the rule `local`: within the VPC all is direct.
 """
 
 from dataclasses import replace

@@ -1,6 +1,5 @@
 """Values derived from route tables."""
 
-from apps.routing.facts import hop_id
 from apps.routing.model import INTERNET, LOCAL, Route
 from sdnctl.program.feature import View
 
