@@ -153,6 +153,11 @@ class _Writer:
 
     def _named_slice(self, field: OxmField, offset: int, nbits: int) -> Bits | None:
         """The name of exactly these bits, if they have one."""
+        found = self._around(field, offset, nbits)
+        return found[0] if found is not None and (found[1], found[0].width) == (0, nbits) else None
+
+    def _around(self, field: OxmField, offset: int, nbits: int) -> tuple[Bits, int] | None:
+        """The named bits that hold these, and from which of them on; None when none do."""
         if field in XREG:
             low = offset + nbits <= 32
             register = 2 * XREG.index(field) + low
@@ -164,11 +169,15 @@ class _Writer:
         if offset < 0:
             return None
         found = self._bits(register, (1 << nbits) - 1 << offset)
-        return next((bits for bits in found if (bits.shift, bits.width) == (offset, nbits)), None)
+        wanted = (1 << nbits) - 1 << offset
+        return next(((bits, offset - bits.shift) for bits in found if bits.mask & wanted == wanted), None)
 
     def _part(self, field: OxmField, offset: int, nbits: int) -> str:
-        bits = self._named_slice(field, offset, nbits)
-        return bits.name if bits else _slice_text(field, offset, nbits)
+        found = self._around(field, offset, nbits)
+        if found is None:
+            return _slice_text(field, offset, nbits)
+        bits, low = found
+        return bits.name if (low, bits.width) == (0, nbits) else f"{bits.name}{_bits_text(low, nbits)}"
 
     def _move(self, body: bytes) -> str:
         nbits, source_offset, target_offset, source, target = struct.unpack_from("!HHHII", body)
@@ -229,7 +238,11 @@ def _slice_text(field: OxmField, offset: int, nbits: int) -> str:
     name = "in_port_oxm" if field is IN_PORT else str(field)
     if nbits == field.width and field is not TUN_METADATA0:
         return f"{name}[]"
-    return f"{name}[{offset}]" if nbits == 1 else f"{name}[{offset}..{offset + nbits - 1}]"
+    return f"{name}{_bits_text(offset, nbits)}"
+
+
+def _bits_text(offset: int, nbits: int) -> str:
+    return f"[{offset}]" if nbits == 1 else f"[{offset}..{offset + nbits - 1}]"
 
 
 def _nat_address(data: bytes) -> str:

@@ -62,7 +62,7 @@ CASES = [
     (
         flow(9, 1, {f.IP_TTL: 1, f.IP_PROTO: 50}, [a.ct(zone=(f.REG[0], 0, 16), table=3, nat=a.nat())]),
         "table=9, priority=1, ip, ip_proto=50, nw_ttl=1 actions=ct(zone=reg0[0..15],table=3,nat)",
-        "table=route, priority=1, ip, ip_proto=50, nw_ttl=1 actions=ct(zone=reg0[0..15],table=dnat,nat)",
+        "table=route, priority=1, ip, ip_proto=50, nw_ttl=1 actions=ct(zone=vpc[0..15],table=dnat,nat)",
     ),
 ]
 
