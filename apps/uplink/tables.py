@@ -25,8 +25,8 @@ PUBLIC_ARP = PUBLIC.table(
 )
 ARP_BARRIER = PIPELINE.barrier("public_arp", "nothing that who asks by ARP wrote is looked at before", to=PUBLIC_ARP)
 GATEWAY_TELLS = PIPELINE.limit("gateway_tells", "what the public gateways tell of themselves", rate=20, burst=32)
-GATEWAY_ASKS = PIPELINE.limit("gateway_asks", "what the public gateways ask by ARP", rate=500, burst=500)
-UPLINK_ASKS = PIPELINE.limit("uplink_asks", "what anybody else asks by ARP at the uplink", rate=500, burst=500)
+GATEWAY_ASKS = PIPELINE.limit("gateway_asks", "what the public gateways ask by ARP", rate=200, burst=200)
+UPLINK_ASKS = PIPELINE.limit("uplink_asks", "what anybody else asks by ARP at the uplink", rate=100, burst=100)
 UPLINK = UPLINK_STAGE.table("uplink", "out to the public network", matches=[POOL], miss=NO_GATEWAY)
 
 ASK_EXPIRED_OUTSIDE = PIPELINE.question("ask_expired_outside", "hop limit reached on the way to an elastic IP")
