@@ -9,6 +9,7 @@ import pytest
 from sdnctl.base.errors import StoreError
 from sdnctl.store.server.raftlog import hole, mend, written
 from sdnctl.store.server.repair import alone, by_itself, look, repair
+from tests.store.cluster import cluster
 
 SCHEMA = '{"name":"sdnctl","version":"1.0.0","tables":{"T":{"columns":{"a":{"type":"string"}}}}}'
 ENTRY = {"term": 1, "index": 2, "data": [None, {"_comment": "one"}], "eid": "0972e15d-6171-461e-95c0-3b6397d7836b"}
@@ -116,3 +117,28 @@ def test_a_member_that_is_served_is_not_repaired(log: Path) -> None:
     assert done.returncode == 1 and "another sdnctl store serves" in done.stderr
     with pytest.raises(StoreError, match="there is no member of a store in"):
         look(log.parent / "nowhere")
+
+
+def test_how_many_members_there_are_is_in_a_real_member_s_log() -> None:
+    with cluster() as three:
+        three.leader.kill()
+        for member in three.members:
+            if member.process is not None and member.process.poll() is None:
+                member.kill()
+        for member in three.members:
+            append(member.database, {"commit_index": 1 << 20})
+            found = hole(member.database)
+            assert found is not None and (found.records, found.members) == (1, 3), member.name
+
+
+def test_the_operator_s_command_looks_first_and_then_cuts(log: Path) -> None:
+    append(log, {"commit_index": 3})
+    before = log.read_bytes()
+
+    def told(*more: str) -> str:
+        command = [sys.executable, "-m", "sdnctl", "store", "repair", "--data", str(log.parent), *more]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    assert "hole at byte" in told("--dry-run") and log.read_bytes() == before
+    assert "kept" in told() and opens(log)
+    assert "nothing to repair" in told()
