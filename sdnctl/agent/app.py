@@ -73,6 +73,7 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
         self._link: connection.Datapath | None = None
         self._store: Store | None = None
         self._vswitch: Vswitch | None = None
+        self._questions: Questions | None = None
         self.loop: Loop | None = None
 
     def start(self) -> threading.Thread:
@@ -88,6 +89,8 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
             self._vswitch.close()
         if self._link is not None:
             self._link.hang_up()
+        if self._questions is not None:
+            self._questions.close()
         if self.loop is not None:
             self.loop.close()
         if self._store is not None:
@@ -103,7 +106,8 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
         self._vswitch = Vswitch(self._ovs_db, loop.put)
         self._vswitch.start()
         store.subscribe(loop.put)
-        Questions(store, loop, partial(switch.ask, rundir_of(self._ovs_db), BRIDGE)).start()
+        self._questions = Questions(store, loop, partial(switch.ask, rundir_of(self._ovs_db), BRIDGE))
+        self._questions.start()
 
     def _watch(self, peers: Mapping[str, Ip4]) -> None:
         if self._vswitch is not None:

@@ -4,6 +4,7 @@ A thread of their own asks the switch, one question after the other and not too 
 only says where the packet comes in and whose flows it met.  So however many ask, the host's other work goes on.
 """
 
+import contextlib
 import queue
 import threading
 import time
@@ -13,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 import structlog
 
 from sdnctl.base.errors import IntentError, StoreError, SwitchError
+from sdnctl.engine.engine import Engine
 from sdnctl.model.host import TraceAnswer, TraceQuestion
 from sdnctl.program.step import Packet
 from sdnctl.store import Batch, Change, Store, Txn
@@ -33,8 +35,19 @@ R = TypeVar("R")
 log = structlog.get_logger("questions")
 
 
+class Host(Protocol):
+    """The part of an ``agent.Agent`` that is needed here."""
+
+    host: str
+    engine: Engine
+
+
 class Thinking(Protocol):
     """The thread that has the host's engine; see ``loop.Loop``."""
+
+    @property
+    def agent(self) -> Host | None:
+        """The agent, once all is loaded; its name may be read from any thread."""
 
     def ask(self, work: Callable[[Any], R]) -> R | None:
         """Have something looked up between two events; None when the agent is not there, or too busy."""
@@ -51,7 +64,6 @@ class Questions:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``switch`` says what it would do with a packet (``trace.switch.ask``)."""
-        self.unheard = 0
         self._store = store
         self._thinking = thinking
         self._switch = switch
@@ -72,10 +84,15 @@ class Questions:
         self._stopping.set()
 
     def _took(self, batch: Batch) -> None:
-        """Note on the store's thread which questions and answers there are, and have the new ones wait."""
-        now = self._clock()
+        """Note on the store's thread which questions and answers there are, and have the new ones wait.
+
+        A gateway follows those of other hosts too; they are none of its business.
+        """
+        agent, now = self._thinking.agent, self._clock()
         for change in batch.changes:
-            if change.cls in (TraceQuestion, TraceAnswer):
+            if change.cls not in (TraceQuestion, TraceAnswer):
+                continue
+            if agent is not None and agent.host == (change.new or change.old).host:
                 with self._lock:
                     self._note(change, now)
 
@@ -85,23 +102,21 @@ class Questions:
             return
         self._known.setdefault(change.id, now)
         if change.cls is TraceQuestion and change.old is None:
-            try:
+            with contextlib.suppress(queue.Full):  # who asks is told after a while that nobody answered
                 self._waiting.put_nowait((change.new, now))
-            except queue.Full:
-                self.unheard += 1
 
     def _run(self) -> None:
         swept = self._clock()
         while not self._stopping.is_set():
-            began = self._clock()
-            if began > swept + SWEEP_S:
-                swept = began
-                self._sweep(began)
+            if self._clock() > swept + SWEEP_S:
+                swept = self._clock()
+                self._sweep(swept)
             try:
                 question, came = self._waiting.get(timeout=SWEEP_S)
             except queue.Empty:
                 continue
-            if self._clock() - came < STALE_S:
+            began = self._clock()
+            if began - came < STALE_S:
                 self._tell(self._answer(question))
             self._stopping.wait(max(0.0, began + PACE_S - self._clock()))
 
@@ -135,8 +150,14 @@ class Questions:
         self._write(work)
 
     def _sweep(self, now: float) -> None:
-        """Remove what nobody has removed in time."""
+        """Remove what nobody has removed in time; what was there before all was loaded counts from now."""
+        agent = self._thinking.agent
+        if agent is None:
+            return
+        with self._store.read() as state:
+            found = {id for cls in (TraceQuestion, TraceAnswer) for id in state.by(cls, ("host",), agent.host)}
         with self._lock:
+            self._known = {id: self._known.get(id, now) for id in found}
             old = [id for id, since in self._known.items() if now > since + LIFE_S]
 
         def work(txn: Txn) -> None:
