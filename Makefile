@@ -52,6 +52,7 @@ docs: venv
 	@mkdir -p docs
 	$(BIN)/python -m sdnctl.docs >docs/pipeline.md
 	$(BIN)/python -m sdnctl.api.docs >docs/api.md
+	$(BIN)/python -m sdnctl.rooms docs/architecture.md
 
 # Each measures one thing and prints its figures; BENCH names one, such as BENCH=encode.
 BENCH ?= $(patsubst bench/%.py,%,$(shell grep -l __main__ bench/*.py))

@@ -1,0 +1,1 @@
+"""What everything stands on: addresses, errors, logs, paths, processes, and how declarations are found."""
