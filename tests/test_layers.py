@@ -71,7 +71,6 @@ ONLY = {
     "cryptography": ("sdnctl.region.pki", "sdnctl.store.ovsdb.seal"),
     "pyroute2": ("sdnctl.bridge.vswitch", "apps.multi_queue.host", "topologies"),
     "netaddr": ("sdnctl.base.addresses", "sdnctl.model", "sdnctl.store"),
-    "fastapi": ("sdnctl.api",),
     "starlette": ("sdnctl.api",),
     "uvicorn": ("sdnctl.api",),
     "prometheus_client": ("sdnctl.agent.metrics", "sdnctl.api", "sdnctl.services.figures"),

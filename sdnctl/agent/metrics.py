@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from sdnctl.agent.agent import Agent
 from sdnctl.agent.loop import Loop
 from sdnctl.agent.totals import Amounts, Metered
+from sdnctl.base.addresses import HostPort
 from sdnctl.base.paths import write_private
 
 log = structlog.get_logger("sdnctl.metrics")
@@ -150,16 +151,16 @@ def _passed(amounts: Amounts, place: int) -> int:
 
 def serve(loop: Callable[[], Loop | None], listen: str, file: Path | None) -> None:
     """Answer scrapes on ``HOST:PORT`` and note the address in ``file``; port 0 takes the one noted there, if free."""
-    host, _, port = listen.rpartition(":")
+    host, port = HostPort.parse(listen)
     registry = CollectorRegistry()
     registry.register(HostCollector(loop))
     try:
-        server, _ = start_http_server(int(port) or _noted(file), host, registry)
+        server, _ = start_http_server(port or _noted(file), host, registry)
     except OSError:
-        if int(port):
+        if port:
             raise
         server, _ = start_http_server(0, host, registry)
-    address = f"{host}:{server.server_port}"
+    address = str(HostPort(host, server.server_port))
     if file is not None:
         write_private(file, json.dumps({"controller": address}) + "\n")
     log.info("figures for Prometheus", address=address)
@@ -168,6 +169,6 @@ def serve(loop: Callable[[], Loop | None], listen: str, file: Path | None) -> No
 def _noted(file: Path | None) -> int:
     """The port that was used last time; 0 when there was none."""
     try:
-        return int(json.loads(file.read_text())["controller"].rpartition(":")[2]) if file is not None else 0
+        return HostPort.parse(json.loads(file.read_text())["controller"]).port if file is not None else 0
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return 0

@@ -19,6 +19,7 @@ from sdnctl.api.operations import discover
 from sdnctl.api.schema import Json
 from sdnctl.api.signature import WINDOW_S
 from sdnctl.api.waiting import Waiting
+from sdnctl.base.addresses import HostPort
 from sdnctl.base.errors import StoreError
 from sdnctl.base.log import to_stderr
 from sdnctl.model.account import OPERATOR, AccessKey, Account, OperatorToken
@@ -50,8 +51,7 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # the region is loaded: looking for garbage in it again and again would make some calls wait
     listener = listen(given.listen)
-    host, port = listener.getsockname()[:2]
-    endpoint = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    endpoint = str(HostPort(*listener.getsockname()[:2]))
     token = operator_token(store, given.data)
 
     def ready() -> None:
@@ -97,8 +97,8 @@ def arguments() -> argparse.Namespace:
 
 def listen(where: str) -> socket.socket:
     """A listening socket; connections wait in it until the server takes them."""
-    host, _, port = where.rpartition(":")
-    family, kind, _, _, address = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+    host, port = HostPort.parse(where)
+    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, kind)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(address)

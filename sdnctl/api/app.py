@@ -1,24 +1,24 @@
 """The HTTP server of a region: signed calls of tenants, the operator's calls, health, and the API's own
 documentation.
 
-An ASGI application (FastAPI on uvicorn). A call is read whole, then carried out in a small pool of threads, because
+An ASGI application (Starlette on uvicorn). A call is read whole, then carried out in a small pool of threads, because
 the store is synchronous.
 """
 
 import contextlib
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 
 import anyio
 import anyio.to_thread
 import structlog
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Match
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from sdnctl.api import openapi
@@ -27,6 +27,7 @@ from sdnctl.api.metrics import CONTENT_TYPE_LATEST, PATH, Metrics
 from sdnctl.api.operations import OPERATOR, Operation
 from sdnctl.api.operator import OperatorApi, is_operators, refusal
 from sdnctl.api.progress import AFTER, SEQUENCE, after, headers
+from sdnctl.api.schema import Json
 from sdnctl.api.signature import WINDOW_S
 from sdnctl.api.tenants import TenantApi
 from sdnctl.api.tracing import Tracing
@@ -187,47 +188,43 @@ def create_app(
     *,
     window_s: float = WINDOW_S,
     ready: Callable[[], None] = lambda: None,
-) -> FastAPI:
+) -> Starlette:
     """The application; `token` is the operator's, `ready` is called once when it is about to serve."""
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         ready()
         yield
 
-    app = FastAPI(
-        title="sdnctl",
-        docs_url="/docs",
-        openapi_url="/openapi.json",
-        redoc_url=None,
-        lifespan=lifespan,
-        redirect_slashes=False,
-    )
-    document = openapi.document(operations, region)
-    app.openapi = lambda: document  # type: ignore[method-assign]
-    app.add_exception_handler(Exception, _crashed)
-
-    metrics = app.state.metrics = Metrics()
-    _add_health(app, store)
     public = tuple(o for o in operations if o.service != OPERATOR)
-    served = Served(store, region)
+    served, metrics, waiting = Served(store, region), Metrics(), Waiting(store)
     tenants, operator = TenantApi(served, public, window_s), OperatorApi(served, operations, token)
-    waiting = app.state.waiting = Waiting(store)
-    app.router.routes.append(Front(tenants, operator, metrics, waiting, Tracing(store)))
+    routes = [*_documents(openapi.document(operations, region)), *_health(store)]
+    app = Starlette(
+        routes=[*routes, Front(tenants, operator, metrics, waiting, Tracing(store))],
+        exception_handlers={Exception: _crashed},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    app.state.metrics, app.state.waiting = metrics, waiting
     return app
 
 
-def _add_health(app: FastAPI, store: Store) -> None:
+def _documents(document: Json) -> Iterator[Route]:
+    """The API's document, for programs and, as a page, for people."""
+    yield Route("/openapi.json", lambda request: JSONResponse(document))
+    yield Route("/docs", lambda request: HTMLResponse(openapi.PAGE))
+
+
+def _health(store: Store) -> Iterator[Route]:
     """Two questions that need no token: is it alive, and would a call succeed now."""
 
-    @app.get("/healthz")
-    def healthz() -> JSONResponse:
-        """Whether the process is alive: its loop turns and a thread is free."""
+    def healthz(request: HttpRequest) -> Response:
+        """The process is alive: its loop turns and a thread is free."""
         return JSONResponse({"status": "ok"})
 
-    @app.get("/readyz")
-    def readyz() -> JSONResponse:
-        """Whether calls can be served: the store is loaded, and its server is followed now."""
+    def readyz(request: HttpRequest) -> Response:
+        """Calls can be served: the store is loaded, and its server is followed now."""
         try:
             with store.read() as state:
                 sequence = state.sequence
@@ -237,3 +234,6 @@ def _add_health(app: FastAPI, store: Store) -> None:
         except StoreError as error:
             message = str(error)
         return JSONResponse({"status": "unavailable", "message": message}, 503)
+
+    yield Route("/healthz", healthz)
+    yield Route("/readyz", readyz)

@@ -99,3 +99,32 @@ class Cidr(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.network}/{self.length}"
+
+
+MAX_PORT = 65535
+
+
+class HostPort(NamedTuple):
+    """A place where TCP is listened to: the name or address of a host ("": all of this one's), and a port.
+
+    Written ``HOST:PORT``, an IPv6 address in brackets (RFC 3986, 3.2.2), which ``host`` is without.
+    """
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``HOST:PORT``; ValueError when the port is none of 0 to 65535."""
+        host, colon, port = text.rpartition(":")
+        if not colon or not port.isdecimal() or int(port) > MAX_PORT:
+            raise ValueError(f"{text!r} is not HOST:PORT")
+        return cls(host.strip("[]"), int(port))
+
+    @property
+    def bracketed(self) -> str:
+        """The host as it stands before a colon."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    def __str__(self) -> str:
+        return f"{self.bracketed}:{self.port}"

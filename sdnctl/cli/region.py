@@ -3,6 +3,7 @@
 ``sdnctl up`` is all of them on one machine.  Each runs in the foreground until SIGTERM; systemd/ has units for them.
 """
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from sdnctl.base.addresses import HostPort
 from sdnctl.base.paths import DEFAULT_LISTEN, DEFAULT_REGION, data_directory, default_ovs_db, remember_switch
 from sdnctl.base.problem import Usage
 from sdnctl.cli import show
@@ -155,9 +157,11 @@ def _several(text: str) -> tuple[str, ...]:
 
 
 def _checked(option: str, where: str) -> None:
-    host, _, port = where.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise Usage(f"{option} must be HOST:PORT, not {where!r}")
+    with contextlib.suppress(ValueError):
+        host, port = HostPort.parse(where)
+        if host and port:
+            return
+    raise Usage(f"{option} must be HOST:PORT, not {where!r}")
 
 
 def _become(module: str, *arguments: str) -> None:

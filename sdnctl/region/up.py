@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdnctl.base.addresses import HostPort
 from sdnctl.base.paths import remember_switch
 from sdnctl.base.problem import Usage
 from sdnctl.program import feature
@@ -109,11 +110,14 @@ def _check_switch(ovs_db: str) -> None:
 
 def _check_listen(listen: str) -> None:
     """Refuse an address that is malformed, not ours or taken."""
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
+    try:
+        host, port = HostPort.parse(listen)
+    except ValueError:
+        host, port = "", 0
+    if not host:
         raise Unusable(f"--listen must be HOST:PORT, not {listen!r}")
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from sdnctl.base.addresses import HostPort
 from sdnctl.base.paths import write_private
 from sdnctl.program.service import Figure, Sample
 
@@ -36,11 +37,11 @@ class Figures(Collector):
 
 def serve(look: Callable[[], Iterable[Sample]], listen: str, file: Path | None = None) -> str:
     """Answer scrapes on ``HOST:PORT`` (port 0 takes a free one), and note in ``file`` where; the address."""
-    host, _, port = listen.rpartition(":")
+    host, port = HostPort.parse(listen)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Figures(look))
-    server, _ = start_http_server(int(port), host, registry)
-    address = f"{host}:{server.server_port}"
+    server, _ = start_http_server(port, host, registry)
+    address = str(HostPort(host, server.server_port))
     if file is not None:
         write_private(file, json.dumps({"services": address}) + "\n")
     return address

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sdnctl.base.addresses import Cidr, Ip4, Mac
+from sdnctl.base.addresses import Cidr, HostPort, Ip4, Mac
 
 QUAD = re.compile(r"(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})", re.ASCII)
 DIGITS = "0123456789./:abfx -%\n\x00٠１"
@@ -88,3 +88,18 @@ def test_a_refusal_says_what_was_wrong_and_what_was_meant() -> None:
         Cidr.parse("10.0.0.300/8")
     with pytest.raises(ValueError, match=r"did you mean 10\.0\.0\.0/8"):
         Cidr.parse("10.9.0.0/8")
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [("127.0.0.1:80", "127.0.0.1", 80), ("[::1]:0", "::1", 0), ("name.example:65535", "name.example", 65535)],
+)
+def test_a_place_to_listen_at(text: str, host: str, port: int) -> None:
+    place = HostPort.parse(text)
+    assert place == (host, port) and str(place) == text
+
+
+@pytest.mark.parametrize("text", ["", "80", "host", "host:", "host:-1", "host:65536", "host:http", "[::1]"])
+def test_what_has_no_port_is_no_place(text: str) -> None:
+    with pytest.raises(ValueError, match="HOST:PORT"):
+        HostPort.parse(text)

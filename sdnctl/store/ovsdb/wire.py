@@ -14,6 +14,8 @@ import socket
 import threading
 from typing import Any
 
+from sdnctl.base.addresses import HostPort
+
 Message = dict[str, Any]
 CLOSED = "the store closed the connection"
 _CHUNK = 1 << 18
@@ -93,11 +95,13 @@ class Wire:
 def split(remote: str) -> tuple[str, str, int]:
     """``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT`` (ovsdb(7)) as method, host or path, port.  ValueError."""
     method, _, rest = remote.partition(":")
-    host, _, port = rest.rpartition(":")
     if method == "unix" and rest:
         return method, rest, 0
-    if method in ("tcp", "ssl") and host and port.isdigit():
-        return method, host.strip("[]"), int(port)
+    if method in ("tcp", "ssl"):
+        with contextlib.suppress(ValueError):
+            host, port = HostPort.parse(rest)
+            if host:
+                return method, host, port
     raise ValueError(f"{remote!r} is no store address: use unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT")
 
 

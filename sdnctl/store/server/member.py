@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdnctl.base.addresses import HostPort
 from sdnctl.base.errors import StoreError
 from sdnctl.store.ovsdb import rights, schema
 from sdnctl.store.ovsdb.tls import CA, CERTIFICATE, FILES, KEY
@@ -50,8 +51,8 @@ class Member:
     @property
     def target(self) -> str:
         """The address that clients connect to, as ovsdb-server wants it (ovsdb(7), passive connections)."""
-        host, _, port = self.listen.rpartition(":")
-        return f"{'ptcp' if self.pki is None else 'pssl'}:{port}:{host}"
+        where = HostPort.parse(self.listen)
+        return f"{'ptcp' if self.pki is None else 'pssl'}:{where.port}:{where.bracketed}"
 
     def prepare(self, classes: Iterable[type] | None = None) -> None:
         """Make the cluster, or get ready to join it; what is there stays.
