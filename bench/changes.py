@@ -81,7 +81,14 @@ def _add_eip(id: str, n: int, port: NetworkInterface) -> Work:
         key = 10_000 + n
         address = Ip4(PUBLIC.network + 20_000 + n)
         made = ElasticIp(
-            id=id, account="acct-bench", pool="pool-bench", address=address, bandwidth=5, key=key, meter=POOL_HIGH - key
+            id=id,
+            account="acct-bench",
+            pool="pool-bench",
+            address=address,
+            bandwidth=5,
+            out_meter=POOL_HIGH - 60_000 - 2 * key,
+            in_meter=POOL_HIGH - 60_001 - 2 * key,
+            meter=POOL_HIGH - key,
         )
         txn.put(made)
         bind(txn, made, port, port.addresses[0])

@@ -117,7 +117,8 @@ class Cloud:
             port=self.port_id(v, 0, 0),
             private=Ip4(0x0A00000A),
             vpc=self.vpc_id(v),
-            key=v + 1,
+            out_meter=POOL_LOW + 60_000 + 2 * v,
+            in_meter=POOL_LOW + 60_001 + 2 * v,
             meter=POOL_LOW + 20_000 + v,
         )
 

@@ -201,7 +201,8 @@ class Bench:
             pool="pool-bench",
             address=address,
             bandwidth=5,
-            key=10_000 + n,
+            out_meter=POOL_LOW + 60_000 + 2 * n,
+            in_meter=POOL_LOW + 60_001 + 2 * n,
             meter=POOL_LOW + 20_000 + n,
         )
 

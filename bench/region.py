@@ -113,7 +113,8 @@ class Region:
             port=port.id,
             private=port.addresses[0],
             vpc=port.vpc,
-            key=n + 1,
+            out_meter=POOL_LOW + 60_000 + 2 * n,
+            in_meter=POOL_LOW + 60_001 + 2 * n,
             meter=POOL_LOW + 20_000 + n,
         )
 

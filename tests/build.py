@@ -161,7 +161,8 @@ class Network:
                 bandwidth=mbps,
                 port=port.id if port else "",
                 private=port.addresses[place] if port else Ip4(0),
-                key=txn.allocate(ElasticIp, "key"),
+                out_meter=txn.allocate(ElasticIp, "out_meter"),
+                in_meter=txn.allocate(ElasticIp, "in_meter"),
                 meter=txn.allocate(ElasticIp, "meter"),
             )
             txn.put(made)

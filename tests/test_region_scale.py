@@ -182,7 +182,8 @@ def test_an_elastic_ip_moves_across_hosts(region: Region) -> None:
     """Bound on one host, bound anew on another, its bandwidth changed: O(1) on both, nothing elsewhere."""
     one, two = region.port(50), region.port(51)
     address = Ip4.parse("203.0.113.77")
-    eip = ElasticIp(id="fip-1", account="acc", pool="pool-1", address=address, bandwidth=5, key=1, meter=POOL_HIGH)
+    meters = {"out_meter": POOL_HIGH - 2, "in_meter": POOL_HIGH - 1, "meter": POOL_HIGH}
+    eip = ElasticIp(id="fip-1", account="acc", pool="pool-1", address=address, bandwidth=5, **meters)
 
     def known(txn: Txn) -> ElasticIp:
         found = txn.get(ElasticIp, eip.id)

@@ -99,9 +99,9 @@ def region() -> Iterator[Region]:
 def new_eip(number: int, **given: Any) -> ElasticIp:
     """An elastic IP of the pool."""
     address = Ip4.parse(f"203.0.113.{number}")
-    return ElasticIp(
-        id=f"fip-{number}", account="acc", pool="pool-1", address=address, key=number, meter=POOL_LOW + number, **given
-    )
+    first = POOL_LOW + 3 * number
+    meters = {"out_meter": first, "in_meter": first + 1, "meter": first + 2}
+    return ElasticIp(id=f"fip-{number}", account="acc", pool="pool-1", address=address, **meters, **given)
 
 
 @pytest.mark.parametrize("order", ["created, plugged, bound", "all at once", "plugged before it is known"])

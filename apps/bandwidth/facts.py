@@ -3,7 +3,6 @@
 Outbound it is what the tenant ordered, inbound at least 10 Mbit/s, counted as on a line of that speed.
 """
 
-from apps.eip.facts import inbound_id, outbound_id
 from apps.eip.model import INBOUND_FLOOR_MBPS, ElasticIp
 from sdnctl.of.meter import Meter
 
@@ -18,7 +17,7 @@ window is silent for that long, and a bucket that overflows meanwhile gives the 
 def meters(eip: ElasticIp) -> tuple[Meter, Meter]:
     """Outbound and inbound meter; rates in kbit/s, bursts in kbit."""
     inbound = max(eip.bandwidth, INBOUND_FLOOR_MBPS)
-    return _meter(outbound_id(eip), eip.bandwidth), _meter(inbound_id(eip), inbound)
+    return _meter(eip.out_meter, eip.bandwidth), _meter(eip.in_meter, inbound)
 
 
 def _meter(id: int, mbps: int) -> Meter:

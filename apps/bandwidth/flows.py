@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from apps.bandwidth.facts import meters
-from apps.eip.facts import outbound_id
 from apps.eip.model import ElasticIp
 from apps.gateway.facts import served_here
 from sdnctl.of.meter import Meter
@@ -19,4 +18,4 @@ def bandwidth(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
 @counts(bandwidth, "eip")
 def direction(eip: ElasticIp, meter: Meter) -> str:
     """Outbound or inbound, seen from the instance."""
-    return "out" if meter.id == outbound_id(eip) else "in"
+    return "out" if meter.id == eip.out_meter else "in"

@@ -8,7 +8,7 @@ nothing behind.  Only ICMP errors need a controller, because they quote a packet
 from collections.abc import Iterator
 from functools import partial
 
-from apps.eip.facts import inbound_id, outbound_id, private_of
+from apps.eip.facts import private_of
 from apps.eip.model import INBOUND_FLOOR_MBPS, ElasticIp
 from apps.eip.tables import ASK_QUOTED_IN, ASK_QUOTED_OUT, DNAT, NO_EIP, QUOTED_IN, QUOTED_OUT, SNAT
 from apps.eip.targets import Arrival, eip_targets
@@ -137,14 +137,14 @@ def _translate(eip: ElasticIp, pool: Pool, vpc: Vpc, view: View) -> Iterator[Ite
     yield SNAT.flow(
         Priority.NORMAL,
         {VPC: vpc.key, IP_SRC: eip.private},
-        [meter(outbound_id(eip)), set_field(IP_SRC, eip.address), set_field(POOL, pool.key), onward(SNAT)],
+        [meter(eip.out_meter), set_field(IP_SRC, eip.address), set_field(POOL, pool.key), onward(SNAT)],
     )
     # From outside, or from another elastic IP: enter the VPC at the private address.
     yield DNAT.flow(
         Priority.EXACT,
         {IP_DST: eip.address},
         [
-            meter(inbound_id(eip)),
+            meter(eip.in_meter),
             set_field(IP_DST, eip.private),
             set_field(VPC, vpc.key),
             *_arrives(eip, view),

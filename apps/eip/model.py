@@ -14,9 +14,9 @@ class ElasticIp:
 
     ``vpc`` repeats that of ``port``, for the hosts that follow it.  ``reserved`` names the tenant's block that it is
     from.
-    ``bandwidth`` is the outbound limit in Mbit/s; ``key`` gives its two meters, ``meter`` is that
-    of what is asked from outside; ``sequence`` is the transaction that
-    last touched it, which the switch must confirm before the state is UP.
+    ``bandwidth`` is the outbound limit in Mbit/s, which ``out_meter`` keeps; ``in_meter`` is that of
+    what arrives, ``meter`` that of what is asked from outside.  ``sequence`` is the transaction that last touched it,
+    which the switch must confirm before the state is UP.
     """
 
     id: str
@@ -28,7 +28,8 @@ class ElasticIp:
     port: str = ref("NetworkInterface", default="", on_delete="clear")
     private: Ip4 = field(default=Ip4(0))
     vpc: str = field(default="")
-    key: int = number("EIP key", 1, 2**16 - 1)
+    out_meter: int = number(METERS, POOL_LOW, POOL_HIGH)
+    in_meter: int = number(METERS, POOL_LOW, POOL_HIGH)
     meter: int = number(METERS, POOL_LOW, POOL_HIGH)
     sequence: int = label(default=0)
     provider: str = label(default="bgp")

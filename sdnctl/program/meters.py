@@ -1,15 +1,13 @@
 """How the meter numbers of a switch, 1 to 262143, are shared out.
 
-The machine's own come first, then the two of each elastic IP, one for each port of the switch, and last the pool, from
-which records get theirs.
+The machine's own come first, then one for each port of the switch, and last the pool, from which records get theirs.
 """
 
 MACHINE_LAST = 16
-FIRST_TENANT_METER = MACHINE_LAST + 1
-PORTS_FIRST = 131_088
+PORTS_FIRST = MACHINE_LAST
 PORTS_LAST = PORTS_FIRST + 0xFF00 - 1
 POOL = "meter"
-POOL_LOW, POOL_HIGH = 196_608, 262_143
+POOL_LOW, POOL_HIGH = 65_536, 262_143
 
 
 def of_port(ofport: int) -> int:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from apps.eip.facts import inbound_id, outbound_id
 from apps.eip.model import ElasticIp
 from sdnctl.agent.counters import REPORT_S, SOON_S, Histogram, SwitchCounters, Tally
 from sdnctl.agent.totals import Metered
@@ -87,14 +86,14 @@ def test_an_elastic_ip_is_counted_by_direction_through_changes_of_its_meter(live
     read(live, counters)
     packets, volume, *dropped = counters.meters.shown[out]
     assert (packets, dropped) == (3, [0, 0]) and volume == 3 * 42
-    meter = Meter(outbound_id(eip), 9000, 900)
+    meter = Meter(eip.out_meter, 9000, 900)
     for commands in ((MODIFY,), (DELETE, ADD)):
         with live.switch.connect() as wire:
             assert wire.ask(*(meter_mod(command, meter, 1) for command in commands)) == []
         read(live, counters)
         assert counters.meters.shown[out][0] >= packets
     assert Metered("eip", "fip-a", "in") in counters.meters.shown
-    assert live.engine.meter_unit(inbound_id(eip)) is live.engine.meter_unit(outbound_id(eip))
+    assert live.engine.meter_unit(eip.in_meter) is live.engine.meter_unit(eip.out_meter)
 
 
 def test_a_deleted_elastic_ip_is_forgotten(live: Live) -> None:
@@ -151,7 +150,7 @@ def test_an_end_is_told_soon(live: Live) -> None:
     eip = live.network.store.state.get(ElasticIp, "fip-a")
     assert eip is not None
     live.take(Change(ElasticIp, "fip-a", eip, None))
-    counters.last(MeterStats(outbound_id(eip), 7, 700, 0, 0, 1.0), 10.0)
+    counters.last(MeterStats(eip.out_meter, 7, 700, 0, 0, 1.0), 10.0)
     assert counters.report_due == 10.0 + SOON_S
     (told,) = (one.record for one in counters.reports(11.0) if isinstance(one, Put) and one.record.ended)
     assert told.id == f"{HERE}/eip/fip-a/out" and told.packets == 7

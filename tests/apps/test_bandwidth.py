@@ -9,8 +9,8 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
 from apps.bandwidth.facts import meters
-from apps.eip.facts import inbound_id, outbound_id
 from apps.eip.model import ElasticIp
+from apps.vpc.model import Vpc
 from sdnctl.base.addresses import Ip4
 from sdnctl.of.message import meter_config_request, meter_stats_request
 from sdnctl.of.meter import Meter, meter_stats_of, meters_of
@@ -67,19 +67,19 @@ def test_rates(mbps: int, into: int) -> None:
 
     As on a line of that speed: what a frame takes beside its bytes is not the tenant's to fill.
     """
-    made = meters(ElasticIp(id="fip-x", account="a", pool="p", address=Ip4(1), key=7, meter=POOL_LOW, bandwidth=mbps))
+    numbers = {"out_meter": POOL_LOW, "in_meter": POOL_LOW + 1, "meter": POOL_LOW + 2}
+    made = meters(ElasticIp(id="fip-x", account="a", pool="p", address=Ip4(1), bandwidth=mbps, **numbers))
     line = [pytest.approx(rate * 1000 * 1514 / 1538, rel=0.001) for rate in (mbps, into)]
     assert [meter.rate_kbps for meter in made] == line
     assert all(meter.burst_kbits * 1000 >= 1518 * 8 and not meter.packets for meter in made)
 
 
 def test_meters_are_never_shared(lab: Live) -> None:
-    """Two for each elastic IP, whatever its key; none of the machine's own."""
-    keys = [
-        ElasticIp(id=f"fip-{n}", account="a", pool="p", address=Ip4(n), key=n, meter=POOL_LOW) for n in (1, 2, 3, 65535)
-    ]
-    ids = [number for one in keys for number in (outbound_id(one), inbound_id(one))]
-    assert len(set(ids)) == len(ids) and min(ids) == 17
+    """Two for each elastic IP, of the pool that all records share; none of the machine's own."""
+    all = [eip(lab, name) for name in ("one", "two", "far", "none")]
+    ids = [number for one in all for number in (one.out_meter, one.in_meter, one.meter)]
+    ids += [vpc.meter for vpc in lab.network.store.state.all(Vpc).values()]
+    assert len(set(ids)) == len(ids) and min(ids) == POOL_LOW
 
 
 def test_only_what_is_bound_here_has_meters(lab: Live) -> None:
@@ -100,7 +100,7 @@ def test_only_what_is_bound_here_has_meters(lab: Live) -> None:
 )
 def test_which_packets_count(lab: Live, sender: str, to: str, passed: dict[str, tuple[int, int]]) -> None:
     """Out by the sender's meter, in by the receiver's, both for a hairpin, none inside the VPC."""
-    ids = {name: (outbound_id(eip(lab, name)), inbound_id(eip(lab, name))) for name in passed}
+    ids = {name: (eip(lab, name).out_meter, eip(lab, name).in_meter) for name in passed}
     before = {name: [counted(lab, id) for id in pair] for name, pair in ids.items()}
     outside = sender == "internet"
     header = Ether(src=GATEWAY, dst=HOST) if outside else Ether(src=lab.mac(sender), dst=ROUTER)
@@ -114,15 +114,15 @@ def test_a_changed_rate_is_modified_in_place(lab: Live) -> None:
     """No flow is touched, no meter added or deleted, and the counters go on."""
     old = eip(lab, "two")
     new = replace(old, bandwidth=50)
-    count = counted(lab, outbound_id(old))
+    count = counted(lab, old.out_meter)
     lab.engine.apply([Change(ElasticIp, old.id, old, new)], strict=True)
     todo = plan(lab.engine.desired, lab.installed)
     assert (todo.meters, todo.adds, todo.deletes, todo.drop_meters) == (
         *([("modify", meter) for meter in meters(new)], [], [], []),
     )
     lab.sync()
-    assert in_switch(lab)[outbound_id(new)] == meters(new)[0]
-    assert counted(lab, outbound_id(old)) == count
+    assert in_switch(lab)[new.out_meter] == meters(new)[0]
+    assert counted(lab, old.out_meter) == count
 
 
 def test_below_the_floor_only_one_meter_changes(lab: Live) -> None:
@@ -130,7 +130,7 @@ def test_below_the_floor_only_one_meter_changes(lab: Live) -> None:
     old = eip(lab, "one")
     lab.engine.apply([Change(ElasticIp, old.id, old, replace(old, bandwidth=7))], strict=True)
     todo = plan(lab.engine.desired, lab.installed)
-    assert [(command, meter.id) for command, meter in todo.meters] == [("modify", outbound_id(old))]
+    assert [(command, meter.id) for command, meter in todo.meters] == [("modify", old.out_meter)]
     lab.sync()
 
 
@@ -139,9 +139,9 @@ def test_unbound_its_meters_go(lab: Live) -> None:
     old = eip(lab, "one")
     free = replace(old, port="", private=Ip4(0))
     lab.take(Change(ElasticIp, old.id, old, free))
-    assert not {outbound_id(old), inbound_id(old)} & in_switch(lab).keys()
+    assert not {old.out_meter, old.in_meter} & in_switch(lab).keys()
     lab.take(Change(ElasticIp, old.id, free, old))
-    assert {outbound_id(old), inbound_id(old)} <= in_switch(lab).keys()
+    assert {old.out_meter, old.in_meter} <= in_switch(lab).keys()
 
 
 def test_beyond_the_burst_packets_are_dropped(lab: Live) -> None:
@@ -149,7 +149,7 @@ def test_beyond_the_burst_packets_are_dropped(lab: Live) -> None:
     old = eip(lab, "one")
     slow = replace(old, bandwidth=1)
     lab.take(Change(ElasticIp, old.id, old, slow))
-    burst = in_switch(lab)[outbound_id(old)].burst_kbits * 1000 // (8 * 1400)
+    burst = in_switch(lab)[old.out_meter].burst_kbits * 1000 // (8 * 1400)
     frame = bytes(
         Ether(src=lab.mac("one"), dst=ROUTER) / IP(src="10.0.1.10", dst=SOMEBODY) / UDP(dport=9) / Raw(bytes(1358))
     )

@@ -12,7 +12,7 @@ from sdnctl.of.flow import Flow, match_key
 from sdnctl.of.group import Group, bucket
 from sdnctl.of.meter import Meter
 from sdnctl.of.text import text
-from sdnctl.program.meters import FIRST_TENANT_METER
+from sdnctl.program.meters import MACHINE_LAST
 from sdnctl.program.names import Names
 from sdnctl.program.packets import PacketIn
 from sdnctl.program.pipeline import (
@@ -162,7 +162,7 @@ def fill(stage: Stage, count: int) -> None:
 
 def limits(pipeline: Pipeline) -> None:
     """As many limits as there are machine meters, and one more."""
-    for number in range(FIRST_TENANT_METER):
+    for number in range(MACHINE_LAST + 1):
         pipeline.limit(f"limit-{number:02}", "", rate=1, burst=1)
     pipeline.settle()
 
