@@ -17,7 +17,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console, Group
-from rich.live import Live
 from rich.text import Text
 
 from sdnctl.cli import hosts, show
@@ -158,6 +157,8 @@ def watch(call: Invocation, interval: Interval = 1.0, once: Once = False) -> Non
             for seen in _looks(watcher, interval):
                 _print(console, seen, call.json)
         else:
+            from rich.live import Live
+
             with Live(console=console, auto_refresh=False) as live:
                 for seen in _looks(watcher, interval):
                     live.update(_page(seen), refresh=True)
