@@ -12,7 +12,10 @@ from apps.eni.model import NetworkInterface
 from apps.vpc.model import ROUTER_MAC, Subnet
 from sdnctl.base.addresses import Ip4, Mac
 from sdnctl.model.host import UPLINK, LocalPort, LocalUplink
+from sdnctl.of import fields as f
+from sdnctl.of.fields import OxmField
 from sdnctl.switch.plan import Installed
+from sdnctl.trace.ofproto import read
 from tests.apps.live import QuickSwitch
 from tests.build import ELSEWHERE, HERE, Network
 from tests.lab import Lab
@@ -140,15 +143,15 @@ def text(frame: Frame) -> str:
     return f"{made},{KINDS[frame.kind]},nw_src={Ip4(frame.src)},nw_dst={Ip4(frame.dst)},nw_ttl={frame.ttl}"
 
 
-def looks(frame: Frame) -> dict[str, str]:
-    """What a trace's final flow says of the frame."""
-    ethernet = {"dl_src": str(Mac(frame.eth_src)), "dl_dst": str(Mac(frame.eth_dst))}
+def looks(frame: Frame) -> dict[OxmField, int]:
+    """The headers of the frame that a trace tells."""
+    ethernet = {f.ETH_SRC: frame.eth_src, f.ETH_DST: frame.eth_dst}
     if frame.kind == "arp":
-        addresses = {"arp_spa": str(Ip4(frame.src)), "arp_tpa": str(Ip4(frame.dst)), "arp_sha": str(Mac(frame.sha))}
-        return {**ethernet, **addresses, "arp_op": str(frame.op), "arp_tha": str(Mac(frame.tha))}
-    addresses = {"nw_src": str(Ip4(frame.src)), "nw_dst": str(Ip4(frame.dst)), "nw_ttl": str(frame.ttl)}
-    kind = {"icmp_type": re.findall(r"icmp_type=(\d+)", KINDS[frame.kind])[0]} if "icmp" in KINDS[frame.kind] else {}
-    return {**ethernet, **addresses, **kind}
+        addresses = {f.ARP_SPA: frame.src, f.ARP_TPA: frame.dst, f.ARP_SHA: frame.sha, f.ARP_THA: frame.tha}
+        return {**ethernet, **addresses, f.ARP_OP: frame.op}
+    kind = re.findall(r"icmp_type=(\d+)", KINDS[frame.kind])
+    icmp = {f.ICMP_TYPE: int(kind[0])} if kind else {}
+    return {**ethernet, f.IP_SRC: frame.src, f.IP_DST: frame.dst, f.IP_TTL: frame.ttl, **icmp}
 
 
 def agree(lab: Lab, sender: str, frame: Frame) -> Fate:
@@ -160,9 +163,9 @@ def agree(lab: Lab, sender: str, frame: Frame) -> Fate:
     assert meant, (frame, fate, verdict.text)
     fate = meant[0]
     if fate.frame is not None:
-        final = dict(re.findall(r"(\w+)=([^,\s]+)", verdict.text.split("Final flow:")[1].splitlines()[0]))
+        final = read(verdict.text, looks(frame))[-1].after
         expected = looks(fate.frame)
-        assert {name: final[name] for name in expected} == expected, (frame, verdict.text)
+        assert {field: final[field] for field in expected} == expected, (frame, verdict.text)
     return fate
 
 
