@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,18 +11,20 @@ from hypothesis import strategies as st
 from sdnctl.engine.desired import Touched
 from sdnctl.engine.engine import Engine
 from sdnctl.of.flow import Flow
+from sdnctl.of.group import Group
 from sdnctl.of.meter import Meter
 from sdnctl.store import Change
 from sdnctl.switch.plan import Installed, plan
 from tests.build import HERE, Network
 from tests.networks import NETWORKS
 
-Tables = tuple[dict[int, Flow], dict[int, Meter]]
+Tables = tuple[dict[int, Flow], dict[int, Meter], dict[int, Group], dict[Any, Any]]
 
 
 def tables(engine: Engine) -> Tables:
-    """What the switch should have."""
-    return dict(engine.desired.flows), dict(engine.desired.meters)
+    """What the switch should have, and what the host should have reported."""
+    wanted = engine.desired
+    return dict(wanted.flows), dict(wanted.meters), dict(wanted.groups), dict(engine.reports)
 
 
 class Follower:
@@ -43,6 +46,7 @@ class Follower:
         assert tables(self.engine) == expected
         assert self.installed.flows == {cookie: flow.key for cookie, flow in expected[0].items()}
         assert self.installed.meters == expected[1]
+        assert self.installed.groups == expected[2]
         assert plan(self.engine.desired, self.installed).empty
 
 

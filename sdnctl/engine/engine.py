@@ -5,7 +5,7 @@ first, then their old yields are retracted and the new ones added, and what diff
 has no clock, no socket and no thread: the same changes in any order, split or repeated, end in the same flows.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -63,6 +63,11 @@ class Engine:
     def desired(self) -> Desired:
         """What the switch should have now."""
         return self._ledger.desired
+
+    @property
+    def reports(self) -> Mapping[ReportKey, Any]:
+        """What this host should have reported now, by class and id."""
+        return self._ledger.reports
 
     def owners(self, cookie: int) -> list[str]:
         """Feature and resource id behind a flow."""
