@@ -6,6 +6,7 @@ from typing import Any
 
 from jdcloud_sdk.core.config import Config
 from jdcloud_sdk.core.credential import Credential
+from jdcloud_sdk.core.jdcloudrequest import JDCloudRequest
 from jdcloud_sdk.core.logger import FATAL, Logger
 
 
@@ -16,6 +17,23 @@ class ApiError(Exception):
         super().__init__(f"{operation}: {code} {status}: {message}")
         self.code = code
         self.status = status
+
+
+class CreateFlowTraceRequest(JDCloudRequest):
+    """An operation that the vendor's SDK does not have: what would become of a packet?"""
+
+    def __init__(self, parameters: dict[str, Any]) -> None:
+        super().__init__("/regions/{regionId}/flowTraces", "POST", None, "v1")
+        self.parameters = parameters
+
+
+def request_class(service: str, operation: str) -> type[JDCloudRequest]:
+    """The request class of an operation: the SDK's, or ours where it has none."""
+    name = f"{operation[0].upper()}{operation[1:]}Request"
+    if name == CreateFlowTraceRequest.__name__:
+        return CreateFlowTraceRequest
+    found: type[JDCloudRequest] = getattr(importlib.import_module(f"jdcloud_sdk.services.{service}.apis.{name}"), name)
+    return found
 
 
 class Tenant:
@@ -39,9 +57,7 @@ class Tenant:
 
     def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
         """Send one operation, `call("vpc", "createVpc", vpcName="a")`, and return its result."""
-        name = operation[0].upper() + operation[1:]
-        module = importlib.import_module(f"jdcloud_sdk.services.{service}.apis.{name}Request")
-        request = getattr(module, f"{name}Request")({"regionId": self.region, **parameters})
+        request = request_class(service, operation)({"regionId": self.region, **parameters})
         response = self._client(service).send(request)
         if response.error is not None:
             raise ApiError(operation, response.error.code, response.error.status, response.error.message)
@@ -59,6 +75,10 @@ class Tenant:
         """An instance type with room for several network interfaces."""
         types = self.vm("describeInstanceTypes")["instanceTypes"]
         return str(max(types, key=lambda one: one.get("nicLimit") or 0)["instanceType"])
+
+    def trace(self, sender: str, to: str, **more: Any) -> dict[str, Any]:
+        """createFlowTrace: what would become of a packet."""
+        return dict(self.vpc("createFlowTrace", **{"from": sender, "to": to, **more})["flowTrace"])
 
     def network_interface(self, identity: str) -> dict[str, Any]:
         """describeNetworkInterface."""

@@ -1,4 +1,4 @@
-"""Why is this flow there?  Its cookie is its content, so the answer is computed again from what was asked for.
+"""The origin of a flow: its cookie is its content, so the answer is computed again from what was asked for.
 
 The store and the switch's database are only read; nothing is asked of a running controller, so this also works on a
 host whose controller is down.
