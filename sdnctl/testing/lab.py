@@ -77,7 +77,7 @@ class Lab:
         options = {"protocol": "--proto", "destinationPort": "--dport", "ttl": "--ttl", "sourceAddress": "--source"}
         more = [word for key, value in packet.items() for word in (options[key], str(value))]
         told = self.cloud.cli("trace", "--from", origin, "--to", to, *more)
-        steps = [{key: self.named(value) for key, value in step.items()} for step in told["steps"]]
+        steps = [{**step, "says": self.named(step["says"])} for step in told["steps"]]
         return {**told, "verdict": self.named(told["verdict"]), "steps": steps}
 
     def named(self, said: str) -> str:
