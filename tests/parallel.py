@@ -106,10 +106,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if _is_worker(config):
         os.environ["TMPDIR"] = os.environ[RUN]
         tempfile.tempdir = None
-    elif config.getoption("dist") != "no":
+    elif config.getoption("dist", default="no") != "no":
         config.pluginmanager.register(Run())
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
     """Groups in the order of collection, which is the same in every worker."""
     config.option.loadscopereorder = False
