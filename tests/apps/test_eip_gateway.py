@@ -25,7 +25,7 @@ from tests.apps.live import Live, only, same
 from tests.apps.words import GATEWAY as ROUTER_OUTSIDE
 from tests.apps.words import HOST, ROUTER, SOMEBODY, ip, running, told
 from tests.build import ELSEWHERE, HERE, Network
-from tests.test_any_order import Follower, gone, outcome, split
+from tests.test_any_order import Follower, gone, split, tables
 
 TUNNEL_PORT = 7
 NOT_OURS = "dropped: not-ours"
@@ -194,7 +194,7 @@ def test_any_order(serves: str, seed: int) -> None:
     """Shuffled and split, gone and come back between: always the same flows, and nothing left when all is gone."""
     rng = random.Random(seed)
     net = network(serves)
-    expected = outcome(net.engine())
+    expected = tables(net.engine())
     changes = net.changes()
     rng.shuffle(changes)
     follower = Follower(net)
