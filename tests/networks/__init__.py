@@ -1,6 +1,7 @@
 """Named networks that the suites run over: golden tables, any order, isolation, reference.
 
-Each file adds some: every public function of it that needs no argument makes a network, named as the function.
+Each file adds some: every public function of it that needs no argument makes a network, named as the function.  A
+feature outside the project has them in its folder's ``networks.py``.
 """
 
 import importlib
@@ -8,14 +9,16 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
 
+from sdnctl.base.discovery import modules, packages
 from tests.build import Network
 
 
 def found() -> Iterator[tuple[str, Callable[[], Network]]]:
-    """The functions of this folder's files that make a network, by name; AssertionError for two of one name."""
+    """The functions of these files that make a network, by name; AssertionError for two of one name."""
     seen = set()
-    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
-        here = importlib.import_module(module.name)
+    own = [importlib.import_module(module.name) for module in pkgutil.iter_modules(__path__, f"{__name__}.")]
+    others = [module for package in packages()[1:] for module in modules("networks", package)]
+    for here in (*own, *others):
         for name, made in inspect.getmembers(here, inspect.isfunction):
             if made.__module__ == here.__name__ and not name.startswith("_") and not inspect.signature(made).parameters:
                 assert name not in seen, f"{name} is in two files"

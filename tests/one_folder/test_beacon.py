@@ -3,6 +3,7 @@
 Real packets over a region started with ``SDNCTL_FEATURES=tests.one_folder``; docs/add-a-feature.md is the tour.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -182,3 +183,11 @@ def test_a_section_of_the_intent_file(cloud: Cloud, tenant: dict[str, str], tmp_
     file.write_text("vpcs:\n  harbour:\n    cidr: 10.9.0.0/16\n    beacons: {}\n")
     pruned = cli(cloud, tenant, "apply", "-f", str(file), "--yes", "--prune")
     assert ("delete", "beacon") in [(one["action"], one["kind"]) for one in pruned["changes"]]
+
+
+def test_the_feature_is_whole_without_the_rest_knowing() -> None:
+    """Any order, isolation and reference run over the networks that its folder adds."""
+    suites = ["tests/test_any_order.py", "tests/test_isolation.py", "tests/test_reference.py"]
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *suites]
+    done = subprocess.run(argv, cwd=ROOT, env=os.environ | {"SDNCTL_FEATURES": PACKAGE}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]

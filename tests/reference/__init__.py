@@ -23,6 +23,7 @@ from graphlib import TopologicalSorter
 from types import ModuleType
 from typing import Any, TypeVar
 
+from sdnctl.base.discovery import modules, packages
 from sdnctl.model.host import UPLINK, LocalPort, LocalUplink
 from tests.build import Network
 
@@ -95,8 +96,10 @@ def rule(moment: str, after: tuple[str, ...] = ()) -> Callable[[Rule], Rule]:
 
 @cache
 def parts() -> tuple[ModuleType, ...]:
-    """The files of this folder, each what one feature means."""
-    return tuple(importlib.import_module(found.name) for found in pkgutil.iter_modules(__path__, f"{__name__}."))
+    """The files of this folder, each what one feature means, and ``reference.py`` of features outside the project."""
+    own = (importlib.import_module(found.name) for found in pkgutil.iter_modules(__path__, f"{__name__}."))
+    others = (module for package in packages()[1:] for module in modules("reference", package))
+    return (*own, *others)
 
 
 @cache
