@@ -14,7 +14,7 @@ from sdnctl.of.group import GROUP_MOD
 from sdnctl.of.meter import DELETE, METER_MOD
 from sdnctl.switch.readback import METER_FEATURES
 
-MOST_METERS = 1 << 16
+MOST_METERS = 1 << 18
 MOST_BYTES = 0xF000  # of one multipart reply
 _FLOW_MOD = struct.Struct("!QQBBHHHIIIHH")
 _FLOW_STATS = struct.Struct("!HBxIIHHHHH2xQQQ")
