@@ -146,7 +146,7 @@ class Agent:
         return min(due, *self._due.values()) if self._due and self.switch.state == "LIVE" else due
 
     def status(self) -> dict[str, Any]:
-        """How this host does, for its log and for tests."""
+        """The status of this host, for its log and for tests."""
         counts = self.switch.counts
         counts["handler_faults"] += self.engine.unanswered
         return {

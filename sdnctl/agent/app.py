@@ -57,7 +57,7 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
         audit_s: float = 60.0,
         **kwargs: Any,
     ) -> None:
-        """What is not given is taken from the environment: SDNCTL_STORE, SDNCTL_OVS_DB, and every feature in apps/."""
+        """Take what is not given from the environment: SDNCTL_STORE, SDNCTL_OVS_DB, and every feature in apps/."""
         super().__init__(*args, **kwargs)
         remote = os.environ.get("SDNCTL_STORE", "")
         self._ovs_db = ovs_db or os.environ.get("SDNCTL_OVS_DB", "")

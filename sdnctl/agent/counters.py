@@ -1,4 +1,4 @@
-"""What a host counts: drops by reason, what each metered resource carried, how long a change took to reach the switch.
+"""The counters of a host: drops by reason, traffic of each metered resource, time until a change reached the switch.
 
 The switch is asked every few seconds, and the totals (see ``totals``) are reported to the store less often: all that
 have changed in one transaction.  No clock and no I/O: the agent brings the time and carries question and answers.
@@ -34,7 +34,7 @@ SOON_S = 1.0
 
 
 class Histogram:
-    """How often something took how long, in seconds; ``counts`` has one more entry than there are ``bounds``."""
+    """A histogram of durations in seconds; ``counts`` has one more entry than there are ``bounds``."""
 
     def __init__(self, bounds: tuple[float, ...] = BOUNDS) -> None:
         self.bounds = bounds
@@ -157,7 +157,7 @@ class SwitchCounters:
                 self.meters.name(meter, owner)
 
     def last(self, stats: MeterStats, now: float) -> None:
-        """What a meter has counted until it begins again or goes."""
+        """Take the last count of a meter before it begins again or goes."""
         wanted = stats.id in self._engine.desired.meters
         self.meters.last(stats, wanted)
         if not wanted:
@@ -177,7 +177,7 @@ class SwitchCounters:
         return [Put(one, known.get(id)) for id, one in wanted.items() if known.get(id) != one] + gone
 
     def _metered(self, meter: int) -> Metered | None:
-        """Whose a meter is, None for one that nobody counts."""
+        """The resource that a meter counts for, None for a meter that nobody counts."""
         program, unit = self._engine.program, self._engine.meter_unit(meter)
         if unit is None:
             return None
@@ -193,6 +193,6 @@ class SwitchCounters:
 
 
 def _matched(key: bytes) -> dict[OxmField, int]:
-    """What a flow matches, by field."""
+    """The fields that a flow matches, with their values."""
     length = struct.unpack_from("!H", key, KEY_MATCH - 2)[0]
     return {field: value for field, value, _ in oxms(key[KEY_MATCH : KEY_MATCH - 4 + length])}

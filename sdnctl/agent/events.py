@@ -1,4 +1,4 @@
-"""What happens to a host's controller, and its connection to the switch."""
+"""The events of a host's controller and of its connection to the switch."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,7 +14,7 @@ class SwitchLink(Protocol):
         """Queue bytes; False when the connection is over."""
 
     def waiting(self) -> int:
-        """How many buffers the switch has not taken yet."""
+        """The number of buffers that the switch has not taken yet."""
 
     def hang_up(self) -> None:
         """End the connection."""

@@ -1,4 +1,4 @@
-"""What does not work on a host, for its log and its report: units without flows, and what the switch refuses."""
+"""The faults of a host, for its log and its report: units without flows, and what the switch refuses."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -51,7 +51,7 @@ class Faults:
         self._refused.clear()
 
     def texts(self, left: Refusals | None) -> tuple[str, ...]:
-        """What is wrong now, in words, the first few; ``left`` is what the switch still refuses."""
+        """The present faults in words, the first few; ``left`` is what the switch still refuses."""
         if left is not None and self._refused:
             others: list[Meter | Group] = [*left.meters.values(), *left.groups.values()]
             still = {*left.flows, *((type(thing), thing.id) for thing in others)}

@@ -97,9 +97,9 @@ class Loop:
         self._serve(agent)
 
     def _load(self) -> tuple[list[Batch], Snapshot] | None:
-        """What the switch's database says, and all of the store that this host can reach; None when told to end.
+        """Read the switch's database, and all of the store that this host can reach; None when told to end.
 
-        Which that is shows itself step by step: the ports that are plugged in, then what is of their VPCs.
+        That part shows itself step by step: the ports that are plugged in, then what is of their VPCs.
         """
         batches: list[Batch] = []
         known = State()

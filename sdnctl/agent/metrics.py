@@ -1,4 +1,4 @@
-"""What a host's controller counts, served for Prometheus on a loopback port (docs/operations.md).
+"""The metrics of a host's controller, served for Prometheus on a loopback port (docs/operations.md).
 
 The figures are the loop's; a scrape asks it for them between two events, so nothing is counted twice or torn.
 """
@@ -101,7 +101,7 @@ def _counter(name: str, text: str, value: float) -> CounterMetricFamily:
 
 
 def _status(status: dict[str, Any]) -> Iterator[Metric]:
-    """What is known of the switch and of what it should have."""
+    """Yield the metrics of the switch's connection and flows, and of those that it should have."""
     info = GaugeMetricFamily("sdnctl_host", "The host that this controller serves.", labels=["host", "state"])
     info.add_metric([status["host"], status["state"]], 1)
     yield info
@@ -129,7 +129,7 @@ def _latency(found: Reading) -> Metric:
 
 
 def _metered(meters: dict[Any, Amounts]) -> Iterator[Metric]:
-    """What was carried and dropped, by whose meter it was."""
+    """Yield the traffic that passed and that was dropped, by the resource that each meter belongs to."""
     families: dict[str, list[tuple[Metered, Amounts]]] = {}
     for name, amounts in meters.items():
         families.setdefault(name.family, []).append((name, amounts))
@@ -145,7 +145,7 @@ def _metered(meters: dict[Any, Amounts]) -> Iterator[Metric]:
 
 
 def _passed(amounts: Amounts, place: int) -> int:
-    """What went through, or what was dropped: a meter counts all that came."""
+    """The amount that passed, or that was dropped: a meter counts all that came."""
     return amounts[place] - amounts[place + 2] if place < 2 else amounts[place]
 
 

@@ -129,7 +129,7 @@ class Questions:
         return TraceAnswer(id=asked.id, host=asked.host, question=asked.id, leg=leg, error=error)
 
     def _leg(self, asked: TraceQuestion) -> str:
-        """What becomes of the packet on this host; ValueError or SwitchError when that cannot be found out."""
+        """The packet's fate on this host, as JSON; ValueError or SwitchError when that cannot be found out."""
         question = Question(asked.host, asked.entry, packet_of(asked.packet))
         packet = self._thinking.ask(lambda agent: arriving(question, agent.engine))
         if packet is None:

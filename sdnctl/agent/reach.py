@@ -1,4 +1,4 @@
-"""What a host must know of the region: what its own ports can reach, and nothing else.
+"""The part of the region that a host must know: what its own ports can reach, and nothing else.
 
 A resource says by its ``reach`` which of its records concern a host (see ``model.resource``).  A host follows the
 records of the ports plugged into it, of their VPCs and of those that these lead to (``leads``), and what is the host's

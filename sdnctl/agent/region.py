@@ -35,7 +35,7 @@ class TakesReports(Protocol):
 
 
 class RegionClient:
-    """What one host follows and tells; ``state`` is the engine's and changes under it."""
+    """The records that one host follows and those it reports; ``state`` is the engine's and changes under it."""
 
     def __init__(
         self, state: State, seen: Snapshot, store: Follows, reporter: TakesReports, wall: Callable[[], float]

@@ -1,4 +1,4 @@
-"""What a host tells the region: which ports it has and what its switch has confirmed.
+"""The reporter of a host: it tells the region which ports it has and what its switch has confirmed.
 
 Reports go to the store from a thread of their own, so that a slow or lost store never holds up the data plane.  There
 is one report on its way at most; what comes meanwhile is gathered, and of two about the same record the newer wins.

@@ -1,4 +1,4 @@
-"""What a host tells the region of itself: what it is, and how far its switch has got.
+"""The status that a host reports of itself: what it is, and how far its switch has got.
 
 That a transaction is in force is told at once where it changed something in the switch.  Where it changed nothing,
 and that is nearly everywhere, half a second is soon enough: many transactions then cost one report.

@@ -50,17 +50,17 @@ class SwitchClient:
 
     @property
     def flows(self) -> int:
-        """How many flows the switch is known to have."""
+        """The number of flows that the switch is known to have."""
         return len(self._session.installed.flows) if self._session is not None else 0
 
     @property
     def refusals(self) -> Refusals | None:
-        """What the switch refuses; None while it is not connected."""
+        """The flows, meters and groups that the switch refuses; None while it is not connected."""
         return self._session.refusals if self._session is not None else None
 
     @property
     def counts(self) -> Counter[str]:
-        """How often each thing happened, this session's included."""
+        """The count of each kind of event, this session's included."""
         counts = Counter(self.events)
         counts.update(self._session.counters if self._session is not None else {})
         return counts

@@ -1,4 +1,4 @@
-"""What each counted resource's meters have let through and dropped, without gaps while the switch is asked in time.
+"""Totals of what each counted resource's meters let through and dropped, gapless while the switch is asked in time.
 
 A meter's counters begin again at zero when its rate is changed or it is made anew.  The session reads it just before
 (``LastCount``), so a total goes on.  Only where a count was lost, because the switch started again or somebody else
@@ -20,7 +20,7 @@ KEPT_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Metered:
-    """Whose meter it is: ``family`` and ``direction`` as the feature declared them, or a table that asks ("punt")."""
+    """The owner of a meter: ``family`` and ``direction`` as a feature declared them, or a table that asks ("punt")."""
 
     family: str
     id: str
@@ -29,7 +29,7 @@ class Metered:
 
 @dataclass(slots=True)
 class Total:
-    """What was counted in this epoch and in those before; ``read`` is what ``meter`` showed at the last reading."""
+    """The count of this epoch and of those before; ``read`` is what ``meter`` showed at the last reading."""
 
     meter: int
     epoch: int

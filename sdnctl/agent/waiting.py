@@ -27,7 +27,7 @@ class WaitingPackets:
         self._count = 0
 
     def admit(self, packet: bytes) -> bool:
-        """Whether a packet-in may wait; what was admitted is to be handed to ``done``."""
+        """True when a packet-in may wait; what was admitted is to be handed to ``done``."""
         asker = _asker(packet)
         with self._lock:
             if self._count >= PACKET_INS_MAX or self._waiting.get(asker, 0) >= SHARE:
@@ -47,6 +47,6 @@ class WaitingPackets:
 
 
 def _asker(packet: bytes) -> Asker:
-    """Who asks what: the flow that asked the question, by its cookie, and the port; what is too short has neither."""
+    """The asker of a question: the cookie of the flow that asked it, and the port; what is too short has neither."""
     cookie = _COOKIE.unpack_from(packet)[0] if len(packet) >= _COOKIE.size else 0
     return cookie, packet[_FIRST_FIELD]

@@ -84,7 +84,7 @@ class Server(uvicorn.Server):
 
 
 def arguments() -> argparse.Namespace:
-    """What the command line says."""
+    """The parsed command line."""
     parser = argparse.ArgumentParser(prog="python -m sdnctl.api", description="Serve a region's API.")
     parser.add_argument("--store", required=True, help=f"unix:PATH of the store, or {MEMORY}")
     parser.add_argument("--pki", type=Path, help="directory of ca.pem, cert.pem and key.pem, for ssl: remotes")

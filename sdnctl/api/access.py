@@ -20,7 +20,7 @@ _KEY_BYTES, _SECRET_BYTES, _TOKEN_BYTES = 14, 20, 24
 
 
 class Records(Protocol):
-    """What a State and a Txn have in common."""
+    """The readings that a State and a Txn have in common."""
 
     def get(self, cls: type[R], id: str) -> R | None:
         """The record, or None."""
@@ -33,7 +33,7 @@ class Records(Protocol):
 
 
 class Caller(NamedTuple):
-    """Who calls: the account, the region served, and the id of this request."""
+    """The caller: its account, the region served, and the id of this request."""
 
     account: str
     region: str
@@ -41,7 +41,7 @@ class Caller(NamedTuple):
 
 
 class Reader:
-    """What the caller may read at one moment; `now` is in seconds since the epoch."""
+    """The caller's view at one moment: the records that it may read; `now` is in seconds since the epoch."""
 
     def __init__(self, region: Records, caller: Caller, now: float) -> None:
         self.region: Records = region
@@ -75,7 +75,7 @@ class Reader:
         return [records[id] for id in ids]
 
     def count(self, cls: type, index: tuple[str, ...], value: Any) -> int:
-        """How many records are under an index value that belongs to the caller."""
+        """The number of records under an index value that belongs to the caller."""
         return len(self.region.by(cls, index, value))
 
 

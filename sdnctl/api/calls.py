@@ -33,7 +33,7 @@ class Served(NamedTuple):
 
 @dataclass(slots=True)
 class Call:
-    """What becomes known of a call while it is carried out; ``sequence`` is its commit's, 0 when it changed nothing.
+    """A call, with what becomes known while it is carried out; ``sequence`` is its commit's, 0 when it changed nothing.
 
     ``holds`` is the sequence number from which on its answer is true, ``wait`` for how many seconds the caller waits
     for the hosts, if at all.
@@ -107,7 +107,7 @@ def carried_out(
     account_of: Callable[[Records], str],
     change: Callable[[Operation, Request, Writer], Result],
 ) -> Result:
-    """What an operation gives: a reading one by itself, a writing one by ``change``, within one transaction."""
+    """The result of an operation: a reading one by itself, a writing one by ``change``, within one transaction."""
 
     def caller(records: Records) -> Caller:
         return Caller(account_of(records), served.region, call.request_id)
@@ -136,7 +136,7 @@ def parameters(found: Found, raw: RawRequest) -> Request:
 
 
 def arguments(operation: Operation, raw: RawRequest) -> dict[str, Any]:
-    """What a call says in its body or query; how long it waits is no business of the operation."""
+    """The arguments of a call, from its body or query; how long it waits is no business of the operation."""
     if raw.method in WITH_BODY:
         return body_parameters(raw.body)
     given = query_parameters(raw.query)

@@ -1,4 +1,4 @@
-"""How a resource is paid for: in advance by month or year, afterwards by configuration, or afterwards by what flowed.
+"""Charge modes of a resource: prepaid by month or year, postpaid by configuration, or postpaid by what flowed.
 
 A prepaid resource ends at 23:59:59 (UTC) of the day on which its Nth month ends.
 """

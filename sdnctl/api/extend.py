@@ -1,4 +1,4 @@
-"""What an upper feature adds to the calls of a lower one: fields of its answers, and fields of its orders.
+"""Additions of an upper feature to the calls of a lower one: fields of its answers, and fields of its orders.
 
     @shows(Vpc)
     def tables(view: Reader, vpc: Vpc) -> Json:

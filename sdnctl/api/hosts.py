@@ -93,13 +93,13 @@ def status(request: Request, view: Reader) -> Json:
 
 @operator("wait", "GET", "/wait", AskWait)
 def wait(request: AskWait, view: Reader) -> Held:
-    """Which hosts have put a transaction into force, once all have that are alive, or after a time."""
+    """The hosts that have put a transaction into force, once all have that are alive, or after a time."""
     wanted = sequence(view) if request.sequence is None else request.sequence
     return Held(wanted, request.timeout, show_progress, names=True)
 
 
 def show_progress(found: Progress) -> Json:
-    """How far the hosts are, as the operator sees it."""
+    """The progress of the hosts, as the operator sees it."""
     return {
         "sequence": found.sequence,
         "applied": found.applied,

@@ -1,4 +1,4 @@
-"""Who calls, and has the same call been made before: the only thing the API itself knows of accounts."""
+"""The caller's account, and whether it made the same call before: the only things the API itself knows of accounts."""
 
 import hashlib
 import json

@@ -52,7 +52,7 @@ class Listing(Filtered):
 
 
 class Key(NamedTuple):
-    """What a filter's name looks at; `fuzzy` ones look for a part without being told to.
+    """The values that a filter of some name looks at; `fuzzy` filters look for a part without being told to.
 
     `under` is the model's index under which the same values are found without looking at every record.
     """

@@ -1,4 +1,4 @@
-"""What the API counts of itself, for Prometheus: how long calls take, how they end, what they committed.
+"""The API's own metrics, for Prometheus: durations of calls, their outcomes, their commits.
 
 `GET /metrics` on the API's own listener, with the operator's bearer token: the figures name operations, not
 tenants, but they are nobody else's business.

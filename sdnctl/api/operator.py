@@ -1,4 +1,4 @@
-"""What the operator alone may do: accounts and their keys, public address pools, hosts, quotas, health.
+"""The operator's API: accounts and their keys, public address pools, hosts, quotas, health.
 
 It lives under `/x/v1`, takes JSON and a bearer token from `DATA/endpoint.json`, and answers plain JSON; a tenant's
 keys are worth nothing here. Errors are `{"error": {"code", "status", "message"}}`.
@@ -48,7 +48,7 @@ def _change(operation: Operation, request: Request, txn: Writer) -> Result:
 
 
 def is_operators(path: str) -> bool:
-    """Whether a path belongs to the operator API."""
+    """True when a path belongs to the operator API."""
     return path == OPERATOR_PREFIX or path.startswith(OPERATOR_PREFIX + "/")
 
 

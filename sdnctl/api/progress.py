@@ -1,4 +1,4 @@
-"""How far the hosts have got: which of them have put a transaction into force, which have still to, which are silent.
+"""The progress of the hosts: which have put a transaction into force, which have still to, which are silent.
 
 What a caller may say about that on the wire is read here too: ``?wait=SECONDS`` and the header ``x-sdnctl-after``.
 """
@@ -27,7 +27,7 @@ _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 
 
 class Progress(NamedTuple):
-    """What the hosts have made of the transaction ``sequence``: by name, each host is in one of three groups.
+    """The progress of the transaction ``sequence``: by name, each host is in one of three groups.
 
     ``late`` are alive and have it not in force yet; ``dead`` neither, and nobody knows when they will.
     """
@@ -39,7 +39,7 @@ class Progress(NamedTuple):
 
     @property
     def applied(self) -> bool:
-        """Whether every host has it in force, but for dead ones; with no host at all nothing is in force."""
+        """True when every host has it in force, but for dead ones; with no host at all nothing is in force."""
         return bool(self.confirmed) and not self.late
 
     @property
@@ -63,7 +63,7 @@ class Held:
 
 
 def alive(status: HostStatus | None, now: float) -> bool:
-    """Whether a host has told of itself in the last 30 s; ``now`` is in epoch seconds."""
+    """True when a host has told of itself in the last 30 s; ``now`` is in epoch seconds."""
     return status is not None and now - status.seen < ALIVE_S
 
 
@@ -76,7 +76,7 @@ def progress(statuses: Iterable[HostStatus], sequence: int, now: float) -> Progr
 
 
 def headers(held: Held, found: Progress) -> dict[str, str]:
-    """How an answer that was held says what the hosts have: names for the operator, for a tenant their number."""
+    """The headers by which an answer that was held tells the hosts' progress: names, for a tenant their number."""
     made = {APPLIED: str(found.sequence) if found.applied else PENDING}
     if found.behind:
         names = ",".join(quote(status.id, safe="") for status in found.behind[:MOST_NAMED])

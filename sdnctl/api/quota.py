@@ -31,12 +31,12 @@ class Quota:
     service: str
 
     def limit(self, view: Reader) -> int:
-        """What the caller's account may have."""
+        """The number of these that the caller's account may have."""
         account = view.region.get(Account, view.caller.account)
         return self.of(account) if account is not None else self.default
 
     def of(self, account: Account) -> int:
-        """What an account may have: the default, unless the operator set another limit."""
+        """The number of these that an account may have: the default, unless the operator set another limit."""
         return int(account.quotas.get(self.name, self.default))
 
 

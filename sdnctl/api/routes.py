@@ -80,7 +80,7 @@ def split(path: str) -> Segments:
 
 
 def versioned(path: str) -> bool:
-    """Whether a path is of the public API's style at all."""
+    """True when a path is of the public API's style at all."""
     return bool(_VERSIONED.match(path))
 
 

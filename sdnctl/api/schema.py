@@ -1,4 +1,4 @@
-"""What a call may say: the types of its parameters, their limits, and how a mistake is told.
+"""The schema of calls: the types of their parameters, their limits, and how a mistake is told.
 
 A request is a pydantic model whose fields have the names of the wire. Unknown keys are ignored and null is absent,
 because clients of other versions send both. Queries carry strings only, so numbers and booleans are read from strings

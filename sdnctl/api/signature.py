@@ -32,7 +32,7 @@ _DEFAULT_PORTS = ("80", "443")
 
 
 class Scope(NamedTuple):
-    """Who called and for what: the parts of a verified credential."""
+    """The scope of a verified credential: who called, and for what region and service."""
 
     access_key: str
     region: str

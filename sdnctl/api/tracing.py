@@ -86,7 +86,7 @@ class Tracing:
         return await self._in_thread(lambda: self._shown(later, Trace(tuple(legs))))
 
     async def _leg(self, question: Question, account: str, end: float) -> Leg:
-        """What a host says of a packet, or that it says nothing."""
+        """One host's answer about a packet, or a leg that says that it does not answer."""
         loop = asyncio.get_running_loop()
         waiter = _Waiter(loop)
         id = f"{meta(TraceQuestion).prefix}-{secrets.token_hex(8)}"

@@ -41,7 +41,7 @@ class Waiting:
 
     @property
     def waiters(self) -> int:
-        """How many callers wait now."""
+        """The number of callers that wait now."""
         return len(self._waiters)
 
     def end(self) -> None:
@@ -53,7 +53,7 @@ class Waiting:
             waiter.woken.set()
 
     async def applied(self, sequence: int, seconds: float) -> Progress:
-        """What the hosts have: as soon as all that are alive have ``sequence`` in force, or after ``seconds``."""
+        """The hosts' progress as soon as all that are alive have ``sequence`` in force, or after ``seconds``."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         with self._waiter(_Waiter(sequence, here=False)) as waiter:
@@ -69,7 +69,7 @@ class Waiting:
                 await _until(waiter, min(left, silent))
 
     async def reached(self, sequence: int, seconds: float) -> bool:
-        """Whether this server's replica has ``sequence``, within ``seconds``."""
+        """True once this server's replica has ``sequence``; False when it has not within ``seconds``."""
         if self._sequence >= sequence:
             return True
         with self._waiter(_Waiter(sequence, here=True)) as waiter:

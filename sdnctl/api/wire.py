@@ -1,4 +1,4 @@
-"""What travels on the wire: the raw request, its parameters, and the two shapes of an answer.
+"""The wire format of the API: the raw request, its parameters, and the two shapes of an answer.
 
 An answer is `{"requestId", "result"}` or `{"requestId", "error": {"code", "status", "message"}}`; the HTTP status
 equals `code`, and the request id is repeated in the header `x-jdcloud-request-id` for answers whose body a client
@@ -41,7 +41,7 @@ class RawRequest(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What goes back: an HTTP status and a JSON document; and for our own figures which operation it was, if
+    """An answer: HTTP status and JSON document; for our own figures also which operation it was, if
     known, and the sequence number of its commit, 0 when it changed nothing.
 
     ``holds`` is the sequence number from which on the answer of a writing call is true, its commit's or that of what

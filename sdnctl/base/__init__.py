@@ -1,1 +1,1 @@
-"""What everything stands on: addresses, errors, logs, paths, processes, and how declarations are found."""
+"""The base of every room: addresses, errors, logs, paths, processes, and the discovery of declarations."""

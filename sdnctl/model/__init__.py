@@ -1,1 +1,1 @@
-"""How a resource is declared, and the records of the machine itself: hosts, bindings, accounts, leases."""
+"""Declarations of resources, and the records of the machine itself: hosts, bindings, accounts, leases."""

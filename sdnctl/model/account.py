@@ -27,7 +27,7 @@ OPERATOR = "operator"
 
 @resource()
 class OperatorToken:
-    """What the operator of the region proves to be it with; one record, ``OPERATOR``."""
+    """The bearer token by which the operator of the region is known; one record, ``OPERATOR``."""
 
     id: str
     token: str = secret()

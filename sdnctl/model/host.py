@@ -49,7 +49,7 @@ class HostStatus:
 
 @resource(report=True, reach="host")
 class TrafficCount:
-    """What one resource's packets amounted to on one host, for a ledger to add up; the id is made of the first four.
+    """The traffic of one resource on one host, for a ledger to add up; the id is made of the first four fields.
 
     ``packets`` and ``bytes`` (Ethernet headers included) went through, the dropped ones did not; all four only grow
     within an ``epoch``, which begins with all that is counted in it and is named by its beginning in milliseconds

@@ -1,4 +1,4 @@
-"""What runs beside the flows, as the region sees it: who may act, how it does, and that it is to start anew."""
+"""Services beside the flows, as the region sees them: who may act, how each does, and that it is to start anew."""
 
 from sdnctl.model.resource import field, label, ref, resource
 
@@ -20,7 +20,7 @@ class Lease:
 
 @resource(report=True, indexes=(("service",),))
 class ServiceHealth:
-    """How a service does on a machine; the id is ``SERVICE@MACHINE``.
+    """The health of a service on a machine; the id is ``SERVICE@MACHINE``.
 
     ``host`` is empty where the service is the region's and not a host's.  ``state`` is running, failed (it will be
     started again), waiting (for what ``says`` tells) or standby (another machine runs it).  ``since`` and ``seen`` are

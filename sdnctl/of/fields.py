@@ -158,7 +158,7 @@ class RegisterField:
 
     @property
     def whole(self) -> bool:
-        """Whether the field fills its register."""
+        """True when the field fills its register."""
         return self.width == REGISTER_BITS
 
     def __repr__(self) -> str:

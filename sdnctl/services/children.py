@@ -133,7 +133,7 @@ def _start(output: Path, command: list[str], place: Path) -> int:
 
 
 def read(file: Path) -> dict[str, Any]:
-    """What a file says of a process; empty when there is none."""
+    """The record of a process as a file has it; empty when there is none."""
     try:
         found: dict[str, Any] = json.loads(file.read_text())
     except (OSError, ValueError):

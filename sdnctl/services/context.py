@@ -1,4 +1,4 @@
-"""What a running service holds in its hands: see ``program.service.Context`` for what each part promises."""
+"""The context of a running service: see ``program.service.Context`` for what each part promises."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ RETRY_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where services run: the host's (or machine's) name, its directory, its switch's database."""
+    """The machine on which services run: the host's (or machine's) name, its directory, its switch's database."""
 
     name: str
     data: Path

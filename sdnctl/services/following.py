@@ -1,4 +1,4 @@
-"""What the services of a machine follow of the region: all of it where the region's run, else what their host does."""
+"""The interest of a machine's services: the whole region where the region's run, else what their host follows."""
 
 from collections.abc import Iterable
 
@@ -20,5 +20,5 @@ def interest(state: State, here: str, services: Iterable[Service]) -> Interest:
 
 
 def concerns(changes: Iterable[Change]) -> bool:
-    """Whether changes may change what a host's services follow."""
+    """True when changes may change what a host's services follow."""
     return any(change.cls in (Binding, Host) or meta(change.cls).plugged for change in changes)

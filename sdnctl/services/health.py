@@ -1,4 +1,4 @@
-"""How the services of this process do, and the telling of it: at once what changed, all of it every ten seconds."""
+"""Health reports of this process's services: at once what changed, all of it every ten seconds."""
 
 import asyncio
 import time

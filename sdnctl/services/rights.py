@@ -1,4 +1,4 @@
-"""What a service may write: the classes that it declares, and on a host only what is that host's."""
+"""Rights of a service to write: the classes that it declares, and on a host only what is that host's."""
 
 from collections.abc import Iterable
 

@@ -125,7 +125,7 @@ class Runner:
                 await self.tenure.release()
 
     def _why(self, ended: asyncio.Task[Any]) -> str | None:
-        """What ended a run, in words; None when it had to end.  A service may raise whatever it likes."""
+        """The reason for which a run ended; None when it had to end.  A service may raise whatever it likes."""
         error = None if ended.cancelled() else ended.exception()
         if isinstance(error, Again):
             self._failures = 0
@@ -176,7 +176,7 @@ class Runner:
                 trim_at = time.monotonic() + TRIM_S
 
     def _asked(self) -> int:
-        """How often the operator has asked for a restart of it here."""
+        """The number of restarts of it that the operator has asked for here."""
         wish = self._holdings.state.get(ServiceRestart, f"{self.service.name}@{self._machine.name}")
         return wish.count if wish is not None else 0
 

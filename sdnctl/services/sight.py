@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 
 class Holdings:
-    """What this process holds of the region; ``interest`` None is all of it."""
+    """The records of the region that this process holds; ``interest`` None is all of them."""
 
     def __init__(self, interest: Interest | None) -> None:
         self.state = State()
@@ -57,7 +57,7 @@ class Sight:
         self._members.clear()
 
     def concerns(self, change: Change) -> bool:
-        """Whether a change is of something that was read."""
+        """True when a change is of something that was read."""
         if (change.cls, change.id) in self._records or change.cls in self._wholes:
             return True
         for index, value in self._members.get(change.cls, ()):

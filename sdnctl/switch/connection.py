@@ -34,7 +34,7 @@ log = logging.getLogger("sdnctl.switch")
 
 
 class TaskExit(BaseException):
-    """What hub.TaskExit must be: nothing that a handler can raise by accident."""
+    """The exception to be used as hub.TaskExit: one that no handler can raise by accident."""
 
 
 class _NoDelay:
@@ -72,7 +72,7 @@ class Datapath(controller.Datapath):  # type: ignore[misc]
         return True
 
     def waiting(self) -> int:
-        """How many buffers the switch has not taken yet."""
+        """The number of buffers that the switch has not taken yet."""
         return self._out.qsize()
 
     def hang_up(self) -> None:

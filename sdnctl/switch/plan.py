@@ -19,7 +19,7 @@ Command = Literal["add", "modify"]
 
 @dataclass(slots=True)
 class Installed:
-    """What the switch is known to have; ``foreign`` holds (cookie, key) of flows that are not ours.
+    """The flows, meters and groups that the switch is known to have; ``foreign``: (cookie, key) of flows not ours.
 
     ``draining`` are meters that no flow uses any more: what the data path still counts is waited for and read.
     """
@@ -45,7 +45,7 @@ class Plan:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to send."""
+        """True when there is nothing to send."""
         return not (self.meters or self.groups or self.adds or self.deletes or self.drop_groups or self.drop_meters)
 
     def apply(self, installed: Installed) -> None:
@@ -72,7 +72,7 @@ class Plan:
 def plan(
     desired: Desired, installed: Installed, touched: Touched | None = None, excluded: Set[int] = frozenset()
 ) -> Plan:
-    """What to send so that ``installed`` becomes ``desired``; with ``touched``, looking at nothing else.
+    """The plan by which ``installed`` becomes ``desired``; with ``touched``, looking at nothing else.
 
     ``excluded`` are cookies that the switch refused: they are neither added nor is anything deleted for them.
     """

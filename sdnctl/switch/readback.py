@@ -1,4 +1,4 @@
-"""What a switch has now is read from itself, never remembered: flows by cookie, meters and groups by value.
+"""Readback of a switch: it is asked, never remembered, what it has; flows by cookie, meters and groups by value.
 
 A ``Readback`` holds the four questions and collects the answers, which come in as many messages as the switch likes.
 No action of a flow is ever parsed: a flow's cookie is its content's name.
@@ -75,7 +75,7 @@ class Readback:
         return xid in self._waiting
 
     def settle(self, desired: Desired) -> None:
-        """Where two flows have one cookie of ours, keep the one that is wanted under it; the other is foreign."""
+        """Of two flows under one cookie of ours, keep the one that is wanted under it; the other is foreign."""
         foreign, flows = self.installed.foreign, self.installed.flows
         for place, (cookie, key) in enumerate(foreign):
             wanted = desired.flows.get(cookie)

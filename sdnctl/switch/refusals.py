@@ -1,4 +1,4 @@
-"""What a switch has refused is left out until it changes, so that one bad rule cannot hold up everybody else's.
+"""Refusals: what a switch refused is left out until it changes, so that one bad rule cannot hold up all others.
 
 A flow is named by its cookie, which is its content; a meter or group by id and value.  Whatever uses a refused meter or
 group is left out with it: it could only fail in turn, and a limit that cannot be kept must not become no limit.
@@ -47,7 +47,7 @@ class Refusals:
         self.groups = {id: group for id, group in self.groups.items() if desired.groups.get(id) == group}
 
     def without(self, desired: Desired) -> Desired:
-        """What is wanted less the refused meters and groups and every flow that uses them.
+        """The desired state less the refused meters and groups and every flow that uses them.
 
         Refused flows stay in it: ``plan`` leaves them out by cookie.  Returns ``desired`` itself when there is
         nothing to leave out.

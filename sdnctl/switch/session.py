@@ -51,7 +51,7 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class LastCount:
-    """What a meter has counted until now, when its counters begin again at zero or it is deleted."""
+    """The last counts of a meter, when its counters begin again at zero or it is deleted."""
 
     stats: MeterStats
 
@@ -90,7 +90,7 @@ Command = Send | Confirmed | LastCount | SayNow | Reconnect | Refused | Note
 
 
 class Session:
-    """What one connection to one switch needs to know; ``desired`` is the engine's and changes under it.
+    """The state of one connection to one switch; ``desired`` is the engine's and changes under it.
 
     Give every event the time first (``tick``, seconds on any steady clock) and call ``tick`` again at ``deadline``.
     """
@@ -120,7 +120,7 @@ class Session:
 
     @property
     def busy(self) -> bool:
-        """Whether the switch has still to confirm something that is wanted."""
+        """True while the switch has still to confirm something that is wanted."""
         return self.state != "LIVE" or self._transfer is not None or self._pending is not None
 
     @property
@@ -148,7 +148,7 @@ class Session:
         return self._commands()
 
     def unsaid(self) -> Touched:
-        """What the next session should still announce, once it finds it to be new: its first ``update``."""
+        """The packets that the next session should still announce, once it finds them new: its first ``update``."""
         return Touched(announce=self._pending.announce if self._pending is not None else [])
 
     def update(self, touched: Touched, sequence: int) -> list[Command]:

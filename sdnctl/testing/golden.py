@@ -47,7 +47,7 @@ def compare(source: Source, path: Path, update: bool) -> None:
 
 
 def _settled(source: Tables, path: Path, update: bool) -> str:
-    """What a running host has once it equals the golden text, or once it no longer changes."""
+    """The tables of a running host once they equal the golden text, or once they no longer change."""
     wanted = path.read_text() if path.exists() and not update else None
     deadline = time.monotonic() + PATIENCE_S
     found = source.tables()

@@ -47,7 +47,7 @@ class Lab:
         return self.cloud.guests[machine]
 
     def tables(self) -> str:
-        """What the host's switch has: every flow and meter with names, and the resource it comes from.
+        """The content of the host's switch: every flow and meter with names, and the resource it comes from.
 
         What is wanted and not there yet is marked MISSING, what nobody wants UNKNOWN.
         """
@@ -69,7 +69,7 @@ class Lab:
             store.close()
 
     def trace(self, sender: str, to: str, **packet: Any) -> dict[str, Any]:
-        """What would become of a packet from a machine, or from ``internet``; names instead of ids.
+        """The trace of a packet from a machine, or from ``internet``; names instead of ids.
 
         ``packet`` says more of it, as the API's ``flowTraces`` has it.
         """

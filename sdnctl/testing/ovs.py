@@ -107,7 +107,7 @@ class DummySwitch:
         return self._run("ovs-appctl", "--timeout=5", "-t", str(self.rundir / "vswitchd.ctl"), *args)
 
     def trace(self, flow: str, *args: str) -> str:
-        """What would happen to this packet (ofproto/trace); `flow` as ovs-ofctl writes a match."""
+        """The switch's trace of this packet (ofproto/trace), in its own words; `flow` as ovs-ofctl writes a match."""
         return self.appctl("ofproto/trace", self.bridge, flow, *args)
 
     def add_port(self, name: str, number: int) -> None:
@@ -166,7 +166,7 @@ class DummySwitch:
         self._spawn("ovs-vswitchd", "--enable-dummy=override", f"--unixctl={self.rundir}/vswitchd.ctl", self.db)
 
     def answers(self) -> bool:
-        """Whether the bridge accepts OpenFlow connections now."""
+        """True when the bridge accepts OpenFlow connections."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             return probe.connect_ex(str(self.mgmt)) == 0
 

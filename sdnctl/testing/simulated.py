@@ -24,7 +24,7 @@ _OUTPUT = re.compile(r"^ *output:(\d+)$|^ *(CONTROLLER):\d+$|^ *(IN_PORT)$|^ *>>
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of a packet: ``to`` names ports, ``asked`` the question, ``reason`` the drop."""
+    """The fate of a packet: ``to`` names ports, ``asked`` the question, ``reason`` the drop."""
 
     to: tuple[str, ...]
     asked: str
@@ -91,7 +91,7 @@ class Simulated:
         return self.ports[name]
 
     def trace(self, sender: str, packet: str) -> Verdict:
-        """What would become of a packet (written as ovs-ofctl writes a match) that comes in at a port."""
+        """Trace a packet (written as ovs-ofctl writes a match) that comes in at a port."""
         said = self.switch.trace(f"in_port={self.ofport(sender)},{PAST_BARRIERS},{packet}")
         names = {number: name for name, number in self.ports.items()}
         pipeline = self.engine.program.pipeline

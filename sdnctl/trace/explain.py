@@ -54,7 +54,7 @@ def cookie_of(what: str) -> int:
 
 
 def find(store: str, ovs_db: str, what: str, host: str | None = None) -> list[Origin]:
-    """Who wants the flow, on ``host`` or on every host; Unexplained when nobody does.
+    """The resources that want the flow, on ``host`` or on every host; Unexplained when nobody does.
 
     ``store`` and ``ovs_db`` are OVSDB remotes.  Port numbers are known for this machine's switch alone: flows of
     another host that name one are not found here.

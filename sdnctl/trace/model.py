@@ -26,7 +26,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What one flow did to the packet: ``plain`` says it without naming anybody.
+    """One flow's deed to the packet, in words: ``plain`` says it without naming anybody.
 
     ``resource`` is the id of the resource that the flow is for, "" where it is for none; ``about`` the id of whatever
     the flow was made from, a port of the switch, say.
@@ -51,7 +51,7 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """What becomes of a packet on one host; ``reason`` is the name of a declared reason where it is dropped."""
+    """The way of a packet on one host; ``reason`` is the name of a declared reason where it is dropped."""
 
     host: str
     outcome: Outcome
@@ -69,7 +69,7 @@ class Trace:
 
     @property
     def outcome(self) -> Outcome:
-        """What became of the packet in the end."""
+        """The outcome of the packet in the end."""
         return self.legs[-1].outcome
 
     @property

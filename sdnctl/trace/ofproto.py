@@ -1,4 +1,4 @@
-"""What a switch says would become of a packet (``ofproto/trace``), read into steps: one table after the other.
+"""A switch's forecast of a packet's way (``ofproto/trace``), read into steps: one table after the other.
 
 A step knows which flow decided, by its cookie, and the packet before and after its actions.  What is said comes from
 the switch itself, not from what it should have: ovs-vswitchd(8), "OFPROTO COMMANDS".

@@ -17,7 +17,7 @@ LONGEST = 4 << 20
 
 
 def ask(rundir: str, bridge: str, packet: Packet) -> str:
-    """What the switch says of this packet (``ofproto/trace``); SwitchError when it says nothing."""
+    """The switch's own trace of this packet (``ofproto/trace``); SwitchError when it says nothing."""
     request = {"method": "ofproto/trace", "params": [bridge, f"{PAST_BARRIERS},{flow_text(packet)}"], "id": 0}
     for path in _controls(Path(rundir)):
         try:

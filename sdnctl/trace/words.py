@@ -39,7 +39,7 @@ def arriving(question: Question, engine: Engine) -> Packet | str:
 
 
 def tell(steps: Iterable[Step], engine: Engine) -> Leg:
-    """What these steps did to a packet; ``engine`` wants the flows that the switch of its host has."""
+    """The way of a packet through these steps, in words; ``engine`` wants the flows that its host's switch has."""
     statements: list[Statement] = []
     outcome: Outcome = "dropped"
     reason: Reason | None = None
@@ -63,7 +63,7 @@ def tell(steps: Iterable[Step], engine: Engine) -> Leg:
 
 
 def _outcome(step: Step, way: Exit | None) -> Outcome | None:
-    """What the actions of one step make of the packet, None when it goes on."""
+    """The outcome of one step's actions for the packet, None when it goes on."""
     if not step.outputs:
         return None
     if CONTROLLER in step.outputs:

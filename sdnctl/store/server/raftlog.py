@@ -27,7 +27,7 @@ class Record(NamedTuple):
 
 
 class Hole(NamedTuple):
-    """Where a log presumes an entry that is not there, how much is behind that, and how many members there are."""
+    """A hole in a log: the entry that it presumes and lacks, how much is behind that, and the count of members."""
 
     start: int
     records: int

@@ -14,7 +14,7 @@ def upgrades() -> tuple[Upgrade, ...]:
 
 @upgrade("1.1.0")
 def status_apart(rows: Rows) -> Rows:
-    """How a host does is a row of its own, which it reports anew; rows name their writer."""
+    """Take the health of a host out into a row of its own, which it reports anew; rows name their writer."""
     made = {name: [{**row, WRITER: API} for row in there] for name, there in rows.items()}
     for host in made.get("Host", []):
         for column in STATUS:
