@@ -125,7 +125,7 @@ def within(number: int) -> tuple[Action | Instruction, ...]:
 
 @always
 def misses() -> Iterator[Item]:
-    """What the declarations ask for by themselves: limits, barriers, table misses, and one counter for each reason."""
+    """Yield what the declarations ask for: limits, barriers, table misses, and one counter for each reason."""
     yield from PIPELINE.items(drop)
     for reason in PIPELINE.reasons:
         yield DROP.flow(Priority.NORMAL, {REASON: reason.number}, [])
@@ -159,6 +159,6 @@ def missed(step: Step, view: View) -> str:
 
 @says(questions)
 def asking(step: Step, view: View) -> str:
-    """Where a question is on its way."""
+    """The place of a question that is on its way, in words."""
     places = {ASKER.id: "the asker", ACCOUNT.id: "its account", SHARED.id: "this host"}
     return f"within the limit of {places[step.table]}" if step.table in places else "past the barrier"

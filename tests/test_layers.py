@@ -320,3 +320,21 @@ def test_nobody_catches_everything_but_the_border_to_the_features() -> None:
                 names = {part.id for part in ast.walk(node.type) if isinstance(part, ast.Name)} if node.type else {""}
                 found += [path] * bool(names & {"", "Exception", "BaseException"})
     assert found == [BORDER]
+
+
+RIDDLES = frozenset({"Who", "Whom", "Whose", "What", "Whether", "How", "Why", "When", "Where", "Which"})
+DOCUMENTED = ("sdnctl", "apps")
+DESCRIBED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def riddles(source: str) -> list[int]:
+    """The lines of the docstrings, of modules, classes and functions, that begin like a question."""
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, DESCRIBED)]
+    told = {node.body[0].lineno: ast.get_docstring(node) or "" for node in nodes if node.body}
+    return [line for line, text in told.items() if re.split(r"\W", text, maxsplit=1)[0] in RIDDLES]
+
+
+def test_docstrings_say_what_a_thing_is() -> None:
+    assert riddles('"""How it is."""\ndef f():\n    """What\'s it?"""\nclass C:\n    """A row."""\n') == [1, 3]
+    found = {str(path): riddles((REPO / path).read_text()) for path in SOURCES if path.parts[0] in DOCUMENTED}
+    assert {path: lines for path, lines in found.items() if lines} == {}, "say what it is, returns or does"

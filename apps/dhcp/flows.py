@@ -97,6 +97,6 @@ def renew(step: Step, view: View) -> str:
 
 @says(ASK_DHCP)
 def answered(step: Step, view: View) -> str:
-    """What the interface is given."""
+    """The address that the interface is given, in words."""
     port = known_by_key(step.value(PORT), view)
     return f"the controller answers: DHCP, {port.addresses[0]} for {port.id}" if port is not None else ASK_DHCP.purpose

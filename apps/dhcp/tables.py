@@ -1,4 +1,4 @@
-"""What DHCP asks the controller."""
+"""DHCP's question to the controller."""
 
 from apps.pipeline import PIPELINE
 

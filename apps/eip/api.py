@@ -89,7 +89,7 @@ class CreateElasticIps(Request):
 
 
 class ExportElasticIps(Filtered):
-    """What to export: all, or the pages from `startPage` to `endPage` when all three numbers are given."""
+    """The pages to export: all, or those from `startPage` to `endPage` when all three numbers are given."""
 
     fileType: Literal["csv", "excel"]
     startPage: Annotated[Whole, Field(ge=1)] | None = None
@@ -105,7 +105,7 @@ class OneElasticIp(Request):
 
 
 class ModifyElasticIp(OneElasticIp):
-    """What may change in an elastic IP."""
+    """The fields of an elastic IP that may change."""
 
     bandwidthMbps: Mbps | None = None
     elasticIpName: Name | None = None
@@ -304,7 +304,7 @@ def export_elastic_ips(request: ExportElasticIps, view: Reader) -> Json:
 
 
 class _Lines(list[str]):
-    """What `csv` writes to."""
+    """The lines that `csv` writes."""
 
     def write(self, line: str) -> None:
         """Add a line."""
@@ -346,12 +346,12 @@ COLUMNS: dict[Column, tuple[tuple[str, ...], Cells]] = {
 
 
 def charge_of(view: Reader, eip: ElasticIp) -> Json:
-    """How the EIP is paid for, as the API shows it."""
+    """The charge of an EIP, as the API shows it."""
     return show_charge(eip.charge_mode, eip.charge_start, eip.charge_expiry, view.now)
 
 
 def confirmed(view: Reader, eip: ElasticIp) -> bool:
-    """Whether the last change of an EIP is in force, as the switches concerned have confirmed.
+    """True when the last change of an EIP is in force, as the switches concerned have confirmed.
 
     Concerned are the host of its port and the one that presents it; all hosts that are alive as long as nobody knows
     where the port is.  No other host may still answer for it, and with no host at all nothing is in force.
@@ -367,7 +367,7 @@ def confirmed(view: Reader, eip: ElasticIp) -> bool:
 
 
 def _works(view: Reader, eip: ElasticIp) -> bool:
-    """Whether its route table leads to the internet."""
+    """True when its route table leads to the internet."""
     port = view.get(NetworkInterface, eip.port)
     subnet = view.region.get(Subnet, port.subnet) if port is not None else None
     return subnet is not None and bool(

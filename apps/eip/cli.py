@@ -75,7 +75,7 @@ Mbps = Annotated[int, typer.Option(metavar="MBPS", help="Outbound limit.")]
 
 
 def targets() -> dict[str, Target]:
-    """What an elastic IP may be bound to, by the command of its kind."""
+    """The targets that an elastic IP may be bound to, by the command of their kind."""
     return {target.kind: target for target in catalogue().of(Target)}
 
 
@@ -189,7 +189,7 @@ def _port(id: str, action: str) -> str:
 
 
 def _target(node: Node) -> str:
-    """What an elastic IP is bound to: ``none``, ``instance:VPC/NAME`` or ``eni:VPC/NAME``."""
+    """The target of an elastic IP: ``none``, ``instance:VPC/NAME`` or ``eni:VPC/NAME``."""
     value = reading.text(node)
     tag, _, path = value.partition(":")
     if value != NOTHING and (tag not in targets() or path.count("/") != 1 or not all(path.split("/"))):
@@ -204,7 +204,7 @@ def _renamed(value: str, rename: Rename) -> str:
 
 
 def _holder(live: Live, shown: Json) -> str:
-    """What an elastic IP is bound to, as a file says it."""
+    """The target that an elastic IP is bound to, as a file says it."""
     port = live.shown(shown["networkInterfaceId"])
     owners = ((target.kind, target.owner(port)) for target in targets().values()) if port else ()
     return next((f"{kind}:{'/'.join(live.path(id))}" for kind, id in owners if id), NOTHING)

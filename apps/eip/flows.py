@@ -127,7 +127,7 @@ def _vpc(eip: ElasticIp, here: str, view: View) -> Vpc | None:
 
 
 def _works(eip: ElasticIp, here: str, view: View) -> bool:
-    """Whether this host presents it."""
+    """True when this host presents it."""
     served = view.derived(served_here, eip.port) and _vpc(eip, here, view) is not None
     return served and view.derived(held_here, str(eip.address))
 
@@ -292,7 +292,7 @@ def translated_as(step: Step, view: View) -> str:
 
 @says(translated)
 def around(step: Step, view: View) -> str:
-    """Whether an error must be looked into, and whether it stays in this region."""
+    """The reason to look into an error, or for a packet to leave this region or stay in it, in words."""
     if step.table == DNAT.id:
         return f"{step.ip(IP_DST)} is no elastic IP of this host: out"
     error = step.value(IP_PROTO) == IP_PROTO_ICMP and step.value(ICMP_TYPE) in ERRORS
@@ -301,7 +301,7 @@ def around(step: Step, view: View) -> str:
 
 @says(NO_EIP)
 def no_eip(step: Step, view: View) -> str:
-    """Who has no elastic IP, or has one that is of no use here."""
+    """The sender without an elastic IP, or with one that is of no use here, in words."""
     port, source = known_by_key(step.value(PORT), view), step.ip(IP_SRC)
     if port is None:
         return f"the route leads to the internet, but {source} has no elastic IP"
@@ -312,14 +312,14 @@ def no_eip(step: Step, view: View) -> str:
 
 
 def _elsewhere(port: str, view: View) -> str:
-    """Which host is to present the elastic IPs of a port, in words to be added."""
+    """The host that is to present the elastic IPs of a port, in words to be added."""
     server = view.derived(server_of, port)
     return f": {server} presents it" if server else ""
 
 
 @says(NOT_OURS)
 def not_ours(step: Step, view: View) -> str:
-    """Whether the address is nobody's, or somebody's elsewhere."""
+    """The address that is nobody's, or somebody's elsewhere, in words."""
     address = step.ip(ARP_TPA if step.value(ETH_TYPE) == ETH_TYPE_ARP else IP_DST)
     for id in view.by(ElasticIp, ("address",), address):
         eip = view.get(ElasticIp, id)
@@ -331,19 +331,19 @@ def not_ours(step: Step, view: View) -> str:
 
 @says(ASK_EXPIRED_OUTSIDE)
 def expired_outside_said(step: Step, view: View) -> str:
-    """Which elastic IP tells the sender."""
+    """The elastic IP that tells the sender, in words."""
     return f"the controller answers: ICMP time exceeded, from {step.ip(IP_DST)}"
 
 
 @says(ASK_QUOTED_IN)
 def quoted_in_said(step: Step, view: View) -> str:
-    """What the instance gets."""
+    """The ICMP error that the instance gets, in words."""
     return f"the controller answers: on to {step.ip(IP_DST)}, with private addresses in the packet quoted"
 
 
 @says(ASK_QUOTED_OUT)
 def quoted_out_said(step: Step, view: View) -> str:
-    """What the other side gets."""
+    """The ICMP error that the other side gets, in words."""
     return f"the controller answers: on as {step.ip(IP_SRC)}, with public addresses in the packet quoted"
 
 
@@ -381,7 +381,7 @@ def inbound(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
 
 @says(outbound)
 def by_gateway(step: Step, view: View) -> str:
-    """Which host presents the elastic IP."""
+    """The host that presents the elastic IP, in words."""
     ip: ElasticIp = step.record
     server = view.derived(server_of, ip.port)
     return f"elastic IP {ip.id}: {ip.private} leaves as {ip.address} by {server}, through the tunnel"
@@ -389,7 +389,7 @@ def by_gateway(step: Step, view: View) -> str:
 
 @says(inbound)
 def to_instance(step: Step, view: View) -> str:
-    """Whose the address is, and on which host."""
+    """The port of the address, and its host, in words."""
     ip: ElasticIp = step.record
     if step.table == RESOLVE.id:
         return f"{ip.private} is {ip.port}"

@@ -1,4 +1,4 @@
-"""Where elastic IPs stand in the path: out through SNAT, in through DNAT."""
+"""Tables of elastic IPs in the path: out through SNAT, in through DNAT."""
 
 from apps.pipeline import PIPELINE, PORT, PUBLIC, VPC
 from sdnctl.of.fields import ICMP_TYPE, IP_DST, IP_SRC

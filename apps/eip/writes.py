@@ -47,7 +47,7 @@ def new_elastic_ip(txn: Txn, account: str, address: Ip4 | None, pool: str, bandw
 
 
 def _sources(txn: Txn, account: str, address: Ip4 | None, wanted: str) -> Iterator[tuple[Pool, ElasticIpPool | None]]:
-    """Where an address may come from, in order: the block named, or the operator's pools, oldest first."""
+    """Yield the pools an address may come from, in order: the block named, or the operator's pools, oldest first."""
     block = txn.get(ElasticIpPool, wanted)
     for pool in sorted(txn.all(Pool).values(), key=lambda p: (p.created, p.id)):
         if block is not None:

@@ -76,7 +76,7 @@ class OneInterface(Request):
 
 
 class ModifyInterface(OneInterface):
-    """What may change in a network interface; the security groups replace those before."""
+    """The fields of a network interface that may change; the security groups replace those before."""
 
     networkInterfaceName: Name | None = None
     description: Text | None = None

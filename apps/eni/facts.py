@@ -26,14 +26,14 @@ DISPLACED_MAX = 8
 
 
 class Claims(NamedTuple):
-    """Which Interface rows have lost a port, and which will have once this host claims it."""
+    """The Interface rows that have lost a port, and those that will have once this host claims it."""
 
     lost: tuple[str, ...] = ()
     then: tuple[str, ...] = ()
 
 
 def claims(port: str, here: str, view: View) -> Claims:
-    """Who has had a port until now; the same before and after this host has claimed it."""
+    """The rows that have had a port until now; the same before and after this host has claimed it."""
     known = view.get(Binding, port)
     if known is None:
         return Claims()
@@ -48,7 +48,7 @@ def plugged_in(port: str, view: View) -> LocalPort | None:
 
 
 def port_here(port: str, here: str, view: View) -> bool:
-    """Whether this host's switch is where the port is."""
+    """True when the port is at this host's switch."""
     return plugged_in(port, view) is not None
 
 

@@ -84,7 +84,7 @@ def _source_check(port: NetworkInterface) -> Iterator[Item]:
 
 @says(interface)
 def said(step: Step, view: View) -> str:
-    """Who sends, that it may, and who gets it."""
+    """The sender, its right to send, and the receiver, in words."""
     port = view.get(NetworkInterface, step.record.id)
     if port is None:
         return f"{step.record.id} is no network interface any more"
@@ -101,7 +101,7 @@ def said(step: Step, view: View) -> str:
 
 @says(SPOOFED)
 def spoofed(step: Step, view: View) -> str:
-    """Which address is not the sender's own."""
+    """The address that is not the sender's own, in words."""
     port = known_by_key(step.value(PORT), view)
     if port is None:
         return SPOOFED.text
@@ -120,7 +120,7 @@ def _claimed(step: Step) -> str:
 
 @says(NOT_HERE)
 def not_here(step: Step, view: View) -> str:
-    """Where the receiver is instead."""
+    """The place of a receiver that is not here, in words."""
     port = known_by_key(step.value(OUT_PORT), view)
     if port is None:
         return NOT_HERE.text

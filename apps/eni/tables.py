@@ -1,4 +1,4 @@
-"""Where network interfaces stand in the path: a packet begins at one and ends at one."""
+"""Tables of network interfaces in the path: a packet begins at one and ends at one."""
 
 from apps.pipeline import ADMISSION, EGRESS, OUT_PORT, PIPELINE, PORT, VPC
 from sdnctl.of.fields import (

@@ -22,7 +22,7 @@ def home_of(port: str, here: str, view: View) -> str:
 
 
 def has_uplink(host: str, here: str, view: View) -> bool:
-    """Whether a host has a way of its own to the public network."""
+    """True when a host has a way of its own to the public network."""
     if host == here:
         return view.get(LocalUplink, UPLINK) is not None
     found = view.get(Host, host)
@@ -30,7 +30,7 @@ def has_uplink(host: str, here: str, view: View) -> bool:
 
 
 def preference(host: str, here: str, view: View) -> int:
-    """How much a host is preferred as a gateway; 0 when it is none, or lacks the uplink or the tunnels for it."""
+    """The preference of a host as a gateway; 0 when it is none, or lacks the uplink or the tunnels for it."""
     found = view.get(Host, host)
     return found.gateway if found is not None and found.encap_ip and found.uplink else 0
 
@@ -50,12 +50,12 @@ def server_of(port: str, here: str, view: View) -> str:
 
 
 def served_here(port: str, here: str, view: View) -> bool:
-    """Whether this host is to present the port's elastic IPs."""
+    """True when this host is to present the port's elastic IPs."""
     return bool(port) and view.derived(server_of, port) == here
 
 
 def leaves_elsewhere(port: str, here: str, view: View) -> bool:
-    """Whether another host presents a port's elastic IPs, while packets from its addresses may leave the VPC here.
+    """True when another host presents a port's elastic IPs, while packets from its addresses may leave the VPC here.
 
     They do where the port is, and where an appliance is that routes for it.
     """
@@ -67,13 +67,13 @@ def leaves_elsewhere(port: str, here: str, view: View) -> bool:
 
 
 def routes_here(vpc: str, here: str, view: View) -> bool:
-    """Whether an appliance of a VPC is here, which may send from any address."""
+    """True when an appliance of a VPC is here, which may send from any address."""
     appliances = view.by(NetworkInterface, ("vpc", "sanity_check"), (vpc, False))
     return any(view.derived(home_of, port) == here for port in appliances)
 
 
 def behind_gateway(port: str, here: str, view: View) -> bool:
-    """Whether this host is a gateway, or can become it, for the port, which is on a host without uplink."""
+    """True when this host is a gateway, or can become it, for the port, which is on a host without uplink."""
     if not port or not view.derived(preference, here):
         return False
     home = view.derived(home_of, port)
@@ -81,7 +81,7 @@ def behind_gateway(port: str, here: str, view: View) -> bool:
 
 
 def cut_off(_: None, here: str, view: View) -> bool:
-    """Whether this host reached others and now reaches nobody, or does not know yet what was decided meanwhile.
+    """True when this host reached others and now reaches nobody, or does not know yet what was decided meanwhile.
 
     A gateway that nobody reaches is being replaced: it answers for nobody else's address any more.
     """
@@ -90,7 +90,7 @@ def cut_off(_: None, here: str, view: View) -> bool:
 
 
 def in_touch(_: None, here: str, view: View) -> bool:
-    """Whether any tunnel of this host works."""
+    """True when any tunnel of this host works."""
     peers = (view.get(LocalPeer, id) for id in view.all(LocalPeer))
     return any(peer is not None and peer.up for peer in peers)
 

@@ -34,7 +34,7 @@ SILENT_LOOKS = 50
 
 @feature(each=LocalTunnel)
 def sent_on(tunnel: LocalTunnel, here: str, view: View) -> Iterator[Item]:
-    """What another host sends to the router is on its way to the public network."""
+    """Send packets that another host sends to the router on towards the public network."""
     # In from another host, for the public network: to the translation, and nowhere else.
     yield ORIGIN.flow(
         Priority.EXACT,

@@ -1,4 +1,4 @@
-"""Which host presents an elastic IP to the public network: one at a time, the instance's own where it can.
+"""Gateways: one host at a time presents an elastic IP to the public network, the instance's own where it can.
 
 A host without uplink leaves it to the active gateway.  What is known of that differs between hosts for a moment, so
 an address, and the role of the active gateway too, has a holder (``apps.holder``).

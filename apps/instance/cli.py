@@ -109,7 +109,7 @@ def _primary_id(shown: Json) -> str:
 
 
 def _of_primary(show: Show) -> Show:
-    """What a network interface shows, of the primary one as the vpc service shows it."""
+    """The reading of a value of the primary network interface, as the vpc service shows it."""
     return lambda live, shown: show(live, live.shown(_primary_id(shown)) or {})
 
 

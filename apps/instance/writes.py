@@ -1,4 +1,4 @@
-"""What keeps an instance from being deleted."""
+"""Obstacles to deleting an instance."""
 
 from apps.instance.model import Instance
 from apps.routing.writes import routed

@@ -72,7 +72,7 @@ class OnePool(Request):
 
 
 class ModifyPool(OnePool):
-    """What may change in a block."""
+    """The fields of a block that may change."""
 
     elasticIpPoolName: Name | None = None
     description: Text | None = None

@@ -44,7 +44,7 @@ def _of(service: str) -> Iterator[Quota]:
 
 @operation("vpc", "describeQuota", "GET", "/regions/{regionId}/quotas/", OneQuota)
 def describe_quota(request: OneQuota, view: Reader) -> Json:
-    """How many of something the caller may have, and has."""
+    """The quota of the caller's account for one type of resource: how many it may have, and has."""
     known = {limit.name: limit for limit in _of("vpc")}
     if request.type in NOT_SERVED - known.keys():
         raise IntentError("type", f"there are no resources of type {request.type}", 501, "NOT_IMPLEMENTED")
@@ -63,7 +63,7 @@ def describe_quota(request: OneQuota, view: Reader) -> Json:
 
 @operation("vm", "describeQuotas", "GET", "/regions/{regionId}/quotas", Quotas)
 def describe_quotas(request: Quotas, view: Reader) -> Json:
-    """How many instances the caller may have, and has."""
+    """The quotas of the caller's account for instances: how many it may have, and has."""
     chosen = choose(request, view, _of("vm"), KEYS)
     return {"quotas": [_show(view, limit) for limit in chosen]}
 

@@ -294,7 +294,7 @@ def _plugs(call: Invocation, instance: str | None, port: str | None, socket: str
 
 
 def _fragments(call: Invocation, plugs: "list[Plug]", made: Mapping[str, str], begin: str, end: str) -> None:
-    """What goes into the guest's definition, and as comments the commands for the host."""
+    """Print the fragment for the guest's definition, and as comments the commands for the host."""
     from apps.multi_queue.host.fragments import preparation
 
     if call.json:

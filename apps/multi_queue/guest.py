@@ -94,7 +94,7 @@ class Irq(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What is to be: the CPU of each interrupt, the CPUs of each receive queue (RPS) and each transmit queue (XPS)."""
+    """A plan: the CPU of each interrupt, the CPUs of each receive queue (RPS) and each transmit queue (XPS)."""
 
     irqs: dict[int, int]
     rps: list[tuple[int, ...]]
@@ -102,7 +102,7 @@ class Plan(NamedTuple):
 
 
 def decide(irqs: Sequence[Irq], receiving: int, sending: int, online: Sequence[int], isolated: Sequence[int]) -> Plan:
-    """Which CPU works for which queue: each for one in turn, as few for two as can be, none that is isolated."""
+    """The CPU for each queue: each for one in turn, as few for two as can be, none that is isolated."""
     everyone = sorted(online)
     usable = [cpu for cpu in everyone if cpu not in isolated] or everyone
     chosen = [usable[queue % len(usable)] for queue in range(max(receiving, sending))]
@@ -122,7 +122,7 @@ def _groups(chosen: Sequence[int], pool: Iterable[int]) -> list[tuple[int, ...]]
 
 
 def queues_of(names: dict[int, str]) -> dict[int, int | None]:
-    """Which queue each interrupt serves, by its name; drivers number from 0 or from 1."""
+    """The queue that each interrupt serves, by the interrupt's name; drivers number from 0 or from 1."""
     found: dict[int, tuple[str, int]] = {}
     for number, name in names.items():
         match = _QUEUE.search(name)
@@ -153,7 +153,7 @@ def cpus_of(mask: str) -> list[int]:
 
 
 class Machine:
-    """What /proc and /sys below ``root`` say, and ``ethtool`` for the channels."""
+    """The machine as /proc and /sys below ``root`` show it, and ``ethtool`` for the channels."""
 
     def __init__(self, root: str = "/", ethtool: Kernel | None = None) -> None:
         self.root = root
@@ -186,7 +186,7 @@ class Machine:
         return sorted(path.split("/")[-2] for path in glob.glob(self.path("sys/class/net/*/device")))
 
     def queues(self, name: str, kind: str) -> int:
-        """How many receive ("rx") or transmit ("tx") queues are in use."""
+        """The number of receive ("rx") or transmit ("tx") queues in use."""
         return len(glob.glob(self.path("sys/class/net", name, "queues", f"{kind}-*"))) or 1
 
     def channels(self, name: str) -> Counts | None:
@@ -298,7 +298,7 @@ class Tuning:
 
 
 def state(machine: Machine, names: Sequence[str]) -> dict[str, Any]:
-    """What is set and what each CPU has done so far, for programs."""
+    """The settings, and the work that each CPU has done so far, for programs."""
 
     def cpus(name: str, side: str, kind: str) -> list[list[int]]:
         places = (f"sys/class/net/{name}/queues/{side}-{queue}" for queue in range(machine.queues(name, side)))
@@ -316,7 +316,7 @@ def state(machine: Machine, names: Sequence[str]) -> dict[str, Any]:
 
 
 def balance_warning(machine: Machine, names: Sequence[str]) -> str:
-    """What to do about irqbalance, which moves interrupts as it sees fit; "" when it does not run."""
+    """Advice about irqbalance, which moves interrupts as it sees fit; "" when it does not run."""
     pid = machine.irqbalance()
     banned = " ".join(f"--banirq={irq.number}" for name in names for irq in machine.irqs(name) if irq.queue is not None)
     text = f"""irqbalance runs (pid {pid}) and may move these interrupts again.  In /etc/default/irqbalance:

@@ -1,4 +1,4 @@
-"""How many queues an interface has, and which CPU works for each of them: decided here, applied elsewhere.
+"""The number of queues of an interface, and the CPU that works for each: decided here, applied elsewhere.
 
 Standard library only and nothing read or written, so that the host (``host/``) and the guest (``guest``) decide by
 the same rules.  The terms are those of the kernel's Documentation/networking/scaling.rst: an interrupt of a queue goes
@@ -20,7 +20,7 @@ _SENDS = ("tx", "output")
 
 
 class Impossible(ValueError):
-    """What was asked for cannot be on this interface; the message names the interface and its limit."""
+    """The refusal of a wish that this interface cannot meet; the message names the interface and its limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Cpus:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is asked for: ``queues`` 0 means one for each near CPU; ``threaded`` None leaves NAPI as it is.
+    """The settings asked for: ``queues`` 0 means one for each near CPU; ``threaded`` None leaves NAPI as it is.
 
     ``flows`` asks for RFS, of use only where sockets are read: in a guest, not in a switch.
     """
@@ -112,7 +112,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be set on one interface.
+    """The settings to be made on one interface.
 
     ``cpus[q]`` works for queue q; ``irqs`` is the CPU of each interrupt; ``rps[q]`` and ``xps[q]`` are the CPUs of
     receive and transmit queue q (none: off); ``flow_count`` is rps_flow_cnt of each receive queue and ``flow_table``
@@ -307,7 +307,7 @@ def cpus_of(mask: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How work was shared among CPUs: ``counts`` by CPU; ``busiest`` is the largest count divided by the mean.
+    """The spread of work over CPUs: ``counts`` by CPU; ``busiest`` is the largest count divided by the mean.
 
     ``gini`` is 0 when all do the same and nears 1 when one does everything; ``busy`` CPUs did a tenth of a fair share.
     """

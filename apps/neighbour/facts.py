@@ -1,4 +1,4 @@
-"""Where an address of a VPC is: at which MAC address, behind which port."""
+"""The place of an address of a VPC: its MAC address, and the port behind which it is."""
 
 from apps.eni.model import NetworkInterface
 from apps.neighbour.tables import RESOLVE

@@ -70,7 +70,7 @@ def answer() -> Iterator[Item]:
 
 @feature(each=NetworkInterface, within=placed("vpc", test=vpc_here))
 def address(port: NetworkInterface, here: str, view: View) -> Iterator[Item]:
-    """Where each address of a port is; for a local port also that nobody else has it."""
+    """The place of each address of a port; for a local port also that nobody else has the address."""
     vpc = view.get(Vpc, port.vpc)
     if vpc is None:
         return
@@ -85,7 +85,7 @@ def address(port: NetworkInterface, here: str, view: View) -> Iterator[Item]:
 
 @says(answer)
 def asked(step: Step, view: View) -> str:
-    """What kind of packet it is, and how a question is answered."""
+    """The kind of packet, and the answer to a question, in words."""
     arp = step.value(ETH_TYPE) == ETH_TYPE_ARP
     if step.table == ASKS.id:
         return "ARP is answered within the sender's limit"
@@ -100,13 +100,13 @@ def asked(step: Step, view: View) -> str:
 
 @says(address)
 def found(step: Step, view: View) -> str:
-    """Whose the next hop is."""
+    """The owner of the next hop, in words."""
     return f"{step.ip(NEXT_HOP)} is {called(step.record)} at {step.record.mac}"
 
 
 @says(BROADCAST)
 def broadcast(step: Step, view: View) -> str:
-    """Which group was meant."""
+    """The group that was meant, in words."""
     group = step.ip(IP_DST) if step.value(ETH_TYPE) == ETH_TYPE_IP else step.mac(ETH_DST)
     return f"{group} is no single receiver: {BROADCAST.text}"
 
@@ -119,7 +119,7 @@ def own_address(step: Step, view: View) -> str:
 
 @says(NO_ADDRESS)
 def no_address(step: Step, view: View) -> str:
-    """Who was looked for, and where."""
+    """The address that was looked for, and the VPC that lacks it, in words."""
     vpc = next(iter(view.by(Vpc, ("key",), step.value(VPC))), "the VPC")
     sender = known_by_key(step.value(PORT), view)
     hint = f"; {called(sender)} sent it" if sender is not None and sender.vpc != vpc else ""

@@ -1,4 +1,4 @@
-"""Where neighbours stand in the path: ARP is answered on the way that packets take to a MAC address."""
+"""Tables of neighbours in the path: ARP is answered on the way that packets take to a MAC address."""
 
 from apps.eni.tables import UNSUPPORTED
 from apps.pipeline import DELIVERY, NEXT_HOP, PIPELINE, PORT, SERVICE_STAGE, VPC

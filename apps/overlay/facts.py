@@ -22,7 +22,7 @@ ETHERNET_HEADER = 14
 
 
 def endpoint(host: str, here: str, view: View) -> Ip4:
-    """Where a host's tunnels end, 0 when it has none; other news of the host do not concern who asks this."""
+    """The endpoint of a host's tunnels, 0 when it has none; other news of the host do not concern who asks this."""
     found = view.get(Host, host)
     return found.encap_ip if found is not None else Ip4(0)
 

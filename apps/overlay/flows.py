@@ -24,7 +24,7 @@ from sdnctl.program.step import Step
 
 @always
 def here_or_there() -> Iterator[Item]:
-    """What is on no other host is delivered here; what is too big for a tunnel is answered."""
+    """Deliver here what is on no other host; answer what is too big for a tunnel."""
     # Not on another host.
     yield REMOTE.flow(Priority.MISS, {}, [onward(REMOTE)])
     # Too big: the controller tells the sender how much fits.
@@ -82,7 +82,7 @@ def where(step: Step, view: View) -> str:
 
 @says(ASK_TOO_BIG)
 def too_big_said(step: Step, view: View) -> str:
-    """How much fits."""
+    """The size in bytes that fits, in words."""
     tunnel = view.get(LocalTunnel, TUNNEL)
     fits = f", {tunnel.mtu} bytes fit" if tunnel is not None else ""
     return f"the controller answers: ICMP fragmentation needed{fits}"

@@ -1,4 +1,4 @@
-"""Where the tunnels stand in the path: before a packet leaves at a port here, is that port on another host."""
+"""Tables of tunnels in the path: before a packet leaves at a port here, is that port on another host."""
 
 from apps.eni.tables import NOT_HERE
 from apps.pipeline import DELIVERY, OUT_PORT, PIPELINE, PUBLIC, VPC

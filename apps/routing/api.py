@@ -57,7 +57,7 @@ class CreateTable(Request):
 
 
 class ModifyTable(OneTable):
-    """What may change in a route table."""
+    """The fields of a route table that may change."""
 
     routeTableName: Name | None = None
     description: Text | None = None
@@ -330,7 +330,7 @@ def _rules(view: Reader, table: str) -> list[Route]:
 
 
 def _own_rules(view: Reader, table: str) -> list[Route]:
-    """What tenants put into a table: all but the rule local."""
+    """The rules that tenants put into a table: all but the rule local."""
     return [rule for rule in _rules(view, table) if rule.next_hop_type != LOCAL]
 
 

@@ -5,7 +5,7 @@ from sdnctl.program.feature import View
 
 
 def leads_to_internet(table: str, here: str, view: View) -> bool:
-    """Whether any route of a table leads to the internet: only then do elastic IPs work behind it."""
+    """True when any route of a table leads to the internet: only then do elastic IPs work behind it."""
     return view.any(Route, ("table", "next_hop_type"), (table, INTERNET))
 
 

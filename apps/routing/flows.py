@@ -164,7 +164,7 @@ def _error(packet: PacketIn, kind: int, code: int, source: Ip4) -> Iterator[Pack
 
 @says(hop)
 def one_hop(step: Step, view: View) -> str:
-    """What is left of the hop limit."""
+    """The rest of the hop limit, in words."""
     left = step.after.get(IP_TTL, 0)
     if step.table == ASKS.id:
         return "its last hop is answered within the sender's limit"
@@ -173,7 +173,7 @@ def one_hop(step: Step, view: View) -> str:
 
 @says(router)
 def to_router(step: Step, view: View) -> str:
-    """What is wanted of the router."""
+    """The service wanted of the router, in words."""
     address = step.ip(NEXT_HOP if step.table == RESOLVE.id else IP_DST)
     who = f"{address}, {'router' if address == step.record.router else 'DHCP server'} of {step.record.id}"
     if step.table == RESOLVE.id:
@@ -185,13 +185,13 @@ def to_router(step: Step, view: View) -> str:
 
 @says(ROUTER_ITSELF)
 def router_itself(step: Step, view: View) -> str:
-    """Which router offers nothing."""
+    """The router that offers no such service, in words."""
     return f"{step.ip(IP_DST)} belongs to the router of {step.record.id}, which offers no service but ping"
 
 
 @says(route_table)
 def routed(step: Step, view: View) -> str:
-    """Which route of the table it was."""
+    """The route of the table that was taken, in words."""
     return _leads(step, view)
 
 
@@ -214,20 +214,20 @@ def _meant(step: Step, view: View) -> list[Route]:
 
 @says(NO_NEXT_HOP)
 def no_next_hop(step: Step, view: View) -> str:
-    """Which route leads nowhere."""
+    """The route that leads nowhere, in words."""
     return f"{_leads(step, view)}, which has no network interface in this VPC"
 
 
 @says(NO_ROUTE)
 def no_route(step: Step, view: View) -> str:
-    """Which table has no such route."""
+    """The table that has no such route, in words."""
     table = next(iter(view.by(RouteTable, ("key",), step.value(ROUTE_TABLE))), "the subnet's route table")
     return f"{table} has no route to {step.ip(IP_DST)}"
 
 
 @says(ASK_EXPIRED)
 def expired_said(step: Step, view: View) -> str:
-    """Which router tells the sender."""
+    """The router that tells the sender, in words."""
     subnets = (view.get(Subnet, id) for id in view.by(Subnet, ("key",), step.value(SUBNET)))
     who = next((f"{subnet.router}, the router of {subnet.id}" for subnet in subnets if subnet), "the router")
     return f"the controller answers: ICMP time exceeded, from {who}"
@@ -235,13 +235,13 @@ def expired_said(step: Step, view: View) -> str:
 
 @says(ASK_UNREACHABLE)
 def unreachable_said(step: Step, view: View) -> str:
-    """Which router tells the sender."""
+    """The router that tells the sender, in words."""
     return f"the controller answers: ICMP port unreachable, from {step.ip(IP_DST)}"
 
 
 @feature(each=Subnet, within=placed("vpc", test=vpc_here))
 def route_table_of(subnet: Subnet, here: str, view: View) -> Iterator[Item]:
-    """What leaves the VPC goes by the route table of the subnet it came from."""
+    """Look up packets that leave the VPC in the route table of the subnet they came from."""
     table = view.get(RouteTable, subnet.route_table)
     if table is not None:
         # Off the VPC: remember which table to look in.
@@ -252,5 +252,5 @@ def route_table_of(subnet: Subnet, here: str, view: View) -> Iterator[Item]:
 
 @says(route_table_of)
 def table_used(step: Step, view: View) -> str:
-    """Which route table decides."""
+    """The route table that decides, in words."""
     return f"{step.record.id} uses route table {step.record.route_table}"

@@ -1,4 +1,4 @@
-"""Where the router stands in the path: the hop limit, then the route table of the subnet."""
+"""Tables of the router in the path: the hop limit, then the route table of the subnet."""
 
 from apps.pipeline import PIPELINE, ROUTER, SUBNET
 from sdnctl.of.fields import ETH_TYPE, IP_DST, IP_TTL

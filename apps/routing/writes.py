@@ -36,7 +36,7 @@ def default_table(vpc: Vpc, txn: Txn) -> None:
 
 @changed(Vpc)
 def local_routes(before: Vpc, after: Vpc, txn: Txn) -> None:
-    """What is local to a VPC is its block, in each of its tables."""
+    """Keep the rule local of each of a VPC's tables equal to the VPC's block."""
     for id in sorted(txn.by(Route, ("vpc",), after.id)) if after.cidr != before.cidr else ():
         route = txn.get(Route, id)
         if route is not None and route.next_hop_type == LOCAL:

@@ -77,7 +77,7 @@ def _sender(request: TraceFlow, view: Reader, known: Callable[[type, str], Any],
 
 
 def _onward(way: Exit, state: State) -> Question | None:
-    """Where a packet comes in again that left for the public network: at the host that presents the elastic IP."""
+    """The question to follow a packet that left for the public network: at the host that presents the elastic IP."""
     address = Ip4(way.packet.get(f.IP_DST, 0))
     host = state.get(Host, presents(address, state))
     if way.by != UPLINK or host is None or not host.uplink:

@@ -162,7 +162,7 @@ def to_gateway(step: Step, view: View) -> str:
 
 @says(NO_GATEWAY)
 def no_gateway(step: Step, view: View) -> str:
-    """What the way out lacks."""
+    """The thing that the way out lacks, in words."""
     for id in view.by(Pool, ("key",), step.value(POOL)):
         pool = view.get(Pool, id)
         if pool is not None and view.get(LocalUplink, UPLINK_ID) is not None:
@@ -172,5 +172,5 @@ def no_gateway(step: Step, view: View) -> str:
 
 @says(ASK_GATEWAY)
 def gateway_said(step: Step, view: View) -> str:
-    """What is learned."""
+    """The gateway's MAC address that is learned, in words."""
     return f"the controller answers: nothing, but notes that the gateway {step.ip(ARP_SPA)} is at {step.mac(ARP_SHA)}"

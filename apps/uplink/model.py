@@ -17,7 +17,7 @@ class Pool:
 
 @resource(report=True, reach="host")
 class GatewayNeighbour:
-    """What a host learned by ARP: the MAC address of a pool's gateway on its uplink; the id is ``host/pool``."""
+    """A MAC address that a host learned by ARP: that of a pool's gateway on its uplink; the id is ``host/pool``."""
 
     id: str
     host: str = ref("Host", on_delete="cascade")

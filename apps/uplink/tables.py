@@ -1,4 +1,4 @@
-"""Where the public network stands in the path: in at the uplink, and out there by the gateway of a pool."""
+"""Tables of the public network in the path: in at the uplink, and out there by the gateway of a pool."""
 
 from apps.pipeline import END, PIPELINE, PUBLIC, UPLINK_STAGE
 from sdnctl.of.fields import ARP_OP, ARP_SPA, ARP_TPA, ETH_DST, ETH_TYPE, IP_TTL

@@ -75,7 +75,7 @@ class OneVpc(Request):
 
 
 class ModifyVpc(OneVpc):
-    """What may change in a VPC; the prefix can only be lifted."""
+    """The fields of a VPC that may change; the prefix can only be lifted."""
 
     vpcName: Name | None = None
     description: Text | None = None
@@ -102,7 +102,7 @@ class OneSubnet(Request):
 
 
 class ModifySubnet(OneSubnet):
-    """What may change in a subnet."""
+    """The fields of a subnet that may change."""
 
     subnetName: Name | None = None
     description: Text | None = None

@@ -6,7 +6,7 @@ from sdnctl.program.feature import View
 
 
 def vpc_here(vpc: str, here: str, view: View) -> bool:
-    """Whether this host has a port of the VPC, which is when the VPC concerns its switch."""
+    """True when this host has a port of the VPC, which is when the VPC concerns its switch."""
     return view.any(Binding, ("vpc", "host"), (vpc, here))
 
 

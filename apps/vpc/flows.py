@@ -16,7 +16,7 @@ from sdnctl.program.step import Step
 
 @always
 def leave_subnet() -> Iterator[Item]:
-    """What is not for the own subnet goes to the router; what is in no subnet goes by the route table."""
+    """Send packets beyond the own subnet to the router; those beyond every subnet go by the route table."""
     # Not within the subnet: the router takes over.
     yield SWITCH.flow(Priority.MISS, {}, [onward(SWITCH)])
     # Not within the VPC: the subnet's route table decides.
@@ -48,7 +48,7 @@ def unused_addresses(vpc: Vpc, here: str, view: View) -> Iterator[Item]:
 
 @feature(each=Vpc)
 def account(vpc: Vpc, here: str, view: View) -> Iterator[Item]:
-    """What the VPC's account may ask of this host: one limit for all of its VPCs."""
+    """Limit the questions that the VPC's account may ask of this host: one limit for all of its VPCs."""
     number = view.derived(account_meter, vpc.account)
     if vpc.meter == number:
         yield Meter(number, ACCOUNT_RATE, ACCOUNT_BURST, packets=True)
@@ -58,13 +58,13 @@ def account(vpc: Vpc, here: str, view: View) -> Iterator[Item]:
 
 @says(account)
 def within_account(step: Step, view: View) -> str:
-    """Whose limit it is."""
+    """The account whose limit it is, in words."""
     return f"within the limit of {step.record.id}'s account"
 
 
 @says(leave_subnet)
 def leaving(step: Step, view: View) -> str:
-    """How far away the destination is."""
+    """The distance of the destination: beyond the subnet, or beyond the VPC, in words."""
     if step.table == SWITCH.id:
         return f"{step.ip(IP_DST)} is not in the sender's subnet: to the router"
     return f"{step.ip(IP_DST)} is not in the VPC: by the route table"
@@ -72,7 +72,7 @@ def leaving(step: Step, view: View) -> str:
 
 @says(subnet)
 def within(step: Step, view: View) -> str:
-    """Which subnet the destination is in."""
+    """The subnet of the destination, in words."""
     if step.table == SWITCH.id:
         return f"{step.ip(IP_DST)} is in the same subnet, {step.record.id} ({step.record.cidr}): no router in between"
     return f"route {step.record.cidr} local: {step.record.id}"
@@ -80,5 +80,5 @@ def within(step: Step, view: View) -> str:
 
 @says(NO_SUBNET)
 def no_subnet(step: Step, view: View) -> str:
-    """Which VPC the destination is in."""
+    """The VPC of the destination, in words."""
     return f"{step.ip(IP_DST)} is in {step.record.id} ({step.record.cidr}), but in none of its subnets"

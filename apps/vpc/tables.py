@@ -1,4 +1,4 @@
-"""Where a VPC stands in the path: is it within the subnet, else within the VPC."""
+"""Tables of a VPC in the path: is it within the subnet, else within the VPC."""
 
 from apps.pipeline import PIPELINE, ROUTER, SUBNET, VPC
 from sdnctl.of.fields import ICMP_TYPE, IP_DST, IP_PROTO

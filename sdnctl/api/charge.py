@@ -37,7 +37,7 @@ class ChargeSpec(Model):
 
 
 def expiry(spec: ChargeSpec, now: float) -> float:
-    """When what is ordered now ends, in epoch seconds; 0 for what is paid afterwards."""
+    """The time at which what is ordered now ends, in epoch seconds; 0 for what is paid afterwards."""
     if spec.chargeMode != PREPAID:
         return 0.0
     today = datetime.datetime.fromtimestamp(now, datetime.UTC)

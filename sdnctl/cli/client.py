@@ -1,4 +1,4 @@
-"""How the command line finds the running region and asks it: the operator's HTTP API, by the token in its directory."""
+"""The command line's client of the running region: the operator's HTTP API, by the token in the region's directory."""
 
 import json
 import time
@@ -54,7 +54,7 @@ class Client:
         return self._call("DELETE", path, None)
 
     def until_applied(self, sequence: int | None, seconds: float) -> dict[str, Any]:
-        """How far the hosts are once all that are alive have ``sequence`` (None: the latest), or after ``seconds``."""
+        """The hosts' progress once all that are alive have ``sequence`` (None: the latest), or after ``seconds``."""
         end = time.monotonic() + seconds
         while True:
             left = max(0.0, end - time.monotonic())

@@ -22,7 +22,7 @@ class Refused(Problem):
 
     @property
     def gone(self) -> bool:
-        """Whether what the call was about does not exist."""
+        """True when what the call was about does not exist."""
         return self.status_code == 404
 
 

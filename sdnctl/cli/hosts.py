@@ -79,7 +79,7 @@ def ways(peers: Mapping[str, str]) -> str:
 
 
 def age(seen: str | None, now: float) -> str:
-    """How long ago something was (an ISO time of the API); ``now`` is in epoch seconds."""
+    """The time since something was (an ISO time of the API), in words; ``now`` is in epoch seconds."""
     if seen is None:
         return "never"
     seconds = max(0, int(now - datetime.datetime.fromisoformat(seen).timestamp()))

@@ -83,7 +83,7 @@ PATIENCE: dict[str, tuple[Any, Any]] = {"wait": (Wait, False), "timeout": (Timeo
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """What a tenant's command works with; ``operator`` is there when the region's data directory is."""
+    """The context of a tenant's command; ``operator`` is there when the region's data directory is."""
 
     tenant: Tenant
     operator: Client | None

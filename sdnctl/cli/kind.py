@@ -67,7 +67,7 @@ class Kind:
         return f"{self.path.rstrip('/')}/{id}" + (f":{action}" if action else "")
 
     def is_id(self, text: str) -> bool:
-        """Whether a text looks like an id of this kind."""
+        """True when a text looks like an id of this kind."""
         return re.fullmatch(rf"{self.prefix}-[a-z0-9]{{10}}", text) is not None
 
 
@@ -85,7 +85,7 @@ class Watched:
 
 
 def key(name: str) -> Callable[[Json], Any]:
-    """What an answer has under a key."""
+    """The reading of an answer's value under a key; None where it has none."""
     return lambda shown: shown.get(name)
 
 

@@ -85,7 +85,7 @@ def ambiguous(kind: Kind, text: str, found: list[Json]) -> Ambiguous:
 
 
 def scoped(kind: Kind) -> str:
-    """How a name inside something else is written: SCOPE/NAME."""
+    """The written form of a name inside something else: SCOPE/NAME."""
     return f"{catalogue().kinds[kind.inside].word}/NAME"
 
 
@@ -120,7 +120,7 @@ class NameBook:
         return self._known[kind.command].get(id, "")
 
     def cell(self, column: Column, shown: Json) -> Any:
-        """What a column shows of a resource."""
+        """The value of a resource in a column."""
         value = column.of(shown)
         return self.translated(value, lambda id, name: name) if column.named else value
 

@@ -31,7 +31,7 @@ def table(call: Invocation, kind: Kind, rows: Sequence[Json]) -> None:
 
 
 def made(call: Invocation, kind: Kind, ids: list[str], result: Json) -> None:
-    """What a command made or changed: the API's result, or a table of the resources as they are now."""
+    """Print what a command made or changed: the API's result, or a table of the resources as they are now."""
     call.settle((kind, id) for id in ids)
     if call.json:
         show.document(result)

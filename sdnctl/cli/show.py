@@ -1,4 +1,4 @@
-"""What a command prints: a table for people, or with ``--json`` one JSON document for programs, on stdout alone."""
+"""The output of a command: a table for people, or with ``--json`` one JSON document for programs, on stdout alone."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -64,7 +64,7 @@ def line(text: str) -> None:
 
 
 def error(message: str) -> None:
-    """What went wrong, on stderr."""
+    """Print an error on stderr."""
     Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {escape(message)}", highlight=False)
 
 

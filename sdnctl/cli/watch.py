@@ -76,7 +76,7 @@ def samples(text: str) -> Samples:
 
 
 def figures(file: Path) -> Samples | None:
-    """What the controller of this machine counts; None when it cannot be asked."""
+    """The metrics of this machine's controller; None when it cannot be asked."""
     try:
         address = json.loads(file.read_text())["controller"]
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -120,7 +120,7 @@ class Watcher:
         return rows
 
     def _carried(self, meters: dict[tuple[str, str, str], float], id: str) -> Json:
-        """What a resource carried and lost, and its rates in bit/s; null where it is not known."""
+        """The bits that a resource carried, the packets it lost, and its rates in bit/s; null where not known."""
         carried: Json = {}
         for direction in (OUT, IN):
             bits, lost = meters.get((BITS, id, direction)), meters.get((LOST, id, direction))

@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 
 def guarded(function: Callable[..., Any], resource: object, run: Callable[[], R], name: str = "") -> R:
-    """What ``run`` returns, which calls a feature's ``function`` for a resource; its ``name``, where it has another.
+    """The result of ``run``, which calls a feature's ``function`` for a resource; ``name`` where it has another name.
 
     Raises FeatureError, with the line of the feature's code that failed, for whatever that raises.  One that says
     already whose it is, as a derived value's does, passes as it is.

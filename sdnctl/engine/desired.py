@@ -10,7 +10,7 @@ from sdnctl.program.packets import PacketOut
 
 @dataclass(slots=True)
 class Desired:
-    """What the switch should have: flows by cookie, meters and groups by number."""
+    """The desired state of the switch: flows by cookie, meters and groups by number."""
 
     flows: dict[int, Flow] = field(default_factory=dict)
     meters: dict[int, Meter] = field(default_factory=dict)
@@ -19,7 +19,7 @@ class Desired:
 
 @dataclass(slots=True)
 class Touched:
-    """Which parts of Desired changed, and what to say once a flow is confirmed: (its cookie, the packet)."""
+    """The changed parts of Desired, and the packets to send once a flow is confirmed: (its cookie, the packet)."""
 
     cookies: set[int] = field(default_factory=set)
     meters: set[int] = field(default_factory=set)

@@ -61,12 +61,12 @@ class Engine:
 
     @property
     def desired(self) -> Desired:
-        """What the switch should have now."""
+        """The desired state of the switch."""
         return self._ledger.desired
 
     @property
     def reports(self) -> Mapping[ReportKey, Any]:
-        """What this host should have reported now, by class and id."""
+        """The records that this host should have reported, by class and id."""
         return self._ledger.reports
 
     def owners(self, cookie: int) -> list[str]:
@@ -125,7 +125,7 @@ class Engine:
         return self._run(units - gone, gone, strict)
 
     def _failed(self) -> list[Node]:
-        """What is tried again with every change; handlers and tickers are not: they wait for their next turn."""
+        """The nodes to be tried again with every change; handlers and tickers wait for their next turn instead."""
         return [node for node in self.errors if not (isinstance(node, Unit) and node.feature.each is object)]
 
     def _own_changes(self) -> list[Change]:
@@ -197,7 +197,7 @@ class Engine:
                     gone.add(unit)
 
     def _ask(self, node: Placement) -> bool:
-        """Whether the placement holds; one whose test fails stays as it was."""
+        """Ask whether the placement holds and return it; one whose test fails stays as it was."""
         view = self._memo.view()
         try:
             node.placed = view.derived(node.within.test, node.value)
@@ -223,7 +223,7 @@ class Engine:
                 gone.add(known)
 
     def _is_placed(self, change: Change, within: Placed) -> bool:
-        """Whether the changed resource is of concern here."""
+        """True when the changed resource is of concern here."""
         values_of = meta(change.cls).index_of[within.index]
         placed = False
         for value in values_of(change.new):
@@ -290,7 +290,7 @@ class Engine:
         return touched
 
     def _outputs(self, unit: Unit, record: Any) -> Outputs:
-        """What a unit yields for its record now; raises FeatureError."""
+        """The outputs of a unit for its record; raises FeatureError."""
         feature, view = unit.feature, self._memo.view()
         self.runs += 1
         try:
@@ -299,7 +299,7 @@ class Engine:
             self._graph.record(unit, view.reads)
 
     def take_reports(self, *, also: Iterable[ReportKey] = (), reconcile: bool = False) -> list[Report]:
-        """What this host has to tell the store since the last call, and whether it should still tell ``also``.
+        """The reports due to the store since the last call, and those of ``also`` that are still due.
 
         ``reconcile`` compares all that it ever told.  What is true again is told again while its withdrawal may still
         be on its way.
@@ -342,7 +342,7 @@ class Engine:
         return answers
 
     def ask(self, kind: str, resource: str, function: Callable[..., Any], run: Callable[[], R]) -> R | None:
-        """What a feature's ``function`` says beside its flows, None when it fails; told until it says something."""
+        """Ask a feature's ``function`` beside its flows, None when it fails; the error stands until it answers."""
         name = name_of(function)
         unit = self._responders.setdefault(f"{kind} {name}", Unit(Feature(kind, object), name))
         try:
@@ -356,7 +356,7 @@ class Engine:
     def _answer(
         self, kind: str, name: str, function: Callable[..., Any], run: Callable[[], Iterable[Answer]]
     ) -> list[Answer]:
-        """What a feature has to say to a packet or to the time, less what it reports of ``local`` classes."""
+        """The answers of a feature to a packet or to the time, less what it reports of ``local`` classes."""
         answers = self.ask(kind, name, function, lambda: list(run()))
         if answers is None:
             self.unanswered += 1

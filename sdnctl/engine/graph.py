@@ -1,4 +1,4 @@
-"""Who read what: the memory that tells the engine which units a change concerns.
+"""The dependency graph: who read what, which tells the engine the units that a change concerns.
 
 A node is anything that reads: a unit, a derived value, a placement.  A key is what can be read: a record, the members
 of an index value, whether it has any, a derived value.  Both directions are kept; a key with one reader holds it
@@ -75,12 +75,12 @@ class DerivedNode(Node):
 
     @property
     def key(self) -> Key:
-        """What its readers read."""
+        """The key that its readers read."""
         return (self.of, self.argument)
 
 
 class Placement(Node):
-    """Whether the resources of a class under one index value concern this host; shared by all features."""
+    """A test, shared by all features: do the resources of a class under one index value concern this host."""
 
     __slots__ = ("cls", "placed", "value", "within")
 
@@ -157,7 +157,7 @@ class Graph:
             yield known
 
     def is_read(self, key: Key) -> bool:
-        """Whether anybody still reads a key."""
+        """True while anybody reads a key."""
         return key in self._readers
 
 

@@ -1,4 +1,4 @@
-"""What one run of a unit gave the switch and the region, sorted by kind."""
+"""The outputs of one run of a unit for the switch and the region, sorted by kind."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -44,7 +44,7 @@ class Outputs:
                 raise TypeError(f"yields {item!r}, which is nothing that a switch or the region can have")
 
     def same(self, other: "Outputs") -> bool:
-        """Whether both want the same of the switch and the region; what they announce is not looked at."""
+        """True when both want the same of the switch and the region; what they announce is not looked at."""
         return (
             len(self.flows) == len(other.flows)
             and all(mine.cookie == its.cookie for mine, its in zip(self.flows, other.flows, strict=True))

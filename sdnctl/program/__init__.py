@@ -1,1 +1,1 @@
-"""What a feature may declare: tables and fields, flows, questions, services, counters, and words for a trace."""
+"""Declarations of a feature: tables and fields, flows, questions, services, counters, and words for a trace."""

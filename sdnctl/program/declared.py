@@ -1,4 +1,4 @@
-"""What a pipeline declares beside its tables: reasons, questions, limits, barriers; numbered when all are known."""
+"""Declarations of a pipeline beside its tables: reasons, questions, limits, barriers; numbered when all are known."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Reason:
-    """Why a packet is dropped, in tenant words; ``number`` is what the drop table matches."""
+    """The reason of a drop, in tenant words; ``number`` is what the drop table matches."""
 
     name: str
     text: str

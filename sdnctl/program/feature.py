@@ -50,7 +50,7 @@ Item = Flow | Meter | Group | Announce | Reported
 
 
 class View(Protocol):
-    """What a unit may read; every read is remembered."""
+    """The records that a unit may read; every read is remembered."""
 
     def get(self, cls: type[R], id: str) -> R | None:
         """A record, or None."""
@@ -62,7 +62,7 @@ class View(Protocol):
         """The ids of every record of a class; felt when one comes or goes: for the few classes an operator owns."""
 
     def any(self, cls: type, index: Index, value: Hashable) -> bool:
-        """Whether an index value has members; felt only when that answer changes."""
+        """True when an index value has members; felt only when that answer changes."""
 
     def derived(self, of: "Derived[V]", value: Hashable) -> V:
         """A shared derived value; felt only when it comes out different."""
@@ -74,7 +74,7 @@ Derived = Callable[[Any, str, View], V]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placed:
-    """Which resources a feature runs for on this host: those whose ``index`` value passes ``test``."""
+    """The resources that a feature runs for on this host: those whose ``index`` value passes ``test``."""
 
     index: Index
     test: Derived[bool]

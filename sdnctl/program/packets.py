@@ -1,4 +1,4 @@
-"""What passes between a switch's packets and the features: a packet that came in, packets and records that go out."""
+"""Messages between a switch's packets and the features: a packet that came in, packets and records that go out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -208,7 +208,7 @@ class Pipeline:
         return made
 
     def alive(self, field: RegisterField, stage: int) -> bool:
-        """Whether a field of this pipeline means something in a stage, by the stage's number."""
+        """True when a field of this pipeline means something in a stage, by the stage's number."""
         known = self._alive.get(field)
         return known is not None and known.first <= stage <= known.last
 
@@ -272,12 +272,12 @@ class Pipeline:
         self.settled = True
 
     def reason_of(self, packet: Mapping[OxmField, int]) -> Reason | None:
-        """Why a packet with these registers was dropped, None when it was not."""
+        """The reason for which a packet with these registers was dropped, None when it was not."""
         number = value_in(packet, self.end.field) if self.end is not None else 0
         return self.reasons[number - 1] if 0 < number <= len(self.reasons) else None
 
     def question_of(self, packet: Mapping[OxmField, int]) -> Question | None:
-        """What a packet with these registers asks of the controller, None when it asks nothing."""
+        """The question that a packet with these registers puts to the controller, None when it asks nothing."""
         number = value_in(packet, self.asked.field) if self.asked is not None else 0
         return self.questions[number - 1] if 0 < number <= len(self.questions) else None
 
@@ -289,7 +289,7 @@ class Pipeline:
         return stage.tables[id % TABLES_PER_STAGE]
 
     def items(self, drop: "Dropper") -> Iterator[Flow | Meter | Group]:
-        """What the declarations themselves ask for: limits, barriers, and the flows for what a table does not match."""
+        """Yield what the declarations ask for: limits, barriers, and the flows for what a table does not match."""
         yield from (limit.meter for limit in self.limits)
         yield from (barrier.group for barrier in self.barriers)
         for table in self.tables.values():

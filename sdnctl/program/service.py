@@ -64,7 +64,7 @@ class Child(Protocol):
     """False when it had been started before and was found again."""
 
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """True while it runs."""
 
     async def ended(self) -> None:
         """Wait for its end."""
@@ -74,7 +74,7 @@ class Child(Protocol):
 
 
 class Context(Protocol):
-    """What a service gets: the region, its rights, a clock and a place of its own."""
+    """The context of a service: the region, its rights, a clock and a place of its own."""
 
     host: str
     """The machine that it runs on; for a service of a host or gateway, the host's name."""

@@ -24,7 +24,7 @@ Waits = Callable[[Awaitable[Any]], Awaitable[Any]]
 
 
 def started(pid: int) -> int:
-    """When the kernel started a process, in clock ticks since boot; 0 when it is no more (a zombie is not)."""
+    """The time at which the kernel started a process, in clock ticks since boot; 0 when it is no more (or a zombie)."""
     try:
         words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (OSError, ValueError):

@@ -1,1 +1,1 @@
-"""What touches the machine for its NICs' sake: read, plan, apply, verify, roll back, watch."""
+"""Tuning of the machine for its NICs' sake: read, plan, apply, verify, roll back, watch."""

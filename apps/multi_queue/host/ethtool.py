@@ -85,6 +85,6 @@ def rings(name: str) -> dict[str, int]:
 
 
 def coalesce(name: str) -> dict[str, int]:
-    """How interrupts are put off (microseconds, frames, adaptive or not); empty when the driver tells nothing."""
+    """The interrupt coalescing (microseconds, frames, adaptive or not); empty when the driver tells nothing."""
     found = _asked(name, lambda client: client.get_coalesce())
     return {} if found is None else {key: int(getattr(found, key)) for key in COALESCE}

@@ -1,4 +1,4 @@
-"""What a hypervisor must be told so that a guest's interface has its queues: for libvirt, and for QEMU by hand.
+"""Fragments of a guest's definition that give its interface its queues: for libvirt, and for QEMU by hand.
 
 libvirt's own ``<virtualport type='openvswitch'>`` takes only UUIDs as interface id, and ids of ports are none: the tap
 is made and plugged in beforehand, and libvirt is told to use it as it is.

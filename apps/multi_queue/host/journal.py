@@ -1,4 +1,4 @@
-"""What was changed on an interface, written down before it is changed: ``DATA/nic/NAME.json``.
+"""The journal of changes to an interface, each written down before it is made: ``DATA/nic/NAME.json``.
 
 ``base`` is how everything was before the first change, and what a rollback brings back.  ``pending`` is how everything
 was before the change under way: a program that dies in the middle leaves it there, and the next one undoes it.

@@ -1,4 +1,4 @@
-"""What this machine says of its CPUs and interfaces, read from /sys and /proc."""
+"""The CPUs and interfaces of this machine, read from /sys and /proc."""
 
 import os
 from collections.abc import Mapping
@@ -154,7 +154,7 @@ def _text(path: Path) -> str:
 
 
 def _inside(path: Path) -> list[Path]:
-    """What a directory of the kernel's has; nothing when it has just gone, as interfaces do."""
+    """The entries of a directory of the kernel's; none when it has just gone, as interfaces do."""
     try:
         return [path / name for name in os.listdir(path)]
     except OSError:

@@ -33,7 +33,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How the work of some seconds was spread, for one interface; softirq counts are of the whole machine."""
+    """The spread of some seconds' work, for one interface; softirq counts are of the whole machine."""
 
     nic: str
     seconds: float
@@ -85,7 +85,7 @@ def interrupts(machine: Machine, wanted: Iterable[int]) -> dict[int, Counts]:
 
 
 def between(nic: Nic, made: Plan, cpus: Iterable[int], before: Sample, after: Sample, seconds: float) -> Report:
-    """What happened between two samples, judged by how many of ``cpus`` the plan wants to work.
+    """The report on the time between two samples, judged by how many of ``cpus`` the plan wants to work.
 
     Interrupts are judged where they do the spreading, packets where RPS does.
     """
@@ -114,7 +114,7 @@ def watch(machine: Machine, nic: Nic, made: Plan, seconds: float) -> Report:
 
 
 class Meter:
-    """What a scrape of the figures sees: the work since the scrape before, of the interfaces that are looked after."""
+    """The meter for scrapes of the figures: the work since the scrape before, of the interfaces looked after."""
 
     def __init__(
         self, machine: Machine, names: Callable[[], Iterable[str]], planned: Callable[[str], tuple[Nic, Plan]]

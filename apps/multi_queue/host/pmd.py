@@ -32,7 +32,7 @@ class NotApplicable(Problem):
 
 @dataclass(frozen=True, slots=True)
 class Polling:
-    """What a polled interface has and is to have: queues, and queue -> core as OVS writes it ("0:3,1:4")."""
+    """The present and planned polling of an interface: queues, and queue -> core as OVS writes it ("0:3,1:4")."""
 
     nic: str
     queues: tuple[str, str]
@@ -73,7 +73,7 @@ class Switch:
         }
 
     def pins(self) -> bool:
-        """Whether a queue can be pinned without taking its thread away from all others."""
+        """True when a queue can be pinned without taking its thread away from all others."""
         other = self._vsctl("get", "Open_vSwitch", ".", "other_config")
         return "pmd-rxq-isolate=false" in other.replace('"', "") and "pmd-rxq-assign=group" in other.replace('"', "")
 

@@ -18,7 +18,7 @@ _MASKS = ("rps_cpus", "xps_cpus")
 
 
 def read(machine: Machine, name: str) -> State:
-    """What is set now; what cannot be read cannot be set either and stays out."""
+    """The present settings; what cannot be read cannot be set either and stays out."""
     found: State = {}
     told = ethtool.channels(name)
     if told is not None and machine.driver(name) not in NO_CHANNELS_TO_SET:
@@ -46,7 +46,7 @@ def _files(machine: Machine, name: str) -> Iterator[tuple[str, Path]]:
 
 
 def wanted(made: Plan, nic: Nic) -> State:
-    """What a plan sets; it says nothing of what it leaves alone."""
+    """The settings that a plan makes; it says nothing of what it leaves alone."""
     found: State = {CHANNELS: _channels_text(made.channels)} if nic.most is not None else {}
     for queue, cpus in enumerate(made.rps):
         found[f"rx-{queue}/rps_cpus"] = cpu_ranges(cpus)

@@ -20,7 +20,7 @@ Changes = Mapping[str, tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What would be done to an interface: setting -> (before, after), and what the operator should know."""
+    """The changes proposed for an interface: setting -> (before, after), and what the operator should know."""
 
     plan: Plan
     changes: Changes
@@ -61,7 +61,7 @@ class Tuner:
         }
 
     def plan(self, name: str, wish: Wish) -> Proposal:
-        """What ``apply`` would change; nothing is.
+        """The changes that ``apply`` would make; nothing is changed.
 
         What only follows once the channels are others (interrupts that are not there yet) is not told.
         """
@@ -151,7 +151,7 @@ class Tuner:
             return state.changes(now, base)
 
     def drift(self, name: str) -> Changes:
-        """What is not (any more) as it was asked for; empty for an interface that nothing was asked for."""
+        """The settings that are not (any more) as asked for; empty for an interface that nothing was asked for."""
         record = self.journal.read(name)
         if record is None:
             return {}
@@ -196,12 +196,12 @@ class Tuner:
             self.journal.write(known)
 
     def _last_with_flows(self, name: str) -> bool:
-        """Whether no other interface needs the machine's table of flows."""
+        """True when no other interface needs the machine's table of flows."""
         others = (self.journal.read(other) for other in self.journal.names() if other != name)
         return not any(record is not None and record.wish.flows for record in others)
 
     def warnings(self, nic: Nic, made: Plan) -> list[str]:
-        """What else on this machine will undo a plan, and how to keep it from that."""
+        """Warnings of what else on this machine will undo a plan, and how to keep it from that."""
         pid = self.machine.running("irqbalance")
         if not pid or not made.irqs:
             return []

@@ -34,7 +34,7 @@ log = structlog.get_logger("nic")
 
 
 class Source(Protocol):
-    """Which interfaces are looked after."""
+    """A source of the interfaces that are looked after."""
 
     def now(self) -> Mapping[str, Wish]:
         """Interface -> what is wanted of it, at this moment; Problem when that cannot be told."""
@@ -45,7 +45,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which interfaces are looked after: those named, and with ``switch`` its uplink and the taps of bound ports."""
+    """The interfaces looked after: those named, and with ``switch`` its uplink and the taps of bound ports."""
 
     wishes: Mapping[str, Wish]
     switch: Switch | None = None
@@ -183,7 +183,7 @@ class Watcher:
                     self._links.put(EVERYTHING)
 
     def _messages(self, kernel: socket.socket) -> Iterator[bytes]:
-        """What the kernel tells, until ``stop``."""
+        """Yield the kernel's messages, until ``stop``."""
         kernel.settimeout(LISTEN_S)
         while not self._stopped.is_set():
             try:

@@ -1,4 +1,4 @@
-"""What would have to change so that the region has what a file wants: nothing is carried out here."""
+"""The changes by which the region would come to have what a file wants: nothing is carried out here."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def difference(intent: Intent, live: Live, prune: bool) -> Difference:
 
 
 def _marks(item: Item) -> list[str]:
-    """What people know a thing by, beside its name."""
+    """The values by which people know a thing, beside its name."""
     return [f"{name} {told(item.values[name])}" for name in ("cidr", "address") if name in item.values]
 
 
@@ -100,7 +100,7 @@ def _references(item: Item, values: dict[str, Any]) -> list[tuple[str, Known]]:
 
 
 def _changes(item: Item, live: Live, mistakes: list[Mistake]) -> list[Edit]:
-    """What has to be done to one item; a mistake for each thing that cannot."""
+    """The edits to be done to one item; a mistake for each thing that cannot be done."""
     found = live.items.get((item.command, item.path))
     keys, label = item.part.keys, f"{item.kind.noun} {item.name}"
     if found is None:
@@ -120,7 +120,7 @@ def _changes(item: Item, live: Live, mistakes: list[Mistake]) -> list[Edit]:
 
 
 def _extra(intent: Intent, wanted: dict[Known, Item], live: Live) -> Iterator[Item]:
-    """What is there and has no place in the file, in sections that the file has."""
+    """Yield the items that are there and have no place in the file, in sections that the file has."""
 
     def claimed(item: Item) -> bool:
         if not item.kind.inside:

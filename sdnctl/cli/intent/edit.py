@@ -1,4 +1,4 @@
-"""What is to be done to one resource so that it becomes as a file wants it, and the tasks of which that consists."""
+"""An edit: the tasks by which one resource becomes as a file wants it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class Edit:
 
 
 class Phase(IntEnum):
-    """When a task has its turn.
+    """The phase of a change in which a task has its turn.
 
     Within a phase, tasks go in the order in which resources are made; JOIN by what is joined to what, LEAVE before JOIN
     for each kind; DELETE backwards.

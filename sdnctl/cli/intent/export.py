@@ -1,4 +1,4 @@
-"""What a tenant has, written as an intent file: applying it to the same region changes nothing."""
+"""Export of a tenant's resources as an intent file: applying it to the same region changes nothing."""
 
 from typing import Any
 

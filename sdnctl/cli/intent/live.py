@@ -1,4 +1,4 @@
-"""What a tenant has now, in the form of an intent file: by names, and by ids only where a name is not enough."""
+"""The present resources of a tenant in the form of an intent file: by names, by ids where a name is not enough."""
 
 from collections import defaultdict
 from typing import Any
@@ -55,11 +55,11 @@ class Live:
         self.items[item.command, item.path] = item
 
     def label(self, id: str) -> str:
-        """What an id goes by within its scope."""
+        """The name of an id within its scope."""
         return self._labels.get(id, id)
 
     def path(self, id: str) -> Path:
-        """What an id goes by within the account."""
+        """The name of an id within the account, as a path."""
         around = self._around(self._kinds[id], self._by_id[id])
         return (*(self.path(around) if around else ()), self._labels[id])
 

@@ -61,7 +61,7 @@ def _keys(section: Section, found: Catalogue) -> dict[str, Key]:
 
 
 def _references(sections: Iterable[Section]) -> tuple[set[Edge], set[Edge]]:
-    """What each kind's class must refer to, and what it may."""
+    """The references of each kind's class: those that it must have, and those that it may."""
     kinds = [section.kind for section in sections]
     command_of = {kind.resource: kind.command for kind in kinds}
     must = {Edge(kind.inside, kind.command) for kind in kinds if kind.inside}
@@ -74,7 +74,7 @@ def _references(sections: Iterable[Section]) -> tuple[set[Edge], set[Edge]]:
 
 
 def _mentions(keys: dict[str, dict[str, Key]]) -> tuple[set[Edge], set[Edge]]:
-    """What each section's keys name, and which of that is given by a task of its own."""
+    """The kinds that each section's keys name, and those of them that are given by a task of its own."""
     says, joins = set(), set()
     for command, of_section in keys.items():
         for key in of_section.values():

@@ -23,7 +23,7 @@ class Mistake(Exception):
 
 
 def line_of(node: Node) -> int:
-    """Where a value stands, counted from 1."""
+    """The line on which a value stands, counted from 1."""
     return int(node.start_mark.line) + 1
 
 

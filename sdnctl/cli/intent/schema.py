@@ -82,7 +82,7 @@ class Key:
     write: Callable[[Any], Any] = plainly
 
     def same(self, wanted: Any, found: Any) -> bool:
-        """Whether two values mean the same."""
+        """True when two values mean the same."""
         if isinstance(wanted, tuple) and not self.ordered:
             return sorted(wanted) == sorted(found)
         return bool(wanted == found)
@@ -188,16 +188,16 @@ class Item:
 
     @property
     def name(self) -> str:
-        """How it is called: SCOPE/NAME inside something."""
+        """The name of the item: SCOPE/NAME inside something."""
         return "/".join(self.path)
 
     @property
     def scope(self) -> tuple[str, Path]:
-        """What it is inside of: the command of that kind, and the path."""
+        """The scope of the item, which it is inside of: the command of that kind, and the path."""
         return self.part.kind.inside, self.path[:-1]
 
     def line(self, key: str = "") -> int:
-        """Where the file says this key, else where it starts."""
+        """The line on which the file says this key, else the one where the item starts."""
         return self.lines.get(key) or self.lines.get("", 0)
 
 
@@ -222,7 +222,7 @@ def meant(item: Item, kind: str, text: str) -> Path:
 
 
 def plain(wire: str) -> Show:
-    """What the API shows under the same key."""
+    """The reading of a value that the API shows under the same key."""
     return lambda live, shown: shown[wire]
 
 

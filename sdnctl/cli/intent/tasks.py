@@ -39,7 +39,7 @@ class Run:
         return self.ids[kind, meant(item, kind, text)]
 
     def scope(self, item: Item) -> Json:
-        """What an item is inside of, as a parameter of the call that makes it; nothing when it is inside of nothing."""
+        """The scope of an item, as a parameter of the call that makes it; nothing when it is inside of nothing."""
         if not item.kind.inside:
             return {}
         return {catalogue().kinds[item.kind.inside].id_key: self.ids[item.scope]}

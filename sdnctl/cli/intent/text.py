@@ -20,7 +20,7 @@ class Faulty(Usage):
 
 @dataclass(slots=True)
 class Intent:
-    """What a file wants, and which sections it has."""
+    """The items that a file wants, and the sections that it has."""
 
     source: str
     items: list[Item] = field(default_factory=list)
@@ -37,7 +37,7 @@ def load(name: str) -> Intent:
 
 
 def parse(source: str, name: str) -> Intent:
-    """What a text wants; raises Faulty with every mistake in it."""
+    """The intent that a text states; raises Faulty with every mistake in it."""
     try:
         root = yaml.compose(source, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:

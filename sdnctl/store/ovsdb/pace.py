@@ -1,4 +1,4 @@
-"""When to try a broken connection again, and when to doubt a silent one: time goes in, decisions come out.
+"""The pace of a link: the times to try a broken connection again and to doubt a silent one, decided without a clock.
 
 ``ovs.reconnect`` has the same states, but waits no less than a second before it tries again; a store that was killed
 is back within a tenth of that.
