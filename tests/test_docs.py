@@ -1,10 +1,15 @@
-"""The generated page says what the code says: a change of the pipeline without ``make docs`` fails here."""
+"""The pages say what is there: generated ones say what the code says, written ones name files and code that exist."""
 
+import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from sdnctl.docs import page
 from sdnctl.of.fields import IP_DST
@@ -12,6 +17,17 @@ from sdnctl.program.feature import assemble, feature, packet_in
 from sdnctl.program.pipeline import Pipeline
 
 REPO = Path(__file__).parent.parent
+GENERATED = {"pipeline.md", "api.md"}
+PAGES = [
+    path
+    for path in (REPO / "README.md", *sorted((REPO / "docs").rglob("*.md")), REPO / "bench" / "README.md")
+    if path.name not in GENERATED
+]
+TOPS = "sdnctl|apps|tests|topologies|bench|examples|systemd|docs"
+PATH = re.compile(rf"(?<![\w./-])(?:{TOPS})/[\w./-]*\w|(?<![\w./*>-])(?:\w+/)*\w+\.py\b")
+DOTTED = re.compile(r"(?<![\w./-])(?:sdnctl|apps|tests|topologies|bench)(?:\.[A-Za-z_]\w*)+")
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def test_the_pipeline_page_is_not_stale() -> None:
@@ -58,3 +74,49 @@ def test_everything_declared_is_on_the_page() -> None:
     assert "The way out. |" in text
     assert "Not on the page" not in text
     assert "Answers it." in text
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(REPO)))
+def test_what_a_page_names_is_there(path: Path) -> None:
+    text = path.read_text()
+    missing = {found for found in PATH.findall(text) if not known(found)}
+    missing |= {found for found in DOTTED.findall(text) if not importable(found)}
+    missing |= {found for found in LINK.findall(text) if not (path.parent / found).exists()}
+    assert missing == set()
+
+
+def test_the_tour_of_a_feature_quotes_the_beacon() -> None:
+    code = "\0".join(f"\n{path.read_text()}" for path in sorted((REPO / "tests/one_folder/beacon").glob("*.py")))
+    blocks = PYTHON.findall((REPO / "docs" / "add-a-feature.md").read_text())
+    assert blocks
+    assert [block for block in blocks if f"\n{block}" not in code] == []
+
+
+@cache
+def files() -> tuple[str, ...]:
+    """The files of the repository that may be named by the end of their path: no helpers of tests."""
+    listed = subprocess.run(["git", "ls-files"], cwd=REPO, capture_output=True, text=True, check=True)
+    paths = [Path("/", name) for name in listed.stdout.split()]
+    helpers = {path for path in paths if path.parts[1] == "tests" and not path.name.startswith(("test_", "conftest"))}
+    return tuple(str(path) for path in paths if path not in helpers or "one_folder" in path.parts)
+
+
+def known(path: str) -> bool:
+    """True for a file or folder of the repository, or the end of the path of one."""
+    return (REPO / path).exists() or any(name.endswith(f"/{path}") for name in files())
+
+
+def importable(dotted: str) -> bool:
+    """True for a module, or for what a module has."""
+    parts = dotted.split(".")
+    for end in range(len(parts), 0, -1):
+        module = REPO.joinpath(*parts[:end])
+        if module.is_dir() or module.with_suffix(".py").exists():
+            if end == len(parts):
+                return True
+            try:
+                reduce(getattr, parts[end:], importlib.import_module(".".join(parts[:end])))
+            except AttributeError:
+                return False
+            return True
+    return False

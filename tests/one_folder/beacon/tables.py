@@ -1,11 +1,11 @@
 """Where beacons stand in the path: seen on the way to one, and answered at the host that presents it."""
 
-from apps.pipeline import EGRESS, PIPELINE, SERVICE_STAGE, VPC
+from apps.pipeline import CONTROLLER_STAGE, EGRESS, PIPELINE, SERVICE_STAGE, VPC
 from sdnctl.of.fields import ETH_DST, IP_DST, UDP_DST
 
 SILENT = PIPELINE.reason("beacon-silent", "a beacon answers nothing but UDP")
 
-BEACON = PIPELINE.field("beacon", bits=8, since=SERVICE_STAGE, until=EGRESS)
+BEACON = PIPELINE.field("beacon", bits=8, since=SERVICE_STAGE, until=CONTROLLER_STAGE)
 
 SEEN = SERVICE_STAGE.table(
     "beacon_seen", "is it for a beacon of the VPC", after="service", before="own_arp", matches=[VPC, IP_DST]
