@@ -56,7 +56,7 @@ ANOTHER_HOST = 1 << 24
 """PORT of a packet that another host sent here on its way to the public network; port keys stay below."""
 
 ASKER_RATE, ASKER_BURST = 100, 100
-"""How many packets a second one asker may have looked at closely, and at once: a port, or an elastic IP from outside.
+"""The packets a second, and at once, that one asker may have looked at closely: a port, or an elastic IP from outside.
 
 An instance that talks to a hundred neighbours at once still gets all its ARP answers, a traceroute all its hops."""
 ACCOUNT_RATE, ACCOUNT_BURST = 200, 200

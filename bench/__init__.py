@@ -1,1 +1,1 @@
-"""How fast it is and how large, measured with the real programs; README.md has the figures."""
+"""Benchmarks of speed and size, measured with the real programs; README.md has the figures."""

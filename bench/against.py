@@ -128,7 +128,7 @@ def _sum(rss: dict[str, Sequence[int]]) -> float:
 
 
 def goals(known: dict[str, Entry]) -> str:
-    """What was aimed at, and whether it came to that."""
+    """The goals, and whether they were reached."""
     rows = []
     for name, entry in known.items():
         inc = {kind: one for kind, one in entry["ours"]["inc"].items() if not kind.startswith("(")}

@@ -1,4 +1,4 @@
-"""How long calls of the API take: 200 a second, mixed, for 20 s, in a region of 5000 ports.
+"""Benchmark of the API's calls: 200 a second, mixed, for 20 s, in a region of 5000 ports.
 
 ``python -m bench.api [RATE] [SECONDS] [PORTS]`` starts a private store and the real ``python -m sdnctl.api`` on it.
 Calls start on the clock, whether earlier ones were answered or not, and a late start counts as waiting.

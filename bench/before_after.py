@@ -36,7 +36,7 @@ def unpack(revision: str, directory: Path) -> None:
 
 
 def probe(checkout: Path, ports: int) -> dict[str, float]:
-    """What a checkout takes: a figure for each name, smaller is better."""
+    """The figures of a checkout by name; smaller is better."""
     argv = [sys.executable, "-", str(ports)]
     environment = os.environ | {"PYTHONPATH": str(checkout), "PYTHONHASHSEED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(

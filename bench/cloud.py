@@ -27,7 +27,7 @@ SHAPES = {100: (2, 2, 25), 1000: (10, 2, 50), 5000: (50, 2, 50), 10_000: (100, 2
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """How large; ``bound`` of its ports are plugged in here."""
+    """The size of a cloud; ``bound`` of its ports are plugged in here."""
 
     vpcs: int
     subnets: int
@@ -42,12 +42,12 @@ class Cloud:
 
     @property
     def size(self) -> int:
-        """How many ports, without the two real ones."""
+        """The number of ports, without the two real ones."""
         return self.vpcs * self.subnets * self.ports
 
     @property
     def served(self) -> int:
-        """How many VPCs are wholly here: single changes are made there."""
+        """The number of VPCs that are wholly here: single changes are made there."""
         return max(1, min(self.vpcs, self.bound // (self.subnets * self.ports)))
 
     def vpc_id(self, v: int) -> str:

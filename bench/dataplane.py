@@ -1,4 +1,4 @@
-"""What the pipeline costs a packet: the same machines through br-int and through a plain learning switch, in turns.
+"""Benchmark of the pipeline's cost for a packet: the same machines through br-int and a plain switch, in turns.
 
     python -m bench.dataplane [seconds] [rounds]
 

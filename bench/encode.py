@@ -1,4 +1,4 @@
-"""How fast rules become bytes: built, hashed and framed flows a second, beside os-ken's own encoder in the same run.
+"""Benchmark of encoding: flows built, hashed and framed a second, beside os-ken's own encoder in the same run.
 
     python -m bench.encode [flows]
 

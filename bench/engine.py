@@ -78,7 +78,7 @@ def encode(engine: Engine) -> float:
 
 
 def single_changes(store: MemoryStore, region: Region, engine: Engine) -> list[list[str]]:
-    """What one change costs in units, flow-mods and CPU."""
+    """The cost of single changes in units, flow-mods and CPU."""
     installed = Installed()
     plan(engine.desired, installed).apply(installed)
     seen: dict[str, list[tuple[float, int, int]]] = {}

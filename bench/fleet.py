@@ -33,12 +33,12 @@ def host_id(number: int) -> str:
 
 
 def settings_of(number: int) -> Settings:
-    """What its operator set."""
+    """The settings that a host's operator made."""
     return Settings(encap_ip=Ip4(UNDERLAY + 1 + number))
 
 
 def snapshot(number: int, ports: Iterable[str]) -> Snapshot:
-    """What the switch's database of the ``number``-th host says, with these network interfaces plugged in."""
+    """The switch database of the ``number``-th host, with these network interfaces plugged in."""
     rows = {id: Row(f"tap{n}", FIRST_OFPORT + n, id, Mac(0), f"{number}/{id}") for n, id in enumerate(ports)}
     uplink = Row("up0", UPLINK_OFPORT, "", Mac(0x020000000000 + number))
     return Snapshot(host_id(number), rows, uplink, settings_of(number), TUNNEL_OFPORT)
@@ -79,7 +79,7 @@ class Node:
         self.fleet.tell(self.name, list(reports))
 
     def follow(self, interest: Interest) -> None:
-        """What that brings comes as a batch."""
+        """Follow more records; they come as a batch."""
         self.fleet.put(self, self._followed(interest))
 
     # What happens in its switch's database.
@@ -148,7 +148,7 @@ class Fleet:
 
     @contextmanager
     def cost(self) -> Iterator[dict[int, Counter[str]]]:
-        """What the block costs each host, in units that run and in messages that change its switch."""
+        """The cost of the block for each host, in units that run and in messages that change its switch."""
         self.settle()
         before = {n: (node.agent.engine.runs, node.switch.mods) for n, node in self.nodes.items()}
         spent: dict[int, Counter[str]] = {}

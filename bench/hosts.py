@@ -41,7 +41,7 @@ LIVE, FLOWS, MODS, RUNS, CHANGED = range(5)
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Which port is on which host."""
+    """The spread of ports over hosts."""
 
     region: Region
     hosts: int

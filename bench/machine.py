@@ -1,4 +1,4 @@
-"""What the figures were taken with and on."""
+"""The machine and the programs that figures were taken with."""
 
 import os
 import platform

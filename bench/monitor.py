@@ -1,4 +1,4 @@
-"""What a switch itself says of each change of its flows, and when it said so."""
+"""A switch's own news of each change of its flows, with the time of each."""
 
 import contextlib
 import socket

@@ -36,7 +36,7 @@ now = time.monotonic
 
 
 class Seen:
-    """What this process reads in the store: when each transaction was committed, how far the host has got."""
+    """The store as this process reads it: the time of each commit, and how far the host has got."""
 
     def __init__(self, store: OvsdbStore) -> None:
         self.committed: dict[int, float] = {}
@@ -155,7 +155,7 @@ class Side:
             lab.neigh(ns, f"10.0.0.{last}", self.cloud.real_mac(id))
 
     def log(self) -> str:
-        """What the controllers have said until now, one after the other."""
+        """The log of the controllers until now, one after the other."""
         return Path(self.lab.p("controller.out")).read_text()
 
     def in_step(self) -> None:
@@ -214,7 +214,7 @@ class Side:
         return last, sampler.samples[-1][1]
 
     def _programmed(self) -> int:
-        """How many of this host's ports the first table knows."""
+        """The number of this host's ports that the first table knows."""
         dump = ["ovs-ofctl", "-O", "OpenFlow14", "--no-names", "dump-flows", self.lab.mgmt("br-int"), "table=0"]
         known = set(re.findall(r"in_port=(\d+)", self.peer.sh(dump, self.lab.env)))
         return len(known - {str(self.lab.ofport(UPLINK))})

@@ -1,4 +1,4 @@
-"""What one answer of the controller costs: a question read, an answer made; beside os-ken's packet library and scapy.
+"""Benchmark of one answer of the controller: a question read, an answer made; beside os-ken's library and scapy.
 
     python -m bench.packets
 
@@ -117,7 +117,7 @@ def quad(text: str) -> bytes:
 
 
 def options_of(frame: bytes) -> dict[object, object]:
-    """What scapy reads of an OFFER: the addresses, the transaction and the options, in no order."""
+    """The parts of an OFFER as scapy reads them: the addresses, the transaction and the options, in no order."""
     read = Ether(frame)
     told = [option[:2] for option in read[DHCP].options if isinstance(option, tuple)]
     return {"yours": read[BOOTP].yiaddr, "xid": read[BOOTP].xid, "from": read[IP].src, "to": read[IP].dst, **dict(told)}

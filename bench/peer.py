@@ -17,7 +17,7 @@ REQUIRED = ("ovn-northd", "ovn-controller", "ovn-nbctl", "ovs-vswitchd", "ip", "
 
 
 def script() -> Path:
-    """Where ovnbench.py is: $OVNBENCH, else beside the checkout."""
+    """The path of ovnbench.py: $OVNBENCH, else beside the checkout."""
     return Path(os.environ.get("OVNBENCH") or DEFAULT)
 
 

@@ -31,7 +31,7 @@ PUBLIC = Cidr.parse("100.64.0.0/16")
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """How large: ``ports`` in ``vpcs`` VPCs, ``here`` of them on this host, ``eips`` of those with an elastic IP."""
+    """The size of a region: ``ports`` in ``vpcs`` VPCs, ``here`` of them on this host, ``eips`` with an elastic IP."""
 
     ports: int = 10_000
     here: int = 200
@@ -53,7 +53,7 @@ class Region:
 
     @property
     def subnets(self) -> int:
-        """How many there are."""
+        """The number of subnets."""
         return max(self.vpcs, -(-self.ports // PER_SUBNET))
 
     def _vpc(self, v: int) -> Iterator[Any]:
@@ -97,7 +97,7 @@ class Region:
         return [self.port(n) for n in range(0, self.here * step, step)]
 
     def local_records(self) -> list[Any]:
-        """What the switch of this host would say: its uplink and its ports."""
+        """The records of this host's switch: its uplink and its ports."""
         uplink = LocalUplink(id=UPLINK, ofport=UPLINK_OFPORT, mac=Mac.parse("02:00:00:00:00:09"))
         return [uplink, *(LocalPort(id=p.id, ofport=FIRST_OFPORT + i) for i, p in enumerate(self.local()))]
 

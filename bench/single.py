@@ -141,7 +141,7 @@ class Changes:
         lab.wait_vswitchd()
 
     def _switch_alone(self, name: str) -> None:
-        """What the switch alone takes for a port that no controller cares about."""
+        """Measure what the switch alone takes for a port that no controller cares about."""
         lab = self._side.lab
         began = now()
         lab.add_ports([(name, "", None)])

@@ -1,4 +1,4 @@
-"""How fast the store is: committing, telling another process, loading a region of ten thousand ports.
+"""Benchmark of the store: committing, telling another process, loading a region of ten thousand ports.
 
 ``python -m bench.store [PORTS]`` starts a private ovsdb-server and prints milliseconds, seconds and MiB.  Each figure
 is taken in a process of its own, as the API and a controller would be.
@@ -146,7 +146,7 @@ def rename(n: int) -> Callable[[Txn], None]:
 
 
 def notify(remote: str) -> None:
-    """How long after a transaction began, in another process, its change is delivered here."""
+    """Print the time from a transaction's beginning, in another process, until its change is delivered here."""
     samples: list[float] = []
 
     def deliver(batch: Batch) -> None:

@@ -59,14 +59,14 @@ class HostProcess:
         self.loop.put(self.seen)
 
     def figures(self) -> list[Any]:
-        """Whether it is in step, flows, changes made to the switch, units run, and when the switch changed last."""
+        """The state of a host: in step or not, flows, changes to the switch, units run, time of the last change."""
         agent = self.loop.agent
         live = agent is not None and agent.status()["state"] == "LIVE"
         runs = agent.engine.runs if agent is not None else 0
         return [live, len(self.switch.flows), self.switch.mods, runs, self.switch.changed]
 
     def right(self) -> bool:
-        """Whether the switch has what its controller wants, and no unit failed."""
+        """True when the switch has what its controller wants, and no unit failed."""
         agent = self.loop.agent
         have = {cookie for cookie, _ in self.switch.flows.values()}
         return agent is not None and have == agent.engine.desired.flows.keys() and not agent.engine.errors

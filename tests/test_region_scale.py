@@ -29,9 +29,9 @@ LOOKED_AT = (0, 1, 2)
 OUTSIDE = HOSTS
 """A host that has a port of another VPC only."""
 UNITS, MODS = 6, 24
-"""What any single change may cost a host that it concerns."""
+"""The most that any single change may cost a host that it concerns, in units and in flow-mods."""
 ASIDE = 2
-"""What it may cost a host that only has ports in the same VPC."""
+"""The most that it may cost a host that only has ports in the same VPC."""
 
 
 class Region:

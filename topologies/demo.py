@@ -68,7 +68,7 @@ def watched(console: Console) -> Iterator[Check]:
 
 
 def table(checks: list[Check]) -> Table:
-    """What was claimed, what was measured, whether it holds."""
+    """The table of claims: what was claimed, what was measured, whether it holds."""
     shown = Table(title="sdnctl demo: two tenants, one switch")
     for column in ("", "claim", "measured", ""):
         shown.add_column(column)

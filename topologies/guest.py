@@ -110,7 +110,7 @@ class Guest(Station):
         return dict(line.split("=", 1) for line in told.read_text().splitlines() if "=" in line)
 
     def lease_file(self, index: int = 0) -> Path:
-        """Where the client remembers its leases (dhclient.leases(5))."""
+        """The file in which the client remembers its leases (dhclient.leases(5))."""
         return Path(self._home.name) / f"eth{index}.leases"
 
     def stop_dhcp(self) -> None:

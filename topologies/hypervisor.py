@@ -88,7 +88,7 @@ class Hypervisor(Station):
         return self._tool("ovs-ofctl", "-O", "OpenFlow14", command, f"unix:{self.directory}/br-int.mgmt", *args)
 
     def tell(self, **settings: str) -> None:
-        """What this host is told about itself: tell(encap_ip="172.31.0.101") is external_ids:sdnctl-encap-ip."""
+        """Tell this host about itself: tell(encap_ip="172.31.0.101") is external_ids:sdnctl-encap-ip."""
         pairs = [f"external_ids:sdnctl-{name.replace('_', '-')}={value}" for name, value in settings.items()]
         self.vsctl("set", "Open_vSwitch", ".", *pairs)
 
@@ -151,7 +151,7 @@ class Hypervisor(Station):
 
 
 def answers(path: Path) -> bool:
-    """Whether somebody listens on a Unix socket: it is there a moment before that."""
+    """True when somebody listens on a Unix socket: it is there a moment before that."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
         probe.connect(str(path))
         return True
@@ -174,7 +174,7 @@ class Changes:
         return sum(1 for line in self._lines() if _SENT.search(line))
 
     def bundles(self) -> tuple[int, int]:
-        """How many atomic bundles were committed until now, and how many flow modifications came outside of any."""
+        """The number of atomic bundles committed until now, and of flow modifications that came outside of any."""
         time.sleep(0.1)
         lines = self._lines()
         return sum(_COMMIT in line for line in lines), sum(_LOOSE in line for line in lines)

@@ -56,7 +56,7 @@ class Program:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
+        """True until it has ended."""
         return self._process is not None and self._process.poll() is None
 
     @property

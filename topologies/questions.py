@@ -47,7 +47,7 @@ class Asker(NamedTuple):
 
 
 class Question(NamedTuple):
-    """What is sent, by whom, for a number."""
+    """A question: the machine that sends it, and its frame for a number."""
 
     station: Station
     interface: str
@@ -218,7 +218,7 @@ def announced(mac: str, uplink: str) -> bytes:
 
 
 def _learned(mac: str, wire: socket.socket, asker: Asker) -> bool:
-    """Whether what the machine sends to the Internet goes to a MAC address that the gateway announces three times."""
+    """True when the machine's packets to the Internet go to a MAC address that the gateway announces three times."""
     wanted, mark = bytes.fromhex(mac.replace(":", "")), b"who is the gateway"
     question = frames.udp((asker.guest.mac(), asker.address), (asker.router, SERVER), mark)
     for _ in range(3):

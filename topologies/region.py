@@ -133,7 +133,7 @@ class Region(Cloud):
 
     @property
     def remotes(self) -> str:
-        """Where the store answers, as every program of the region is told."""
+        """The store's addresses, as every program of the region is told."""
         kind = "ssl" if self.secure else "tcp"
         return ",".join(f"{kind}:192.168.70.{10 + number}:{STORE_PORT}" for number in (1, 2, 3))
 
@@ -145,7 +145,7 @@ class Region(Cloud):
         return ["--pki", str(self.pki(name))]
 
     def pki(self, name: str) -> Path:
-        """Where a part's certificate is."""
+        """The directory of a part's certificate."""
         return self.directory / f"{name}.pki"
 
     # Asking it.
@@ -158,15 +158,15 @@ class Region(Cloud):
             raise CommandError(f"hosts are missing, there are {self.host_list()}\n{logs}")
 
     def host_list(self) -> list[dict[str, Any]]:
-        """What `sdnctl host list --json` says."""
+        """The hosts as `sdnctl host list --json` shows them."""
         return list(self.cli("host", "list")["hosts"])
 
     def peers(self, host: str) -> dict[str, str]:
-        """Which hosts a host has tunnels to, and whether packets get there ("up", "down")."""
+        """The hosts that a host has tunnels to, and whether packets get there ("up", "down")."""
         return dict(next(one["peers"] for one in self.host_list() if one["host"] == host))
 
     def waits(self, seconds: float) -> bool:
-        """Whether every host confirms the latest change within some time, as `sdnctl wait` says."""
+        """True when every host confirms the latest change within some time, as `sdnctl wait` says."""
         try:
             self.cli("wait", "--timeout", str(seconds))
         except CommandError:
@@ -220,7 +220,7 @@ class Region(Cloud):
                 raise TimeoutError(f"{name} was not elected")
 
     def cluster_status(self, name: str) -> str:
-        """What a member says of the cluster (ovsdb-server(1), cluster/status); "" when it does not answer."""
+        """The cluster as a member sees it (ovsdb-server(1), cluster/status); "" when it does not answer."""
         return self._ask_member(name, "cluster/status", "sdnctl")
 
     def _ask_member(self, name: str, *command: str) -> str:
@@ -236,7 +236,7 @@ class Region(Cloud):
         return int(found[1]) if found else 0
 
     def log_end(self, name: str) -> int:
-        """How far a member's log reaches, 0 when it does not answer or is no member yet."""
+        """The last entry of a member's log, 0 when it does not answer or is no member yet."""
         found = re.search(r"^Log: \[\d+, (\d+)\]", self.cluster_status(name), re.M)
         return int(found[1]) if found else 0
 

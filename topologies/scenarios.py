@@ -1,4 +1,4 @@
-"""What tenants ask for, as plain data: each function is one named scenario.
+"""Scenarios of tenants as plain data: each function is one, by name, and says what tenants ask for.
 
 A scenario says nothing of how it comes about. `topologies.cloud` asks the public API for it and starts the virtual
 machines; a test without packets may write the same into a store in memory.

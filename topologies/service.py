@@ -45,7 +45,7 @@ class Service:
 
     @property
     def endpoint(self) -> str:
-        """Where the API answers: "127.0.0.1:PORT"."""
+        """The API's address: "127.0.0.1:PORT"."""
         return self.account["endpoint"]
 
     def up(self, patience: float = 60.0) -> float:

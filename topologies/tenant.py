@@ -43,7 +43,7 @@ class Tenant:
         self.name = name
         self.region = region
         self.keys = {"SDNCTL_ACCESS_KEY": access_key, "SDNCTL_SECRET_KEY": secret_key}
-        """What makes the command line act for this account."""
+        """The environment that makes the command line act for this account."""
         self._credential = Credential(access_key, secret_key)
         self._config = Config(endpoint, "http", 15)
         self._clients: dict[str, Any] = {}

@@ -17,7 +17,7 @@ from sdnctl.program.packets import PacketIn
 from sdnctl.program.pipeline import Priority, goto
 
 KEY_BITS = 24
-"""How many bits of a tunnel's number (the VNI) are the VPC's key, and how many of the MAC address the port's."""
+"""The bits of a tunnel's number (the VNI) that are the VPC's key, and those of the MAC address that are the port's."""
 ETHERNET_HEADER = 14
 
 

@@ -31,7 +31,7 @@ from sdnctl.switch.session import Confirmed, Refused
 HEARTBEAT_S = 10.0
 MANY = 1000  # flows of one change
 Watch = Callable[[Mapping[str, Ip4]], None]
-"""What takes the hosts to which the ways are to be watched, by name and tunnel address; see ``Vswitch.watch``."""
+"""The receiver of the hosts to which the ways are to be watched, by name and tunnel address: ``Vswitch.watch``."""
 log = structlog.get_logger("agent")
 
 

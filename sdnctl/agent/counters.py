@@ -29,7 +29,7 @@ BOUNDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0
 WAITING_MAX = 4096  # changes on their way to a switch that is not there
 KEY_MATCH = 7  # a flow's key: table, priority, then the match with a header of four bytes
 REPORT_S = 30.0
-"""How often totals are told to the store, at most; an end is told within ``SOON_S``, with others that end."""
+"""The longest time between reports of totals to the store; an end is told within ``SOON_S``, with others that end."""
 SOON_S = 1.0
 
 

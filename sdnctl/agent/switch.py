@@ -29,7 +29,7 @@ class SwitchClient:
     def __init__(self, desired: Desired, counters: SwitchCounters, audit_s: float) -> None:
         """Every ``audit_s`` seconds an idle switch is read again."""
         self.events: Counter[str] = Counter()
-        """How often connections were made and packets sent, and what earlier sessions counted."""
+        """Counts of connections made and packets sent, and those of earlier sessions."""
         self.link: SwitchLink | None = None
         self._desired = desired
         self._counters = counters

@@ -15,7 +15,7 @@ Amounts = tuple[int, ...]
 """Packets and bytes that came, then packets and bytes of those that were dropped."""
 NOTHING: Amounts = (0, 0, 0, 0)
 KEPT_S = 3600.0
-"""How long a total can be read in the store after its meter has gone."""
+"""The time for which a total can be read in the store after its meter has gone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ import threading
 from collections import Counter
 
 PACKET_INS_MAX = 512
-"""How many wait at a time; what comes beyond is dropped, as the full queue of a router does."""
+"""The most that wait at a time; what comes beyond is dropped, as the full queue of a router does."""
 SHARE = PACKET_INS_MAX // 4
-"""How many of them one asker may have."""
+"""The most of them that one asker may have."""
 _COOKIE = struct.Struct("!16xQ")
 _FIRST_FIELD = slice(28, 36)
-"""Where a packet-in of Open vSwitch has its port: the first field of the match (OpenFlow 1.4, 7.4.1)."""
+"""The place of the port in a packet-in of Open vSwitch: the first field of the match (OpenFlow 1.4, 7.4.1)."""
 Asker = tuple[int, bytes]
 
 

@@ -73,7 +73,7 @@ class Shape(NamedTuple):
     success: Callable[[str, Json], Answer]
     failure: Callable[[str, IntentError], Answer]
     names: bool = False
-    """Whether who calls may know what the hosts are called."""
+    """True when the caller may know the names of the hosts."""
 
 
 def answered(call: Call, work: Callable[[Call], Result], shape: Shape) -> Answer:

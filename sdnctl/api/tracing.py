@@ -30,9 +30,9 @@ from sdnctl.trace.model import HOPS_MOST, Exit, Leg, Question, Trace, unknown
 from sdnctl.trace.wire import leg_of, packet_map
 
 PATIENCE_S = 4.0
-"""How long one host may take to answer."""
+"""The longest time for one host's answer."""
 WHOLE_S = 8.0
-"""How long a whole trace may take; clients wait 10 s for a call."""
+"""The longest time for a whole trace; clients wait 10 s for a call."""
 WAITING_OF_ACCOUNT, WAITING_AT_HOST = 4, 16
 """Questions that may wait at a time, in the whole region."""
 RATE_OF_ACCOUNT, RATE_OF_SERVER = 5, 50

@@ -21,7 +21,7 @@ from sdnctl.program.packets import Drop, PacketIn, PacketOut, Put, Report
 from sdnctl.store.state import Change, State
 
 LOCAL_ROUNDS = 16
-"""How often the units of one change may answer each other by local records before they are said to go round."""
+"""The most rounds in which the units of one change may answer each other by local records: beyond, they go round."""
 Answer = PacketOut | Report
 R = TypeVar("R")
 
@@ -35,10 +35,10 @@ class Engine:
         self.here = here
         self.state = State()
         self.errors: dict[Node, FeatureError] = {}
-        """What fails now, by what it concerns: a unit, a placement, or (as a unit of no class) a handler or ticker."""
+        """The faults by what they concern: a unit, a placement, or (as a unit of no class) a handler or ticker."""
         self.runs = 0
         self.unanswered = 0
-        """How many packets and ticks a feature failed to answer."""
+        """The number of packets and ticks that a feature failed to answer."""
         self._graph = Graph()
         self._memo = Memo(self.state, self._graph, here)
         self._ledger = Ledger()

@@ -9,7 +9,7 @@ from sdnctl.model.resource import PLUGGED, field, label, ref, resource
 UPLINK = "uplink"
 TUNNEL = "tunnel"
 ENCAPSULATION_BYTES = 50
-"""What Geneve and VXLAN without options add to a packet: IPv4 20, UDP 8, their own 8, the inner Ethernet header 14."""
+"""Bytes that Geneve or VXLAN without options adds to a packet: IPv4 20, UDP 8, their own 8, inner Ethernet 14."""
 
 
 @resource(report=True, reach="region")

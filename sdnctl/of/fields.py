@@ -40,7 +40,7 @@ FRAGMENT_ANY = 1
 FRAGMENT_LATER = 2
 
 Value = int | tuple[int, int]
-"""What a field must be: a value, or (value, mask)."""
+"""The value that a field must have: a value, or (value, mask)."""
 
 
 class Need(NamedTuple):
@@ -166,7 +166,7 @@ class RegisterField:
 
 
 Field = OxmField | RegisterField
-"""What a flow may match, set or copy."""
+"""A field that a flow may match, set or copy."""
 
 
 def value_in(packet: Mapping[OxmField, int], field: Field) -> int:

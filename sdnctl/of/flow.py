@@ -28,7 +28,7 @@ MAX_ACTIONS = 0xF000
 """Bytes of actions in a flow, so that with match and bundle header it fits a message (64 KiB)."""
 
 Match = Mapping[Field, Value]
-"""What a packet must have: field to value, or to (value, mask); ints in host order."""
+"""The values that a packet must have: field to value, or to (value, mask); ints in host order."""
 
 _PLAIN_BODY = bytes(8)
 """No timeouts, no flags, no importance: what stands before the instructions in `Flow.body`."""

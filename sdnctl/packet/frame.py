@@ -47,7 +47,7 @@ class Ip:
     proto: int
     ttl: int
     fragment: int
-    """Where this fragment begins in the whole packet, in bytes; 0 for a whole packet or a first fragment."""
+    """The offset of this fragment in the whole packet, in bytes; 0 for a whole packet or a first fragment."""
     header: int
     payload: int
     end: int

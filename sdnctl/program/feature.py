@@ -121,7 +121,7 @@ class Static:
 
 
 Subject = Feature | Static | Reason | Question
-"""What can have words of its own: whoever yields flows, a reason to drop, a question to the controller."""
+"""The subjects that can have words of their own: what yields flows, a reason to drop, a question to the controller."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -53,7 +53,7 @@ PRIORITIES = frozenset(Priority) | {Priority.prefix(length, least) for length in
 
 
 Miss = Reason | Literal["onward"] | None
-"""What becomes of a packet that no flow of a table matches: dropped, on to the next table, or said by a flow."""
+"""The fate of a packet that no flow of a table matches: dropped, on to the next table, or said by a flow."""
 
 
 @dataclass(slots=True, eq=False, repr=False)

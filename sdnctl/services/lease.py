@@ -41,7 +41,7 @@ class Tenure:
         self._machine = machine
         self._turn = 0
         self.until = 0.0
-        """When this process must have stopped acting, in seconds of its monotonic clock; 0 without the lease."""
+        """The time by which this process must have stopped, in seconds of its monotonic clock; 0 without the lease."""
 
     @property
     def known(self) -> Lease:

@@ -32,7 +32,7 @@ class Change:
 Clause = tuple[str, Any]
 """A field's name and the value that it must have."""
 Interest = Mapping[type, Sequence[Clause] | None]
-"""Which records of which classes: those that meet any of the clauses, all with None; a class not named, none."""
+"""The records of interest, by class: those that meet any of the clauses, all with None; of a class not named, none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from sdnctl.of.text import actions_text, text
 from sdnctl.program.names import Names
 
 PATIENCE_S = 10.0
-"""How long a running host may take to come to the flows that are wanted."""
+"""The longest time that a running host may take to come to the flows that are wanted."""
 
 
 class Tables(Protocol):

@@ -18,7 +18,7 @@ DHCP = "udp,udp_src=68,udp_dst=67"
 Said = Callable[[Live, str], str]
 """From a lab and the sender's name to a packet as ovs-ofctl writes it."""
 Case = tuple[str, Said, str]
-"""Who sends, what, and what must become of it."""
+"""A case: the sender, the packet, and the fate that must befall it."""
 Cases = Mapping[str, Case]
 
 

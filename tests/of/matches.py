@@ -12,7 +12,7 @@ BESIDE: dict[OxmField, dict[OxmField, Value]] = {
     f.CT_TP_SRC: {f.CT_NW_PROTO: f.IP_PROTO_TCP},
     f.CT_TP_DST: {f.CT_NW_PROTO: f.IP_PROTO_UDP},
 }
-"""What a match must say beside a field, because it cannot be guessed."""
+"""The fields that a match must name beside another, because they cannot be guessed."""
 
 ANYWHERE = [f.IN_PORT, f.ETH_SRC, f.ETH_DST, f.TUN_ID, f.TUN_SRC, f.TUN_DST, f.TUN_METADATA0, *f.REG, f.PKT_MARK]
 ANYWHERE += [f.CT_ZONE, f.CT_MARK, f.CT_LABEL, f.METADATA, f.CONJ_ID]

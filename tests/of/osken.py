@@ -19,7 +19,7 @@ NAMES = {
     "tun_src": "tun_ipv4_src",
     "tun_dst": "tun_ipv4_dst",
 }
-"""What os-ken calls a field differently; it has no ct_nw_*, ct_tp_*, tun_metadata* and nd_reserved at all."""
+"""The fields that os-ken calls differently; it has no ct_nw_*, ct_tp_*, tun_metadata* and nd_reserved at all."""
 
 UNKNOWN = {"ct_nw_src", "ct_nw_dst", "ct_nw_proto", "ct_tp_src", "ct_tp_dst", "tun_metadata0"}
 UNKNOWN |= {"nd_reserved", "nd_options_type"}

@@ -26,7 +26,7 @@ from topologies.traffic import Pinger
 BEFORE = "4042f9f"
 """The last commit before the code was moved into rooms."""
 PATHS = (("web", "10.0.1.10"), ("web", "10.0.0.20"), ("web", SERVER), ("rival", SERVER), ("rival", "10.0.0.20"))
-"""Who pings whom: routed, through a tunnel, out by an elastic IP; in another VPC the same."""
+"""The pings: routed, through a tunnel, out by an elastic IP; in another VPC the same."""
 
 
 def scenario() -> Scenario:

@@ -22,7 +22,7 @@ _THREAD = re.compile(r"^pmd thread numa_id (\d+) core_id (\d+):", re.MULTILINE)
 POLLED = ("dpdk", "dpdkvhostuser", "dpdkvhostuserclient", "afxdp", "dummy-pmd")
 AFFINITY = "pmd-rxq-affinity"
 RECORD = ".pmd"
-"""What the name of a record ends with: the kernel knows nothing of these interfaces."""
+"""The ending of a record's name: the kernel knows nothing of these interfaces."""
 UNPINNED = "Open vSwitch chooses the threads: pinning needs pmd-rxq-assign=group and pmd-rxq-isolate=false"
 
 

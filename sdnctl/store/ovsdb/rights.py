@@ -18,14 +18,14 @@ DOORS, CONNECTION, ROLE, PERMISSION = "Doors", "Connection", "RBAC_Role", "RBAC_
 WRITER, API = "writer", "api"
 DEPUTY, SERVICES = "deputy", "services"
 OWN = frozenset({"Lease", "ServiceHealth"})
-"""What services write whatever they declare: that they have the turn, and how they do."""
+"""The classes that every service writes, whatever it declares: that it has the turn, and how it does."""
 EVERYBODY = ""  # as ovsdb-server(5) has it
 NAME = "region"
 REGION = "Region"
 Operation = dict[str, Any]
 
 WHO = {WRITER: API, DEPUTY: SERVICES}
-"""What every row has in the columns that say who may write it."""
+"""The columns of every row that say who may write it, and their values."""
 WHO_TYPES = {name: {"key": {"type": "string", "enum": ["set", ["", who]]}} for name, who in WHO.items()}
 
 

@@ -25,7 +25,7 @@ class Standing:
         self._cluster: Any = None
         self._index = 0
         self.is_cluster = False
-        """Whether the store is several servers, as the last one said that was asked."""
+        """True when the store is several servers, as the last one said that was asked."""
 
     def ask(self) -> Message:
         """The request to be told of the server, now and whenever it changes."""
