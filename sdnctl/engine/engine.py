@@ -130,6 +130,8 @@ class Engine:
 
     def _own_changes(self) -> list[Change]:
         """The changes that make this controller's own records what the units report of them."""
+        if not self._own:
+            return []
         keys, self._own = self._own, set()
         wanted = [(key, self._ledger.reports.get(key), self.state.get(*key)) for key in keys]
         changes = [Change(*key, known, new) for key, new, known in wanted if new != known]
@@ -264,6 +266,9 @@ class Engine:
             del self._units[unit.feature]
 
     def _run(self, units: set[Unit], gone: set[Unit], strict: bool) -> Touched:
+        if not units and not gone:
+            self._reporting = set()
+            return Touched()
         yields: dict[Unit, Outputs] = dict.fromkeys(gone, NOTHING)
         for unit in units:
             record = self.state.get(unit.feature.each, unit.id)
