@@ -31,8 +31,10 @@ ASKING = re.compile(
     r"table=(asks|behind|asker|account|shared|answer|ask_\w+)\b"  # the questions' own tables
     r"|table=arrival, .*\barp\b"  # what comes by ARP at the uplink: limits, barrier, the gateway's own
     r"|table=public_arp, priority=0 "
-    r"|group=|meter=\d+ rate=\d+ packets/s "
+    r"|group=|meter=rate=\d+ packets/s "
 )
+METER = re.compile(r"^meter=(\d+) (rate=.*)$", re.MULTILINE)
+USES = re.compile(r"\bmeter:(\d+)\b")
 LINE = re.compile(r"(table=[\w-]+, priority=\d+)(.*?) actions=(.*)")
 
 
@@ -49,8 +51,10 @@ def normal(line: str, *, old: bool) -> str:
 
 
 def lines(text: str, *, old: bool) -> Counter[str]:
-    """The lines of a golden table, each in its normal form."""
-    return Counter(normal(line, old=old) for line in text.splitlines())
+    """The lines of a golden table, each in its normal form; a meter is called by its rate instead of its number."""
+    rates = dict(METER.findall(text))
+    named = USES.sub(lambda found: f"meter:{rates[found[1]]}", text)
+    return Counter(normal(line, old=old) for line in METER.sub(r"meter=\2", named).splitlines())
 
 
 def at(commit: str, name: str) -> str:
