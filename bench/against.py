@@ -37,7 +37,7 @@ def report(known: dict[str, Entry]) -> str:
 
 
 def head(known: dict[str, Entry]) -> str:
-    """When and with what each size was measured."""
+    """The conditions of each size: when and with what it was measured."""
     rows = []
     for name, entry in known.items():
         versions = entry["ovn"]["versions"]

@@ -55,14 +55,14 @@ class Seen:
             self._changed.notify_all()
 
     def wait_committed(self, sequence: int, seconds: float = LIVE_S) -> float:
-        """When that transaction was seen here."""
+        """The time at which that transaction was seen here."""
         with self._changed:
             if not self._changed.wait_for(lambda: sequence in self.committed, seconds):
                 raise TimeoutError(f"{sequence} was never committed: {max(self.committed, default=0)}")
             return self.committed[sequence]
 
     def wait(self, sequence: int, seconds: float = LIVE_S) -> float:
-        """When the host had confirmed that transaction; TimeoutError when it does not in time."""
+        """The time at which the host had confirmed that transaction; TimeoutError when it does not in time."""
         with self._changed:
             self._changed.wait_for(lambda: any(done >= sequence for _, done in self.confirmed), seconds)
             for at, done in self.confirmed:

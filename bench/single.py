@@ -184,7 +184,7 @@ class Changes:
         self._note(kind, {**measured, "events": len(at), "cpu": side.used(cpu)})
 
     def _seen(self, polled: MeterWatch | None, expect: str) -> list[float]:
-        """When the switch changed: waits for the event that is expected, and until no more come."""
+        """The time at which the switch changed: waits for the event that is expected, and until no more come."""
         end, watch = now() + PATIENCE_S, self._watch
         while now() < end:
             time.sleep(LATE_S)

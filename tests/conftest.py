@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures that every test may ask for."""
 
 import os
 
@@ -14,7 +14,7 @@ settings.load_profile("sdnctl")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """What is written instead of compared, and what takes longer than CI has time for."""
+    """Options: to write tables instead of comparing them, and to run what takes longer than CI has time for."""
     parser.addoption("--update-reliability", action="store_true", help="write the table of docs/reliability.md anew")
     parser.addoption("--update-multi-queue", action="store_true", help="write the table of docs/multi-queue.md anew")
     parser.addoption("--full-minute", action="store_true", help="cut a host from the store for a minute, not seconds")

@@ -1,4 +1,4 @@
-"""What a command of the program did, for tests that run it."""
+"""The outcome of a command of the program, for tests that run it."""
 
 import json
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command did."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str

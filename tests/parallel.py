@@ -28,7 +28,7 @@ LONG = 2.0
 
 
 def group_of(nodeid: str) -> str:
-    """What a test is run together with: a folder, or its file."""
+    """The group that a test is run together with: a folder, or its file."""
     return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid.partition("::")[0])
 
 
@@ -39,7 +39,7 @@ def recorded(path: Path = DURATIONS) -> dict[str, float]:
 
 
 def remains(directory: str) -> list[str]:
-    """What is in a directory, and the processes (but this one) that have it as their RUN."""
+    """The files in a directory, and the processes (but this one) that have it as their RUN."""
     found = [str(path) for path in Path(directory).iterdir()]
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal() or int(entry.name) == os.getpid() or not alive(int(entry.name)):
@@ -97,7 +97,7 @@ class Run:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """What orders the next run."""
+    """The option that orders the next run."""
     parser.addoption("--update-durations", action="store_true", help=f"write {DURATIONS.name} anew, from a whole run")
 
 

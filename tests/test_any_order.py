@@ -22,7 +22,7 @@ Tables = tuple[dict[int, Flow], dict[int, Meter], dict[int, Group], dict[Any, An
 
 
 def tables(engine: Engine) -> Tables:
-    """What the switch should have, and what the host should have reported."""
+    """The desired state of the switch, and the reports that the host should have made."""
     wanted = engine.desired
     return dict(wanted.flows), dict(wanted.meters), dict(wanted.groups), dict(engine.reports)
 

@@ -1,4 +1,4 @@
-"""What goes along with making, changing and deleting a record is declared by the feature that knows of it."""
+"""Consequences of making, changing and deleting a record are declared by the feature that knows of them."""
 
 from dataclasses import replace
 

@@ -72,7 +72,7 @@ class Site:
         self.switch.vsctl("add-port", "br-int", name, "--", "set", "interface", name, f"external_ids:iface-id={id}")
 
     def applied(self) -> bool:
-        """Whether this host has reported all that the store has as confirmed."""
+        """True when this host has reported all that the store has as confirmed."""
         with self.store.read() as state:
             host = state.get(HostStatus, HERE)
             return host is not None and host.applied == state.sequence and state.get(Binding, self.port.id) is not None
@@ -102,7 +102,7 @@ class Process:
             )
 
     def flow_mods(self) -> list[int]:
-        """How many flow messages each connection needed until the switch was in step."""
+        """The number of flow messages that each connection needed until the switch was in step."""
         wait(lambda: "in step" in self.log.read_text())
         return [int(number) for number in re.findall(r'"flow_mods": (\d+)', self.log.read_text())]
 

@@ -170,7 +170,7 @@ def agree(lab: Lab, sender: str, frame: Frame) -> Fate:
 
 
 def senders(network: Network) -> list[str]:
-    """Who can send: the interfaces that are plugged in here, and the uplink."""
+    """The possible senders: the interfaces that are plugged in here, and the uplink."""
     plugged = [id for cls, id in network.local if cls is LocalPort]
     return plugged + [UPLINK] * ((LocalUplink, UPLINK) in network.local)
 

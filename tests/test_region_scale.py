@@ -1,4 +1,4 @@
-"""What one change costs in a region of fifty hosts and ten thousand ports, counted on each host, never in seconds."""
+"""The cost of one change in a region of fifty hosts and ten thousand ports, counted on each host, never in seconds."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -117,12 +117,12 @@ def region() -> Iterator[Region]:
 
 
 def aside(spent: dict[int, Counter[str]], *concerned: int) -> list[Counter[str]]:
-    """What the other hosts of the VPC spent."""
+    """The cost to the other hosts of the VPC."""
     return [spent[number] for number in LOOKED_AT if number not in concerned]
 
 
 def cheap(spent: Counter[str]) -> bool:
-    """Whether a host that is concerned got off lightly."""
+    """True when the cost to a host that is concerned is within the limits."""
     return spent["units"] <= UNITS and spent["mods"] <= MODS
 
 

@@ -1,4 +1,4 @@
-"""What one change costs among ten thousand ports, counted in units and messages, never in seconds."""
+"""The cost of one change among ten thousand ports, counted in units and messages, never in seconds."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -28,7 +28,7 @@ STUBBORN = (
 
 
 def pids(directory: Path) -> dict[str, int]:
-    """Which process is which, as the supervisor wrote it down; empty when it has not."""
+    """The process ids by name, as the supervisor wrote them down; empty when it has not."""
     try:
         found: dict[str, int] = json.loads((directory / "pids.json").read_text())
         return found
@@ -165,7 +165,7 @@ def region(tmp_path: Path, switch: DummySwitch) -> Iterator[Service]:
 
 
 def answers(region: Service) -> bool:
-    """Whether the operator's API serves, at the address that was first given out."""
+    """True when the operator's API serves, at the address that was first given out."""
     try:
         with socket.create_connection(tuple(region.endpoint.split(":")), 1):  # type: ignore[arg-type]
             pass

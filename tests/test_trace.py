@@ -1,4 +1,4 @@
-"""What `sdnctl trace` says: sentences, for packets that arrive and for packets that do not, in a real switch."""
+"""The words of `sdnctl trace`: sentences, for packets that arrive and for those that do not, in a real switch."""
 
 import re
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ def lab() -> Iterator[Lab]:
 
 
 def answer(lab: Lab, question: Question) -> Leg:
-    """What the host of a lab says to a question."""
+    """The answer of a lab's host to a question."""
     packet = arriving(question, lab.engine)
     assert not isinstance(packet, str), packet
     return tell(read(switch.ask(str(lab.switch.rundir), lab.switch.bridge, packet), packet), lab.engine)

@@ -32,7 +32,7 @@ SHAPE.settle()
 
 @resource(prefix="toy-group", local=True, indexes=(("id",),))
 class ToyGroup:
-    """What toys belong to."""
+    """A group that toys belong to."""
 
     id: str
     here: bool = plain(default=True)
@@ -55,7 +55,7 @@ class Toy:
 
 @resource(prefix="toy-part", local=True)
 class ToyPart:
-    """What goes with its toy."""
+    """A part that goes with its toy."""
 
     id: str
     toy: str = ref("Toy", on_delete="cascade")
@@ -80,7 +80,7 @@ class ToyGauge:
 
 @resource(report=True, indexes=(("host",),))
 class ToySeen:
-    """What a host says of a toy."""
+    """A host's report of a toy."""
 
     id: str
     host: str = plain()
@@ -89,7 +89,7 @@ class ToySeen:
 
 @resource(local=True)
 class ToyNote:
-    """What a host keeps of a toy for itself."""
+    """A host's own note of a toy."""
 
     id: str
     size: int = plain(default=0)
@@ -128,18 +128,18 @@ class Bench:
     ran: list[str] = field(default_factory=list)
 
     def take(self, *changes: Change) -> tuple[Touched, list[str]]:
-        """What one batch touched, and which units ran for it."""
+        """The changes that one batch made to the switch's desired state, and the units that ran for it."""
         self.ran.clear()
         touched = self.engine.apply(changes)
         return touched, sorted(self.ran)
 
     @property
     def errors(self) -> dict[str, str]:
-        """What units complain of."""
+        """The errors of units."""
         return {str(unit): str(error) for unit, error in self.engine.errors.items()}
 
     def flows(self) -> set[Flow]:
-        """What the switch should have beside what every switch has."""
+        """The flows that the switch should have beside those that every switch has."""
         return {one for one in self.engine.desired.flows.values() if one.priority != Priority.MISS}
 
 
@@ -164,7 +164,7 @@ def bench(
 
 
 def group_here(group: str, here: str, view: View) -> bool:
-    """Whether a group concerns this host."""
+    """True when a group concerns this host."""
     found = view.get(ToyGroup, group)
     return found is not None and found.here
 

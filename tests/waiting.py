@@ -1,4 +1,4 @@
-"""What every test that waits for another thread or program needs."""
+"""Helpers of tests that wait for another thread or program."""
 
 from collections.abc import Callable
 

@@ -50,7 +50,7 @@ PIPELINE.desk(WHAT, ANSWER)
 
 @always
 def asking() -> Iterator[Flow | Meter]:
-    """What comes in at port 1 is handed to the controller with its number in a register."""
+    """Hand packets that come in at port 1 to the controller, with the port's number in a register."""
     yield FIRST.flow(Priority.EXACT, {IN_PORT: 1}, [set_field(WHO, 0xABCD), set_field(WHAT, ASK.number), goto(ANSWER)])
     yield ANSWER.flow(Priority.EXACT, {WHAT: ASK.number}, [output(CONTROLLER)])
 

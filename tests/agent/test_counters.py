@@ -1,4 +1,4 @@
-"""What a host counts: totals that never jump back, drops by reason, how long changes take; read from a real switch."""
+"""Counters of a host: totals never jump back, drops by reason, durations of changes; read from a real switch."""
 
 from collections.abc import Iterator
 

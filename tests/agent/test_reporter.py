@@ -1,4 +1,4 @@
-"""What a host tells the region: off the loop's thread, gathered, and never about what is another host's by now."""
+"""Reports of a host to its region: off the loop's thread, gathered, and never about what is another host's by now."""
 
 import threading
 from collections.abc import Callable, Iterator

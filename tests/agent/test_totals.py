@@ -36,7 +36,7 @@ class Host:
         self.totals.read(found, self.wanted.__contains__)
 
     def told(self, name: Metered = OUT) -> TrafficCount:
-        """What is reported of one of them."""
+        """The report of one of them."""
         (found,) = (one for one in self.totals.records("h") if (one.family, one.resource) == (name.family, name.id))
         return found
 

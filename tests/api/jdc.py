@@ -47,7 +47,7 @@ class Jdc:
         return made
 
     def run(self, *words: str) -> str:
-        """What it prints; its exit code is 0 whatever happens."""
+        """The text that it prints; its exit code is 0 whatever happens."""
         environment = {**os.environ, "HOME": str(self.home), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
         done = subprocess.run([str(JDC), *words], env=environment, capture_output=True, text=True, timeout=60)
         return done.stdout + done.stderr

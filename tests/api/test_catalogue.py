@@ -18,7 +18,7 @@ from tests.api.region import NAME, Region, Tenant
 
 
 def spoken() -> Iterator[Known]:
-    """What the request classes of the installed SDK would send."""
+    """Yield the operations that the request classes of the installed SDK would send."""
     for service in sorted(catalogue.services()):
         package = importlib.import_module(f"jdcloud_sdk.services.{service}.apis")
         for module in pkgutil.iter_modules(package.__path__):

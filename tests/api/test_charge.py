@@ -1,4 +1,4 @@
-"""When something paid in advance ends, and what it is worth after its bandwidth changed."""
+"""The end of a term paid in advance, and its worth after the bandwidth changed."""
 
 import datetime
 

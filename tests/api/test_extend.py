@@ -1,4 +1,4 @@
-"""What an upper feature adds to the calls of a lower one: to the parameters, to the answers, to the document."""
+"""Additions of an upper feature to the calls of a lower one: to the parameters, the answers, the document."""
 
 from apps.vpc.api import CreateSubnet
 from apps.vpc.model import Subnet

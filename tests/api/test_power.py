@@ -9,7 +9,7 @@ from tests.api.test_operations import instance, network, port
 
 
 def status(tenant: Tenant, id: str) -> str:
-    """What state an instance is in."""
+    """The state that an instance is in."""
     return str(tenant.vm("describeInstance", instanceId=id)["instance"]["status"])
 
 

@@ -39,7 +39,7 @@ class Net:
         return str(found)
 
     def public(self) -> bool:
-        """Whether the subnet leads to the internet."""
+        """True when the subnet leads to the internet."""
         return bool(self.tenant.vpc("describeSubnet", subnetId=self.subnet)["subnet"]["publicSubnet"])
 
 

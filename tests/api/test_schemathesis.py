@@ -1,4 +1,4 @@
-"""What the served OpenAPI document invites, a machine tries: whatever it makes up, signed, ends in no 500."""
+"""Signed calls that a machine makes up from the served OpenAPI document: none ends in a 500."""
 
 import time
 from collections.abc import Iterator

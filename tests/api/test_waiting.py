@@ -387,7 +387,7 @@ def at(tenant: Tenant, region: Region) -> Tenant:
 
 
 def test_one_server_may_not_know_yet_what_another_has_acknowledged(two: Two) -> None:
-    """What happens without the header: a new thing is unknown, whether read or built upon; then it is there."""
+    """Without the header a new thing is unknown for a moment, whether read or built upon; then it is there."""
     tenant = two.a.tenant("tenant")
     elsewhere = at(tenant, two.b)
     with two.late():

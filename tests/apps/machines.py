@@ -118,7 +118,7 @@ class Machine:
         return moved or bool(told)
 
     def tell(self) -> bool:
-        """What it has to tell reaches the store, as ``Reporter`` writes it."""
+        """Bring its reports to the store, as ``Reporter`` writes them."""
         if not self.online:
             return False
         told, self.outbox = self.outbox, {}
@@ -165,7 +165,7 @@ class Machine:
     # What a test looks at.
 
     def answers(self, address: str) -> bool:
-        """Whether anything that presents a public address is, or may be, in its switch."""
+        """True when anything that presents a public address is, or may be, in its switch."""
         flows = {**self.in_force, **self.engine.desired.flows}.values()
         named = Ip4.parse(address).to_bytes(4, "big")
         return any(flow.table in (ARRIVAL.id, DNAT.id) and named in flow.match for flow in flows)
@@ -176,7 +176,7 @@ class Machine:
 
     @property
     def peers(self) -> set[str]:
-        """Whom it watches."""
+        """The hosts that it watches."""
         return set(self.engine.state.all(Peer))
 
 

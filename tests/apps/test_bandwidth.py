@@ -55,7 +55,7 @@ def in_switch(lab: Live) -> dict[int, Meter]:
 
 
 def counted(lab: Live, meter: int) -> int:
-    """How many packets a meter has seen."""
+    """The number of packets that a meter has seen."""
     with lab.switch.connect() as wire:
         (stats,) = (one for reply in wire.ask(meter_stats_request(1, meter)) for one in meter_stats_of(reply))
     return stats.packets

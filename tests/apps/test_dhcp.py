@@ -174,7 +174,7 @@ def test_an_interface_gets_only_its_own_address(lab: Live) -> None:
 
 
 def test_name_servers_of_the_subnet(lab: Live) -> None:
-    """What the tenant set for the subnet is told, from the next message on."""
+    """The tenant's name servers of the subnet are told, from the next message on."""
     subnet = lab.engine.state.get(Subnet, "subnet-web")
     assert subnet is not None
     lab.take(Change(Subnet, subnet.id, subnet, replace(subnet, dns=(Ip4.parse("10.0.1.53"),))))

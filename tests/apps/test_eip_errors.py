@@ -28,7 +28,7 @@ def lab() -> Iterator[Live]:
 
 
 def quote(source: str, to: str, payload: Packet, cut: int = 0) -> Raw:
-    """What an error quotes of a packet: all of it, or the first ``cut`` bytes."""
+    """The quote of a packet in an error: all of it, or the first ``cut`` bytes."""
     whole = bytes(IP(src=source, dst=to, ttl=1, id=3) / payload / Raw(b"0123456789"))
     return Raw(whole[:cut] if cut else whole)
 
@@ -73,7 +73,7 @@ def test_hairpin(lab: Live, payload: Packet) -> None:
 
 
 def test_a_real_exchange_by_hairpin(lab: Live) -> None:
-    """What b1 gets from a1 is what b1 complains of, and a1 recognises its own packet, byte for byte but for TTL."""
+    """The packet b1 gets from a1 is the one it complains of, and a1 recognises its own, byte for byte but for TTL."""
     original = IP(src="10.0.1.10", dst="203.0.113.11", ttl=9, id=3) / UDP(sport=5, dport=6) / Raw(b"question")
     got = Ether(only(lab.send("a1", Ether(src=lab.mac("a1"), dst=ROUTER) / original), "b1"))
     complaint = framed("10.0.1.10", str(got[IP].src), (lab.mac("b1"), ROUTER)) / ICMP(type=3, code=3)

@@ -162,7 +162,7 @@ def test_too_big_from_outside_is_told_by_the_elastic_ip(gateway: Live) -> None:
 
 
 def test_hop_limit_reached_at_the_gateway(gateway: Live) -> None:
-    """Who traces the route from outside sees the elastic IP."""
+    """The sender outside who traces the route sees the elastic IP."""
     came = Ether(src=ROUTER_OUTSIDE, dst=HOST) / IP(src=SOMEBODY, dst="203.0.113.10", ttl=1, id=5) / DATA
     told_it = Ether(only(gateway.send("internet", came), "internet"))
     assert (told_it[ICMP].type, told_it[IP].src) == (11, "203.0.113.10")

@@ -184,7 +184,7 @@ def test_a_dead_holder_delays_by_less_than_a_second() -> None:
 
 
 def test_a_store_that_takes_no_reports_does_not_stop_it() -> None:
-    """Who took over from a dead holder keeps the address, though it cannot say so yet."""
+    """The successor of a dead holder keeps the address, though it cannot say so yet."""
     region = hosted()
     region.kill("h1")
     region.unbind("fip-one")
@@ -229,7 +229,7 @@ def test_a_removed_host_holds_nothing() -> None:
 
 
 def is_up(region: Machines, *applied: str) -> bool:
-    """Whether the API calls the elastic IP UP once these hosts' switches have confirmed everything, and no other's."""
+    """True when the API calls the elastic IP UP once these hosts' switches have confirmed everything, no other's."""
     for machine in region.all.values():
         sequence = region.store.state.sequence if machine.id in applied else 0
         status = HostStatus(id=machine.id, host=machine.id, applied=sequence)

@@ -95,7 +95,7 @@ def test_trace(lab: Live, case: Case) -> None:
 
 
 def test_an_unknown_switch_port_is_nobody(lab: Live) -> None:
-    """What comes in at a port without ``iface-id`` goes nowhere."""
+    """Packets that come in at a port without ``iface-id`` go nowhere."""
     lab.switch.add_port("p77", 77)
     said = lab.switch.trace(f"in_port=77,dl_src={STRANGE},dl_dst={ROUTER},icmp,nw_src=10.0.1.10,nw_dst={TO},nw_ttl=9")
     assert "output" not in said and reason_in(said, PIPELINE) == "unknown-port"

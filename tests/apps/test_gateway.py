@@ -1,4 +1,4 @@
-"""Which host presents an elastic IP: its instance's own, or a gateway, whichever gateway dies."""
+"""The host that presents an elastic IP: its instance's own, or a gateway, whichever gateway dies."""
 
 from apps.eip.tables import SNAT
 from apps.eni.tables import ORIGIN
@@ -17,7 +17,7 @@ NAMES = Names(PIPELINE)
 
 
 def metered(machine: Machine) -> int:
-    """How many meters of elastic IPs a host has."""
+    """The number of meters of elastic IPs on a host."""
     return sum(not meter.packets for meter in machine.engine.desired.meters.values())
 
 
@@ -78,7 +78,7 @@ def test_both_owners_of_the_way_to_an_instance_agree() -> None:
 
 
 def test_an_appliance_on_another_host_routes_for_it() -> None:
-    """What it sends on with the instance's address leaves by the instance's elastic IP, as on one host."""
+    """Packets that it sends on with the instance's address leave by the instance's elastic IP, as on one host."""
     region = hosted()
     assert not region["h2"].flows(SNAT)
     appliance = region.network.port(region.subnet, "appliance", "10.0.1.30", host="", check=False)

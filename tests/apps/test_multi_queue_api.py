@@ -25,7 +25,7 @@ def tenant(region: Region) -> Tenant:
 
 
 def queues(tenant: Tenant, port_id: str) -> int:
-    """What describeNetworkInterface, and describeNetworkInterfaces alike, say of an interface."""
+    """The queues of an interface, as describeNetworkInterface and describeNetworkInterfaces alike say."""
     (listed,) = [
         shown
         for shown in tenant.vpc("describeNetworkInterfaces")["networkInterfaces"]

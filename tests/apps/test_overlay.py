@@ -75,7 +75,7 @@ class Region:
                 self.store.report(lambda txn, one=one: txn.delete(one.cls, one.id))
 
     def flows(self, host: str, table: int) -> int:
-        """How many flows of a table a host wants, table misses left out."""
+        """The number of flows of a table that a host wants, table misses left out."""
         return sum(1 for flow in self.engines[host].desired.flows.values() if flow.table == table and flow.priority)
 
 
@@ -174,7 +174,7 @@ def test_a_host_follows_what_its_ports_can_reach() -> None:
 
 
 def test_a_followed_vpc_leads_to_another_one_hop_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is two hops away is not followed."""
+    """A VPC that is two hops away is not followed."""
     monkeypatch.setattr(declared, "_REGISTRY", dict(declared._REGISTRY))  # no other test is to store it
 
     @declared.resource(reach="vpc", leads=("vpc", "remote"))

@@ -102,7 +102,7 @@ def test_router_answers_ping(lab: Live, router: str) -> None:
 
 
 def error(lab: Live, sent: Packet, kind: int, code: int, source: str) -> Packet:
-    """What the router says about a packet: the quote is the packet as it was sent."""
+    """The router's error about a packet: the quote is the packet as it was sent."""
     header = IP(src=source, dst="10.0.1.10", ttl=64, tos=0xC0, id=0, flags="DF")
     return Ether(src=ROUTER, dst=lab.mac("a1")) / header / ICMP(type=kind, code=code) / Raw(bytes(sent[IP])[:548])
 
@@ -110,7 +110,7 @@ def error(lab: Live, sent: Packet, kind: int, code: int, source: str) -> Packet:
 @pytest.mark.parametrize("ttl", [0, 1])
 @pytest.mark.parametrize("to", ["10.0.2.10", SOMEBODY, "10.0.9.9"])
 def test_time_exceeded_comes_from_the_senders_router(lab: Live, ttl: int, to: str) -> None:
-    """Which is how traceroute sees the router (RFC 792)."""
+    """Traceroute sees the router by this (RFC 792)."""
     sent = frame(lab, to, UDP(sport=5, dport=33434) / Raw(b"x" * 900), ttl)
     found = only(lab.send("a1", sent), "a1")
     expected = error(lab, sent, 11, 0, "10.0.1.1")
@@ -120,7 +120,7 @@ def test_time_exceeded_comes_from_the_senders_router(lab: Live, ttl: int, to: st
 
 @pytest.mark.parametrize("to", ["10.0.1.1", "10.0.1.2", "10.0.2.1"])
 def test_port_unreachable_comes_from_the_router_asked(lab: Live, to: str) -> None:
-    """Which is how traceroute to the router ends (RFC 1122, 4.1.3.1)."""
+    """Traceroute to the router ends with this (RFC 1122, 4.1.3.1)."""
     sent = frame(lab, to, UDP(sport=5, dport=33434) / Raw(b"probe"))
     found = only(lab.send("a1", sent), "a1")
     expected = error(lab, sent, 3, 3, to)

@@ -9,7 +9,7 @@ from sdnctl.testing.ovs import DummySwitch
 
 
 def test_a_change_of_one_port_leaves_the_others_as_they_were_read() -> None:
-    """What changes is seen, whatever it is; the rows beside it are the same objects as before."""
+    """Any change is seen, whatever it is; the rows beside it are the same objects as before."""
     heard: queue.SimpleQueue[Snapshot] = queue.SimpleQueue()
 
     def until(wanted: Callable[[Snapshot], bool]) -> Snapshot:

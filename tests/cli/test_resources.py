@@ -137,7 +137,7 @@ def test_an_interface_is_attached_and_detached(user: User) -> None:
 
 
 def test_an_interface_is_made_with_queues(user: User) -> None:
-    """What does not fit the instance type is refused by the API, which the command shows."""
+    """Queues beyond the instance type are refused by the API, which the command shows."""
     made = user.json("eni", "create", "wide", "--subnet", "front", "--queues", "2")["networkInterfaceId"]
     assert user.json("eni", "get", made)["networkInterface"]["queueNum"] == 2
     user.ok("eni", "delete", "wide")

@@ -1,4 +1,4 @@
-"""What `sdnctl watch` shows of a running region, and the rates that it makes of totals."""
+"""The display of `sdnctl watch` for a running region, and the rates that it makes of totals."""
 
 import pytest
 

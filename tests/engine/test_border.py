@@ -51,7 +51,7 @@ def test_a_unit_that_yields_what_is_nothing_fails() -> None:
 
 
 def test_the_line_is_the_features_own() -> None:
-    """Where the machine raises because of what a feature gave it, the feature's line is told."""
+    """The feature's line is told, where the machine raises because of what a feature gave it."""
     with pytest.raises(FeatureError, match="ValueError: ") as caught:
         guarded(good, "x", lambda: list(good(Toy(id="x", group="g", key=2**40), None)))  # type: ignore[arg-type]
     assert (

@@ -298,7 +298,7 @@ def test_reads_are_felt_as_finely_as_they_were_made() -> None:
 
 
 def test_a_batch_that_comes_to_nothing_touches_nothing() -> None:
-    """What came and went within one batch leaves no trace, in either order."""
+    """A record that came and went within one batch leaves no trace, in either order."""
     made = bench(by_size, within=WITHIN)
     made.take(*came(ToyGroup(id="g"), toy(1)))
     assert not made.take(*came(toy(2)), *went(toy(2)))[0]
@@ -307,7 +307,7 @@ def test_a_batch_that_comes_to_nothing_touches_nothing() -> None:
 
 
 def test_reports() -> None:
-    """What units report is put when the store has another, dropped when no unit reports it any more, told once."""
+    """A unit's report is put when the store has another, dropped when no unit reports it any more, told once."""
 
     def seeing(toy: Toy, view: View) -> Iterator[Item]:
         if toy.size:
@@ -357,7 +357,7 @@ def test_packet_in() -> None:
 
 
 def test_a_feature_above_answers_first() -> None:
-    """Where it has nothing to say, the question's own function is asked; whichever was declared first."""
+    """The question's own function is asked when the one above has nothing to say; whichever was declared first."""
 
     @packet_in(ASK, first=True)
     def above(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:

@@ -1,4 +1,4 @@
-"""What the virtual machine boots: Debian's kernel, and a root file system of Debian's packages held in memory.
+"""The image that the virtual machine boots: Debian's kernel, and a root file system of its packages held in memory.
 
 Nothing is installed here: packages are downloaded with apt, unpacked beside the system, and packed as an initramfs
 (kernel: driver-api/early-userspace/buffer-format.rst).  Made once, kept in ``~/.cache/sdnctl/guest``.

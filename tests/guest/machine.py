@@ -63,7 +63,7 @@ class VirtualMachine:
         self._undo.close()
 
     def _prepare(self, plug: Plug) -> None:
-        """What an operator is told to do on the host before the guest starts."""
+        """Do on the host what an operator is told to do before the guest starts."""
         for command in preparation(plug):
             self.host.run(*shlex.split(command), env=self.host.env)
 
@@ -125,7 +125,7 @@ class VirtualMachine:
         self.plugs.append(plug)
 
     def state(self, mac: str) -> dict[str, Any]:
-        """What ``guest.py --show`` says of the interface with this MAC address, and of the machine."""
+        """The state of the interface with this MAC address, and of the machine, as ``guest.py --show`` says."""
         name = self.run(f"grep -l {mac} /sys/class/net/*/address").split("/")[4]
         shown = json.loads(self.run(f"python3 /root/guest.py --show {name}"))
         packets = int(self.run(f"cat /sys/class/net/{name}/statistics/rx_packets"))
@@ -139,7 +139,7 @@ def _option(text: str) -> tuple[str, str | int | bool]:
 
 
 def versions(image: Image) -> str:
-    """What the virtual machine is made of, for a person."""
+    """The versions of what the virtual machine is made of, for a person."""
     emulator = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True).stdout
     switch = subprocess.run(["ovs-vswitchd", "--version"], capture_output=True, text=True, check=True).stdout
     kernel = next(f"{name} {text}" for name, text in image.packages.items() if name.startswith("linux-image"))

@@ -1,4 +1,4 @@
-"""What is known of a resource from its one description, and the indexes that follow from it."""
+"""The description of a resource, read from its one declaration, and the indexes that follow from it."""
 
 import dataclasses
 
@@ -178,5 +178,5 @@ def test_records_by_class() -> None:
 
 
 def test_addresses_are_numbers_that_read_well() -> None:
-    """What a record shows of itself."""
+    """Addresses of a record show themselves in their usual form."""
     assert (str(Ip4(0x0A000001)), str(Mac(0xFA163E000001))) == ("10.0.0.1", "fa:16:3e:00:00:01")

@@ -1,4 +1,4 @@
-"""What a hypervisor is told gives a guest its queues: QEMU itself takes it, and the tap has them then."""
+"""Fragments for a hypervisor give a guest its queues: QEMU itself takes them, and the tap has the queues then."""
 
 import shlex
 import xml.etree.ElementTree as ElementTree

@@ -13,7 +13,7 @@ FRAMES, TRIES = 60_000, 4
 
 
 def counted(space: Namespace, name: str, send: Any) -> dict[str, Any]:
-    """What ``sdnctl nic verify`` says of the time in which ``send`` runs."""
+    """The answer of ``sdnctl nic verify`` for the time in which ``send`` runs."""
     command = [sys.executable, "-m", "sdnctl", "nic", "verify", name, "--seconds", "2.5", "--json"]
     verify = space.spawn(*command, "--data", str(space.data), stderr=subprocess.PIPE)
     assert verify.stderr is not None

@@ -1,4 +1,4 @@
-"""What a real Open vSwitch makes of our bytes: it takes them, and reads back the same."""
+"""A real Open vSwitch takes our bytes, and reads back the same."""
 
 from collections.abc import Iterator
 

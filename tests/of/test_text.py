@@ -1,4 +1,4 @@
-"""How a flow reads, with and without names; the real ovs-ofctl judges the form in test_switch."""
+"""The text of a flow, with and without names; the real ovs-ofctl judges the form in test_switch."""
 
 from collections.abc import Sequence
 

@@ -18,7 +18,7 @@ from topologies.station import environment
 
 
 class Broken(Exception):
-    """What goes wrong in the test below."""
+    """The failure in the test below."""
 
 
 def ours(directories: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What an elastic IP is said to have carried is what arrived, through changes of its rate and to its very end."""
+"""The traffic counted for an elastic IP is the traffic that arrived, through changes of its rate and to its end."""
 
 import contextlib
 import re
@@ -61,7 +61,7 @@ def arrived(cloud: Cloud) -> int:
 
 
 def counted(cloud: Cloud) -> TrafficCount:
-    """What the store is told of web's outbound traffic in the end."""
+    """The count of web's outbound traffic in the store in the end."""
     eip = cloud.elastic["web", "10.0.0.10"]["elasticIpId"]
     store = OvsdbStore(f"unix:{cloud.service.data}/store.sock", classes=[TrafficCount])
     try:

@@ -87,13 +87,13 @@ def connect(guest: Station, seconds: float = 3.0) -> socket.socket:
 
 
 def who(connection: socket.socket) -> str:
-    """Which appliance answers on a connection."""
+    """The appliance that answers on a connection."""
     connection.sendall(b"?\n")
     return connection.recv(64).decode().strip()
 
 
 def answers(guest: Station) -> str:
-    """Which appliance a new connection meets, once the switch has the rules."""
+    """The appliance that a new connection meets, once the switch has the rules."""
     end = time.monotonic() + 5
     while True:
         try:

@@ -81,7 +81,7 @@ def everything(host: Hypervisor) -> tuple[list[str], list[str], list[str]]:
 
 
 def has(host: Hypervisor, wanted: tuple[list[str], list[str], list[str]]) -> bool:
-    """Whether a switch, which may be about to start, has exactly this."""
+    """True when a switch, which may be about to start, has exactly this."""
     try:
         return everything(host) == wanted
     except CommandError:
@@ -89,14 +89,14 @@ def has(host: Hypervisor, wanted: tuple[list[str], list[str], list[str]]) -> boo
 
 
 def known(cloud: Pair) -> list[dict[str, Any]]:
-    """What the API says of every machine's interface and of every elastic IP."""
+    """Every machine's interface and every elastic IP, as the API shows them."""
     ports = [(cloud.owners[name], port["networkInterfaceId"]) for (name, _), port in cloud.interfaces.items()]
     elastic = [(cloud.owners[name], eip["elasticIpId"]) for (name, _), eip in cloud.elastic.items()]
     return [*(owner.network_interface(id) for owner, id in ports), *(owner.elastic_ip(id) for owner, id in elastic)]
 
 
 def in_step(cloud: Pair) -> bool:
-    """Whether both hosts have confirmed the latest change."""
+    """True when both hosts have confirmed the latest change."""
     try:
         cloud.cli("wait", "--timeout", "20")
     except CommandError:

@@ -1,4 +1,4 @@
-"""What the network means, told from the resources alone: may this packet arrive, where, looking how, or why not.
+"""The reference model, from the resources alone: may this packet arrive, where, looking how, or why not.
 
 Nothing here knows of flows, tables or registers; a switch that does something else is wrong, or this is.
 
@@ -59,7 +59,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Fate:
-    """What becomes of a frame: it is ``to`` somebody, looking like ``frame``; or asks the controller; or is dropped.
+    """The fate of a frame: it is ``to`` somebody, looking like ``frame``; or asks the controller; or is dropped.
 
     Where equal routes share the traffic it is any one of ``among``.
     """
@@ -72,7 +72,7 @@ class Fate:
 
     @property
     def options(self) -> tuple["Fate", ...]:
-        """What it may be: nearly always itself."""
+        """The fates that it may be: nearly always itself."""
         return self.among or (self,)
 
     def __str__(self) -> str:
@@ -148,17 +148,17 @@ class World:
         return self._local.get((LocalUplink, UPLINK))
 
     def ask(self, moment: str, *about: Any) -> Fate:
-        """What the first rule says that has something to say; AssertionError when none has."""
+        """The fate that the first rule tells that has one; AssertionError when none has."""
         told = self.tell(moment, *about)
         assert told is not None, (moment, about)
         return told
 
     def tell(self, moment: str, *about: Any) -> Fate | None:
-        """What the first rule says that has something to say, or None."""
+        """The fate that the first rule tells that has one, or None."""
         return next((fate for one in rules().get(moment, ()) if (fate := one(self, *about)) is not None), None)
 
     def fate(self, sender: str, frame: Frame) -> Fate:
-        """What becomes of a frame that ``sender`` (an interface's id, or UPLINK) sends."""
+        """The fate of a frame that ``sender`` (an interface's id, or UPLINK) sends."""
         if frame.tagged or (sender == UPLINK and self.uplink is None):
             return Fate(dropped="unknown-port")
         return self.ask("outside", frame) if sender == UPLINK else self.ask("sent", sender, frame)

@@ -54,5 +54,5 @@ def plugged(world: World, port: NetworkInterface, frame: Frame) -> Fate:
 
 
 def addresses(network: Network) -> set[int]:
-    """What the interfaces have."""
+    """The addresses of the interfaces."""
     return {int(one) for port in network.store.state.all(NetworkInterface).values() for one in port.addresses}

@@ -69,7 +69,7 @@ def by_an_interface(world: World, route: Route, port: NetworkInterface, frame: F
 
 
 def addresses(network: Network) -> set[int]:
-    """Where some route may lead."""
+    """The addresses to which some route may lead."""
     return {Ip4.parse("8.8.8.8"), Ip4.parse("9.9.9.9")}
 
 

@@ -27,7 +27,7 @@ def no_groups(world: World, port: str, frame: Frame) -> Fate | None:
 
 @rule("sent", after=("no_groups",))
 def unsupported(world: World, port: str, frame: Frame) -> Fate | None:
-    """What is neither IPv4 nor a question of ARP goes nowhere."""
+    """Packets that are neither IPv4 nor a question of ARP go nowhere."""
     return None if frame.ip else Fate(dropped="unsupported")
 
 

@@ -1,4 +1,4 @@
-"""Who answers ARP for an address on the public network: asked all the time while something happens."""
+"""Answers to ARP for an address on the public network: asked all the time while something happens."""
 
 import threading
 import time

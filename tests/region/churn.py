@@ -19,7 +19,7 @@ UNAVAILABLE = 503
 
 
 class Told(NamedTuple):
-    """What became of a call: when it ended (seconds, time.monotonic), how long it took, whether it was acknowledged."""
+    """The outcome of a call: its end (seconds, time.monotonic), its duration, and whether it was acknowledged."""
 
     at: float
     took: float

@@ -1,4 +1,4 @@
-"""What a host's switch should have, worked out anew from all that the store holds, beside what it has."""
+"""The flows a host's switch should have, worked out anew from all that the store holds, beside what it has."""
 
 import re
 from collections.abc import Callable

@@ -60,7 +60,7 @@ def write(rows: list[Row]) -> None:
 
 
 def shown() -> dict[str, str]:
-    """What the page says of each fault: its words and the result."""
+    """The faults on the page: the words and the result of each."""
     inside = PAGE.read_text().partition(BEGIN)[2].partition(END)[0]
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in inside.strip().splitlines()[2:]]
     return {cells[0]: cells[-1] for cells in lines}

@@ -197,7 +197,7 @@ def total(results: list[PingResult]) -> PingResult:
 
 
 def test_agents_that_all_start_again_change_nothing(broken: Region) -> None:
-    """What they work out from scratch is what every switch has: no message, no packet lost."""
+    """Flows worked out from scratch are those that every switch has: no message, no packet lost."""
     broken.cli("wait", "--timeout", "20")
     changes = {name: host.count_changes() for name, host in broken.hosts.items()}
     with Pinger(broken.guests["red1"], "10.0.0.12") as ping, Pinger(broken.guests["red3"], SERVER) as outside:

@@ -1,4 +1,4 @@
-"""What would become of a packet, asked anywhere in a region of four hosts, and followed from host to host."""
+"""Traces of a packet, asked anywhere in a region of four hosts, and followed from host to host."""
 
 import json
 import threading

@@ -183,7 +183,7 @@ def test_waiting_for_every_host(region: Region) -> None:
 
 
 def test_a_guest_cannot_forge_a_tunnel(region: Region) -> None:
-    """What a machine sends to a tunnel's end stays in its VPC: nobody there has that address."""
+    """A machine's packet to a tunnel's end stays in its VPC: nobody there has that address."""
     red1, host = region.guests["red1"], region.hosts["hv1"]
     router = within(red1.pid, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
     with router, region.fabric.sniff_at(host, UNDERLAY) as cable:

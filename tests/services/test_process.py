@@ -70,13 +70,13 @@ class Cloud:
             return state.get(ServiceHealth, id) or ServiceHealth(id=id, service="", machine="", per="")
 
     def book(self) -> list[tuple[float, str]]:
-        """When the clerk acted, and where."""
+        """The times at which the clerk acted, and the machines."""
         path = self.directory / "book"
         lines = path.read_text().splitlines() if path.exists() else []
         return [(float(line.split()[0]), line.split()[1]) for line in lines if len(line.split()) == 2]
 
     def last(self) -> str:
-        """Who acted last."""
+        """The process that acted last."""
         return self.book()[-1][1] if self.book() else ""
 
     def close(self) -> None:

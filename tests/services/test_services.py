@@ -51,7 +51,7 @@ class House:
         self.store.transact(lambda txn: txn.put(ToyWish(id="echo", text=text)))
 
     def answer(self, name: str) -> str:
-        """What a toy has answered."""
+        """The answer of a toy."""
         found = self.store.state.get(ToyAnswer, f"{HERE}-{name}")
         return found.text if found is not None else ""
 

@@ -88,12 +88,12 @@ class Member:
 
     @property
     def leads(self) -> bool:
-        """Whether it says that it is the leader."""
+        """True when it says that it is the leader."""
         return self.status().get("leader") is True
 
     @property
     def joined(self) -> bool:
-        """Whether it says that it is in contact with the others."""
+        """True when it says that it is in contact with the others."""
         return self.status().get("connected") is True
 
 
@@ -110,7 +110,7 @@ class Cluster:
 
     @property
     def remotes(self) -> str:
-        """What a store is told."""
+        """The members' addresses, as a store is told."""
         return ",".join(member.remote for member in self.members)
 
     @property

@@ -9,7 +9,7 @@ from sdnctl.store import Region, Txn
 
 @resource(prefix="net", indexes=(("account",),))
 class StoreNet:
-    """What others refer to."""
+    """A record that others refer to."""
 
     id: str
     account: str = field()
@@ -42,7 +42,7 @@ class StorePort:
 
 @resource(report=True)
 class StoreSeen:
-    """What a host says of a port."""
+    """A host's report of a port."""
 
     id: str
     port: str = ref("StorePort", on_delete="cascade")
@@ -51,7 +51,7 @@ class StoreSeen:
 
 @resource(local=True)
 class StoreLocal:
-    """What is never stored."""
+    """A record that is never stored."""
 
     id: str
 

@@ -258,7 +258,7 @@ def test_an_incomplete_certificate_is_named(tmp_path: Path) -> None:
 
 
 def test_a_store_of_the_first_release_keeps_its_elastic_ips() -> None:
-    """What a host reports of itself is reported anew; that EIPs name their VPC is filled in."""
+    """The status that a host reports of itself is reported anew; that EIPs name their VPC is filled in."""
     with tempfile.TemporaryDirectory(prefix="sdnctl-u-") as directory:
         data = Path(directory)
         old = schema.schema(schema.tables(CLASSES), "1.0.0")

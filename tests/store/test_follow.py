@@ -44,13 +44,13 @@ def partial(running: Service, interest: Interest, remote: str | None = None) -> 
 
 
 def part(state: State, interest: Interest) -> dict[tuple[type, str], object]:
-    """What of a state somebody should have who wants this."""
+    """The part of a state that belongs to an interest."""
     wanted = Selection(interest)
     return {key: record for key, record in contents(state).items() if wanted.wants(record)}
 
 
 def settled(whole: OvsdbStore, store: OvsdbStore, mirror: Mirror, interest: Interest) -> bool:
-    """Whether a store and its follower hold just what is wanted."""
+    """True when a store and its follower hold just what is wanted."""
     with whole.read() as state:
         right = part(state, interest)
     with store.read() as state:

@@ -1,4 +1,4 @@
-"""What a store on disk promises beyond the protocol: nothing acknowledged is lost, nothing happens twice."""
+"""Promises of a store on disk beyond the protocol: nothing acknowledged is lost, nothing happens twice."""
 
 import json
 import subprocess
@@ -40,7 +40,7 @@ def store(running: Service) -> Iterator[OvsdbStore]:
 
 
 def same(store: OvsdbStore, mirror: Mirror) -> bool:
-    """Whether a follower has got all there is."""
+    """True when a follower has got all there is."""
     with store.read() as state:
         return contents(state) == contents(mirror.state)
 

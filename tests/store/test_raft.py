@@ -221,7 +221,7 @@ def test_a_cut_off_server_is_left(running: Cluster) -> None:
 
 
 def takes(store: OvsdbStore, record: StoreNet) -> bool:
-    """Whether a store takes a commit."""
+    """True when a store takes a commit."""
     try:
         store.transact(put(record))
     except StoreError:

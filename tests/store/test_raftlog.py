@@ -16,7 +16,7 @@ ENTRY = {"term": 1, "index": 2, "data": [None, {"_comment": "one"}], "eid": "097
 
 
 def opens(path: Path) -> bool:
-    """Whether the server would open the file."""
+    """True when the server would open the file."""
     return subprocess.run(["ovsdb-tool", "check-cluster", str(path)], capture_output=True).returncode == 0
 
 

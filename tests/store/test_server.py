@@ -100,7 +100,7 @@ def everything(cls: type) -> Work:
 
 
 def retitle(rows: Rows) -> Rows:
-    """What becomes of names in the release that has titles."""
+    """Names turned into titles, in the release that has those."""
     things = [
         {"_uuid": r["_uuid"], "id": r["id"], "title": r["name"], "length": len(r["name"])} for r in rows["StoreThing"]
     ]
@@ -228,7 +228,7 @@ def test_what_is_no_store_is_refused(data: Path) -> None:
 
 @pytest.mark.parametrize("more", [False, True], ids=["served", "converted"])
 def test_a_torn_tail_is_dropped(data: Path, more: bool) -> None:
-    """What was being written when the power went was never acknowledged."""
+    """The transaction being written when the power went was never acknowledged."""
     cls = first_release()
     during(data, cls, add(cls(id="thing-1", name="x")))
     with (data / "store.db").open("ab") as file:

@@ -1,4 +1,4 @@
-"""What every store does alike, in memory or on disk: the promises of the Store protocol."""
+"""Promises of every store alike, in memory or on disk: those of the Store protocol."""
 
 import dataclasses
 from collections.abc import Iterator

@@ -139,7 +139,7 @@ def test_a_lost_tls_session_comes_back(running: Encrypted, client: Path) -> None
 
 
 def refusal(remote: str, pki: Path) -> str:
-    """What a process is told that cannot follow."""
+    """The refusal that a process is told when it cannot follow."""
     store = open_tls(remote, pki, timeout=0.5)
     with pytest.raises(StoreError) as refused, store.read():
         raise AssertionError("there is nothing to read")

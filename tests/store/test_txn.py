@@ -32,7 +32,7 @@ def txn(*records: Any) -> Txn:
 
 
 def after(one: Txn) -> dict[str, Any]:
-    """What each written id becomes."""
+    """The record that each written id becomes."""
     return {change.id: change.new for change in one.changes()}
 
 
@@ -84,7 +84,7 @@ def test_a_reference_to_something_written_or_deleted_here() -> None:
 
 
 def test_restrict() -> None:
-    """What is still used stays, and the error says by whom; unused in the same transaction it goes."""
+    """A record in use stays, and the error says by whom; unused in the same transaction it goes."""
     one = txn(toy(1))
     with pytest.raises(IntentError, match="ToyGroup g is still used by Toy toy-1") as refused:
         one.delete(ToyGroup, "g")

@@ -12,12 +12,12 @@ from tests.toys import flow
 
 
 def wanted(*flows: Flow, meters: tuple[Meter, ...] = (), groups: tuple[Group, ...] = ()) -> Desired:
-    """What the switch should have."""
+    """The desired state of the switch."""
     return Desired({one.cookie: one for one in flows}, {m.id: m for m in meters}, {g.id: g for g in groups})
 
 
 def has(*flows: Flow, meters: tuple[Meter, ...] = (), groups: tuple[Group, ...] = ()) -> Installed:
-    """What the switch has."""
+    """The installed state of the switch."""
     return Installed({one.cookie: one.key for one in flows}, {m.id: m for m in meters}, {g.id: g for g in groups})
 
 
@@ -78,7 +78,7 @@ def test_a_foreign_flow_in_the_place_of_one_of_ours() -> None:
 
 
 def test_excluded_is_neither_added_nor_deleted_for() -> None:
-    """What the switch refused is left out; what it would have replaced goes all the same."""
+    """A flow that the switch refused is left out; what it would have replaced goes all the same."""
     made = plan(wanted(A2, B), has(A1), excluded={A2.cookie})
     assert made.adds == [B] and made.deletes == deleted(A1) and made.replaced == []
     made = plan(wanted(A2), has(), excluded={A2.cookie})
@@ -86,7 +86,7 @@ def test_excluded_is_neither_added_nor_deleted_for() -> None:
 
 
 def test_touched_looks_at_nothing_else() -> None:
-    """Which is what makes one change among many cheap."""
+    """One change among many is cheap by this."""
     everything = wanted(A1, B, C, meters=(SLOW, OTHER))
     made = plan(everything, has(), Touched({B.cookie}, {18}))
     assert made.adds == [B] and made.meters == [("add", OTHER)]

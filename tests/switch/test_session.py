@@ -78,7 +78,7 @@ def frames(commands: Iterable[Command]) -> list[bytes]:
 
 
 def mods(commands: Iterable[Command]) -> list[tuple[str, int]]:
-    """What the messages change, bundled or not: (kind and command, transaction id)."""
+    """The changes that messages make, bundled or not: (kind and command, transaction id)."""
     names = {FLOW_MOD: "flow", GROUP_MOD: "group", METER_MOD: "meter"}
     verbs = {0: "add", 1: "modify", 2: "delete", 4: "delete"}
     out = []
@@ -304,7 +304,7 @@ def asks_for(commands: Iterable[Command]) -> list[int]:
 
 
 def stats(id: int, packets: int) -> MeterStats:
-    """What a meter has counted: packets of 100 bytes, none dropped."""
+    """The counters of a meter: packets of 100 bytes, none dropped."""
     return MeterStats(id, packets, 100 * packets, 0, 0, 3.0)
 
 

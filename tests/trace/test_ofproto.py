@@ -1,4 +1,4 @@
-"""What ofproto/trace says, read into steps: texts that Open vSwitch 3.1 wrote."""
+"""Texts of ofproto/trace, as Open vSwitch 3.1 wrote them, read into steps."""
 
 from sdnctl.of.actions import CONTROLLER
 from sdnctl.of.fields import IN_PORT, REG, TUN_DST, TUN_ID

@@ -30,7 +30,7 @@ ECHO = 7
 
 @always
 def unseen() -> Iterator[Item]:
-    """What is for no beacon goes on."""
+    """Let packets that are for no beacon go on."""
     # On its way, whatever it is.
     yield SEEN.flow(Priority.MISS, {}, [onward(SEEN)])
 
@@ -120,7 +120,7 @@ def lit_said(step: Step, view: View) -> str:
 
 @says(SILENT)
 def silent_said(step: Step, view: View) -> str:
-    """What a beacon does not answer."""
+    """The packet that a beacon does not answer, in words."""
     kind = f"UDP port {step.value(UDP_DST)}" if step.value(IP_PROTO) == IP_PROTO_UDP else "this"
     return f"beacon at {step.ip(IP_DST)} does not answer {kind}"
 

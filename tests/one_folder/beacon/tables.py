@@ -1,4 +1,4 @@
-"""Where beacons stand in the path: seen on the way to one, and answered at the host that presents it."""
+"""Tables of beacons in the path: seen on the way to one, and answered at the host that presents it."""
 
 from apps.pipeline import CONTROLLER_STAGE, EGRESS, PIPELINE, SERVICE_STAGE, VPC
 from sdnctl.of.fields import ETH_DST, IP_DST, UDP_DST

@@ -5,7 +5,7 @@ from sdnctl.model.resource import label, ref, resource
 
 @resource(prefix="anchor")
 class Anchor:
-    """What holds a brick; another may take its place later."""
+    """A thing that holds a brick; another may take its place later."""
 
     id: str
     brick: str = ref("Brick")

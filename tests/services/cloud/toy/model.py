@@ -1,11 +1,11 @@
-"""What the toy services read and write."""
+"""The records that the toy services read and write."""
 
 from sdnctl.model.resource import field, resource
 
 
 @resource(reach="region")
 class ToyWish:
-    """What the operator wants of a toy: the id says which, ``text`` what."""
+    """The operator's wish of a toy: the id says which, ``text`` what."""
 
     id: str
     text: str = field(default="")
