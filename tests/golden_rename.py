@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "golden"
-"""Where all of them were; some stand beside the tests of their feature now."""
+"""The folder that held all of them; some stand beside the tests of their feature now."""
 RENAMED = (
     # A field of less than a register is loaded, not set; the one bit of a register has a name.
     (re.compile(r"set_field:([^,>]+)->(pool|reason|slot|too_big)\b"), r"load:\1->\2"),

@@ -323,7 +323,7 @@ def test_nobody_catches_everything_but_the_border_to_the_features() -> None:
 
 
 RIDDLES = frozenset({"Who", "Whom", "Whose", "What", "Whether", "How", "Why", "When", "Where", "Which"})
-DOCUMENTED = ("sdnctl", "apps", "topologies", "bench", "tests", "examples")
+DOCUMENTED = ("sdnctl", "apps", "topologies", "bench", "examples")
 
 
 def riddles(source: str) -> list[int]:
