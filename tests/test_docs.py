@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 
+from sdnctl.cli import build
 from sdnctl.docs import page
 from sdnctl.of.fields import IP_DST
 from sdnctl.program.feature import assemble, feature, packet_in
@@ -27,6 +29,8 @@ TOPS = "sdnctl|apps|tests|topologies|bench|examples|systemd|docs"
 PATH = re.compile(rf"(?<![\w./-])(?:{TOPS})/[\w./-]*\w|(?<![\w./*>-])(?:\w+/)*\w+\.py\b")
 DOTTED = re.compile(r"(?<![\w./-])(?:sdnctl|apps|tests|topologies|bench)(?:\.[A-Za-z_]\w*)+")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+COMMAND = re.compile(r"(?:\$ +|`)sdnctl +([a-z][^`\n#&>]*)")
+TOUR = REPO / "docs" / "add-a-feature.md"
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -85,9 +89,16 @@ def test_what_a_page_names_is_there(path: Path) -> None:
     assert missing == set()
 
 
+def test_commands_on_the_pages_are_commands() -> None:
+    root = typer.main.get_command(build())
+    said = {line.strip() for path in PAGES if path != TOUR for line in COMMAND.findall(path.read_text())}
+    assert len(said) > 50
+    assert {line for line in said if not understood(root, line.split())} == set()
+
+
 def test_the_tour_of_a_feature_quotes_one() -> None:
     code = "\0".join(f"\n{path.read_text()}" for path in sorted((REPO / "tests" / "one_folder").glob("*/*.py")))
-    blocks = PYTHON.findall((REPO / "docs" / "add-a-feature.md").read_text())
+    blocks = PYTHON.findall(TOUR.read_text())
     assert blocks
     assert [block for block in blocks if f"\n{block}" not in code] == []
 
@@ -120,3 +131,21 @@ def importable(dotted: str) -> bool:
                 return False
             return True
     return False
+
+
+def understood(command: Any, words: list[str]) -> bool:
+    """True when a command line names commands, and options that they have."""
+    options = {name: option for option in command.params for name in option.opts}
+    words = [word.strip("[],…") for word in words]
+    while words:
+        word, *words = words
+        inner = getattr(command, "commands", {})
+        if word in inner:
+            return understood(inner[word], words)
+        if word.startswith("--"):
+            if word not in options and word != "--help":
+                return False
+            words = words if word == "--help" or options[word].is_flag else words[1:]
+        elif inner and word.isalpha():
+            return False
+    return True
