@@ -34,7 +34,7 @@ from sdnctl.program.step import Step
 
 @always
 def ipv4_only() -> Iterator[Item]:
-    """IPv6 is told apart from spoofing, so that the counters stay honest."""
+    """Drop IPv6 for a reason of its own, apart from spoofing, so that the counters stay honest."""
     # Every Linux guest tries IPv6 on its own: no offence, no service.
     yield SOURCE.flow(Priority.BROAD, {ETH_TYPE: ETH_TYPE_IPV6}, drop(UNSUPPORTED))
 

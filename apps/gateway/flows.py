@@ -86,5 +86,5 @@ def keep_contact(here: str, view: View) -> Iterator[PacketOut | Report]:
 
 @says(sent_on)
 def from_another_host(step: Step, view: View) -> str:
-    """In from another host, on its way out."""
+    """The way in from another host and out, in words."""
     return "in from another host, on its way to the public network"

@@ -5,7 +5,7 @@ from sdnctl.model.upgrade import Rows, upgrade
 
 @upgrade("1.2.0")
 def one_holder(rows: Rows) -> Rows:
-    """Whatever one host presents at a time has a holder; elastic IPs and the active gateway had their own."""
+    """Make one kind of holder of those that elastic IPs and the active gateway had of their own."""
     made = {name: there for name, there in rows.items() if name not in ("EipHolder", "ActiveGateway")}
     gateways = [{**row, "vpc": "", "turn": 0} for row in rows.get("ActiveGateway", [])]
     return made | {"Holder": [*rows.get("EipHolder", []), *gateways]}

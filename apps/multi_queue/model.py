@@ -90,7 +90,7 @@ class Cpus:
 
     @property
     def eligible(self) -> tuple[int, ...]:
-        """Those that may take interrupts; all that are online where every one of them is isolated."""
+        """The CPUs that may take interrupts; all that are online where every one of them is isolated."""
         return tuple(c for c in sorted(self.online) if c not in self.isolated) or tuple(sorted(self.online))
 
     def near(self, node: int) -> tuple[int, ...]:

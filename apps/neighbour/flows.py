@@ -113,7 +113,7 @@ def broadcast(step: Step, view: View) -> str:
 
 @says(OWN_ADDRESS)
 def own_address(step: Step, view: View) -> str:
-    """Silence is the answer of duplicate address detection."""
+    """The silence that answers duplicate address detection, in words."""
     return f"{step.record.id} asks by ARP for {step.ip(ARP_TPA)}, its own: silence means that nobody else has it"
 
 

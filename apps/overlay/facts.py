@@ -39,7 +39,7 @@ def to_host(binding: Binding, here: str, view: View) -> Iterator[Item]:
 
 
 def watched(host: str, here: str, view: View) -> Iterator[Item]:
-    """That the way to another host is to be watched, where both have tunnels."""
+    """Yield the report that the way to another host is to be watched, where both have tunnels."""
     address = view.derived(endpoint, host)
     if address and view.get(LocalTunnel, TUNNEL) is not None:
         # BFD says whether packets get there.

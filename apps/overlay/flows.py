@@ -63,20 +63,20 @@ def too_big(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
 
 @says(tunnel)
 def travels(step: Step, view: View) -> str:
-    """In from, or out to another host."""
+    """The way in from another host or out to it, in words."""
     return "in from another host" if step.table == ORIGIN.id else "through the tunnel"
 
 
 @says(remote)
 def elsewhere(step: Step, view: View) -> str:
-    """On which host the receiver is."""
+    """The host on which the receiver is, in words."""
     port = view.get(NetworkInterface, step.record.port)
     return f"{called(port) if port is not None else step.record.port} is on {step.record.host}"
 
 
 @says(here_or_there)
 def where(step: Step, view: View) -> str:
-    """Here, or too big to travel."""
+    """The receiver's place here, or a packet's being too big to travel, in words."""
     return "on this host" if step.table == REMOTE.id else "larger than what a tunnel takes"
 
 

@@ -126,7 +126,7 @@ def route_table(table: RouteTable, here: str, view: View) -> Iterator[Item]:
 
 
 def _owner(slot: int, routes: list[Route]) -> Route:
-    """Rendezvous hashing: each slot goes to the next hop that wants it most, whoever else and whichever prefix it is.
+    """The route of a slot by rendezvous hashing: its next hop wants it most, whoever else and whichever prefix it is.
 
     So a next hop that goes gives up its own slots only, and both directions of a connection meet the same appliance.
     """

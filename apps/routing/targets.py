@@ -75,13 +75,13 @@ def to_address(address: Ip4) -> Hop:
 
 @next_hop(INTERNET)
 def to_internet(route: Route, view: View) -> Hop | None:
-    """Out through the elastic IP of the source."""
+    """The hop out through the elastic IP of the source."""
     return [enter(PUBLIC)]
 
 
 @next_hop(INSTANCE, of="Instance")
 def to_instance(route: Route, view: View) -> Hop | None:
-    """To the primary interface of an instance."""
+    """The hop to the primary interface of an instance."""
     primary = view.by(NetworkInterface, ("instance", "device_index"), (route.next_hop, PRIMARY))
     return _to_port(next(iter(primary), ""), route, view)
 
@@ -92,7 +92,7 @@ def _primary(port: NetworkInterface) -> str:
 
 @next_hop(INTERFACE, of="NetworkInterface", refuses=_primary)
 def to_interface(route: Route, view: View) -> Hop | None:
-    """To a network interface."""
+    """The hop to a network interface."""
     return _to_port(route.next_hop, route, view)
 
 

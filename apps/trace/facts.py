@@ -120,7 +120,7 @@ def next_hop(port: NetworkInterface, to: Ip4, region: Region) -> Mac:
 
 
 def outside(to: Ip4, region: Region) -> Sender:
-    """Somebody on the public network, at the host that presents an elastic IP, or at any that has a way out."""
+    """A sender on the public network, at the host that presents an elastic IP, or at any that has a way out."""
     hosts: Mapping[str, Host] = {id: host for id, host in region.all(Host).items() if host.uplink}
     for id in region.by(ElasticIp, ("address",), to):
         server = presents(to, region)

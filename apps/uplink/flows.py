@@ -143,7 +143,7 @@ def gateway_told(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut 
 
 @says(uplink)
 def from_outside(step: Step, view: View) -> str:
-    """In from the public network."""
+    """The way in from the public network, in words."""
     if step.table == ORIGIN.id:
         return "in from the public network"
     if step.value(ETH_TYPE) == ETH_TYPE_ARP:
@@ -154,7 +154,7 @@ def from_outside(step: Step, view: View) -> str:
 
 @says(gateway)
 def to_gateway(step: Step, view: View) -> str:
-    """Out by the gateway, or heard from it."""
+    """The way out by the gateway, or the news heard from it, in words."""
     if step.table == UPLINK.id:
         return f"out to the public network by the gateway {step.record.gateway}"
     return f"ARP from the gateway {step.record.gateway}"

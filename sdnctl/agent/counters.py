@@ -150,7 +150,7 @@ class SwitchCounters:
     # What meters count.
 
     def named(self, meters: Iterable[int]) -> None:
-        """These meters are wanted, by others than before perhaps, or no more."""
+        """Note that these meters are wanted, by others than before perhaps, or no more."""
         for meter in meters:
             owner = self._metered(meter)
             if owner is not None:

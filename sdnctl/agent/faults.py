@@ -28,7 +28,7 @@ class Faults:
         return bool(self._units)
 
     def units(self, errors: Mapping[Node, FeatureError]) -> None:
-        """These units could not be turned into flows, and no others."""
+        """Note that these units could not be turned into flows, and no others."""
         before, self._units = self._units, {unit: _said(fault) for unit, fault in errors.items()}
         for unit, fault in self._units.items():
             if before.get(unit) != fault:

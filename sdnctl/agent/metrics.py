@@ -76,7 +76,7 @@ class HostCollector(Collector):
         self._loop = loop
 
     def collect(self) -> Iterator[Metric]:
-        """Everything, at this moment."""
+        """Yield every metric, at this moment."""
         loop = self._loop()
         found = loop.ask(reading) if loop is not None and loop.agent is not None else None
         yield GaugeMetricFamily("sdnctl_controller_up", "Whether the controller answers.", int(bool(found)))
@@ -116,7 +116,7 @@ def _status(status: dict[str, Any]) -> Iterator[Metric]:
 
 
 def _latency(found: Reading) -> Metric:
-    """From a commit's arrival at this host to the switch's confirmation."""
+    """The histogram of the time from a commit's arrival at this host to the switch's confirmation."""
     made = HistogramMetricFamily(
         "sdnctl_commit_to_switch_seconds", "Time from a commit's arrival to its confirmation by the switch."
     )

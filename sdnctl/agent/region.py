@@ -68,7 +68,7 @@ class RegionClient:
         self._follow_at = min(self._follow_at, now + GATHER_S)
 
     def changed(self, changes: Iterable[Change], now: float) -> None:
-        """Records have changed: they may lead to more that is to be followed."""
+        """Note changed records: they may lead to more that is to be followed."""
         for change in changes:
             if concerns(change, self._seen.ports):
                 at_once = leads_on(change, self._interest)

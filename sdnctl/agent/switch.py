@@ -99,7 +99,7 @@ class SwitchClient:
     # What happens.
 
     def update(self, touched: Touched, sequence: int, now: float) -> list[News]:
-        """``desired`` has changed there, as of this sequence number."""
+        """Note that ``desired`` has changed there, as of this sequence number."""
         if self._session is None:
             self._unsaid.merge(touched)
             return []
@@ -114,7 +114,7 @@ class SwitchClient:
         return self._obey(self._session.message(one), now)
 
     def tick(self, now: float) -> list[News]:
-        """It is ``now``; do what is due."""
+        """Do what is due at ``now``."""
         if self._session is None:
             return []
         news = self._obey(self._session.tick(now), now)

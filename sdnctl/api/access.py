@@ -1,4 +1,4 @@
-"""Through a view a tenant sees its own resources and nothing else: another account's id is as unknown as one that
+"""Views of the region: a tenant sees its own resources only; another account's id is as unknown as none at all.
 never was.
 
 Operations get a `Reader` (to read) or a `Writer` (to change things). What a rule must know of the whole region, such as

@@ -1,4 +1,4 @@
-"""From method and path to the operation that was meant: one endpoint serves several services, told apart by the
+"""The way from method and path to an operation: one endpoint serves several services, told apart by the credential.
 credential.
 
 Paths are normalised here and only here: version, slashes folded, trailing slash dropped, escapes decoded after

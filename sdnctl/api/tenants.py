@@ -19,7 +19,7 @@ SHAPE = Shape(success, failure)
 
 
 class DryRun(IntentError):
-    """Ends a transaction that was only to be checked."""
+    """The exception that ends a transaction that was only to be checked."""
 
     def __init__(self) -> None:
         super().__init__(None, "dry run")
@@ -65,7 +65,7 @@ class TenantApi:
             return identity.secret_of(state, access_key)
 
     def _admit(self, access_key: str) -> None:
-        """Only who has proved to be the account spends its tokens; the replica in memory knows the rate."""
+        """Spend a token of an account, once the caller has proved to be it; the replica in memory knows the rate."""
         with self._served.store.read() as state:
             account = state.get(Account, identity.account_of(state, access_key))
         if account is not None:

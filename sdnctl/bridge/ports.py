@@ -53,7 +53,7 @@ class Ports:
         self._ports: dict[Hashable, tuple[str, tuple[Hashable, ...]]] = {}
 
     def forget(self, row: Hashable) -> None:
-        """This row is to be read again."""
+        """Forget a row, which is to be read again."""
         self._interfaces.pop(row, None)
         self._ports.pop(row, None)
 

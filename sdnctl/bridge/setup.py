@@ -52,7 +52,7 @@ def peer_port(peer: str) -> str:
 
 
 def heard(bridge: Any) -> dict[str, bool]:
-    """Of each watched peer whether its way is up (RFC 5880: both ends hear each other)."""
+    """The state of the way to each watched peer: True when it is up (RFC 5880: both ends hear each other)."""
     found = {}
     for port in bridge.ports:
         for interface in port.interfaces:

@@ -27,7 +27,7 @@ class Refused(Problem):
 
 
 class NotRunning(Usage):
-    """Nobody answers there, or somebody who is no region."""
+    """The failure of a call that nobody answered, or somebody who is no region."""
 
 
 def exchange(request: urllib.request.Request, endpoint: str, hints: Mapping[str, str]) -> Json:

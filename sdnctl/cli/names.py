@@ -18,11 +18,11 @@ MENTIONED = 10
 
 
 class Unknown(Problem):
-    """Nothing goes by this name or id."""
+    """The failure to find anything by a name or id."""
 
 
 class Ambiguous(Problem):
-    """More than one thing goes by this name."""
+    """The failure to tell which thing a name means: more than one goes by it."""
 
 
 def listed(tenant: Tenant, kind: Kind, filters: Iterable[tuple[str, Iterable[str]]] = ()) -> Iterator[Json]:

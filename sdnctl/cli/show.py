@@ -69,7 +69,7 @@ def error(message: str) -> None:
 
 
 def console() -> Console:
-    """Wide when nobody looks: a script that reads a table must not find it folded."""
+    """A console that is wide when nobody looks: a script that reads a table must not find it folded."""
     made = Console(highlight=False)
     return made if made.is_terminal else Console(highlight=False, width=200)
 

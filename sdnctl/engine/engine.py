@@ -138,7 +138,7 @@ class Engine:
         return sorted(changes, key=lambda change: (change.cls.__name__, change.id)) if len(changes) > 1 else changes
 
     def _go_round(self, strict: bool) -> None:
-        """Units whose local records never settle fail, whatever they yield; the others keep what they have."""
+        """Fail the units whose local records never settle, whatever they yield; the others keep what they have."""
         own = self._own_changes()
         self._own.update((change.cls, change.id) for change in own)  # to be tried again, and told again
         for unit in self._reporting if own else ():
@@ -149,7 +149,7 @@ class Engine:
             self.errors[unit] = fault
 
     def prepare(self) -> None:
-        """After loading: make the indexes that the first deletion would otherwise make, among thousands of records."""
+        """Make, after loading, the indexes that the first deletion would otherwise make, among thousands of records."""
         for cls, features in self._by_class.items():
             for within in features:
                 if within is not None:

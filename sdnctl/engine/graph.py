@@ -24,7 +24,7 @@ UNSET: Any = object()
 
 
 class Node:
-    """Something that reads keys."""
+    """A reader of keys."""
 
     __slots__ = ("reads",)
 
@@ -49,7 +49,7 @@ class Unit(Node):
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """In place of a derived value that could not be computed: what everybody who reads it is told."""
+    """The failure to compute a derived value, in its place: what everybody who reads it is told."""
 
     message: str
     feature: str
@@ -80,7 +80,7 @@ class DerivedNode(Node):
 
 
 class Placement(Node):
-    """A test, shared by all features: do the resources of a class under one index value concern this host."""
+    """The resources of a class under one index value, ``placed`` when they concern this host; all features share it."""
 
     __slots__ = ("cls", "placed", "value", "within")
 

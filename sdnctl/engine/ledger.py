@@ -81,7 +81,7 @@ class Ledger:
         return None
 
     def _free(self, held: Outputs) -> Outputs:
-        """Of what a unit held, all but what somebody else got meanwhile."""
+        """The part of what a unit held that nobody else got meanwhile."""
         left = Outputs(flow for flow in held.flows if self._by_key.get(flow.key, flow).body == flow.body)
         left.meters = tuple(meter for meter in held.meters if meter.id not in self._meter_owner)
         left.groups = tuple(group for group in held.groups if group.id not in self._group_owner)

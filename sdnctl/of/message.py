@@ -98,7 +98,7 @@ def echo_reply(request: bytes) -> bytes:
 
 
 def barrier(xid: int) -> bytes:
-    """Answered when everything before it is done."""
+    """A request that is answered when everything before it is done."""
     return _message(BARRIER_REQUEST, xid)
 
 

@@ -26,7 +26,7 @@ class Reason:
 
 @dataclass(slots=True, eq=False)
 class Question:
-    """Something that only the controller can answer; ``number`` is what its field holds in a packet that asks."""
+    """A question that only the controller can answer; ``number`` is what its field holds in a packet that asks."""
 
     name: str
     purpose: str

@@ -1,4 +1,4 @@
-"""Shares of the meter numbers of a switch, 1 to 262143.
+"""The shares of the meter numbers of a switch, 1 to 262143.
 
 The machine's own come first, then one for each port of the switch, and last the pool, from which records get theirs.
 """

@@ -6,7 +6,7 @@ from sdnctl.program.pipeline import TABLES_PER_STAGE, Pipeline
 
 
 class Names:
-    """Numbers of one pipeline back to names."""
+    """The names behind the numbers of one pipeline."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline

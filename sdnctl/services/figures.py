@@ -17,7 +17,7 @@ RESTARTS = Figure("service_restarts", "Times that a service was started again.",
 
 
 class Figures(Collector):
-    """Whatever samples there are when somebody asks."""
+    """A collector of the services' samples, as they are at each scrape."""
 
     def __init__(self, look: Callable[[], Iterable[Sample]]) -> None:
         self._look = look

@@ -24,7 +24,7 @@ LOOK_S = 0.25
 
 
 class LeaseLost(Exception):
-    """Another machine has the lease, or it could not be renewed in time."""
+    """The loss of a lease: another machine has it, or it could not be renewed in time."""
 
 
 class Tenure:

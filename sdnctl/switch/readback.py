@@ -1,4 +1,4 @@
-"""Readback of a switch: it is asked, never remembered, what it has; flows by cookie, meters and groups by value.
+"""Readback: the present state of a switch is read from it, never remembered; flows by cookie, the rest by value.
 
 A ``Readback`` holds the four questions and collects the answers, which come in as many messages as the switch likes.
 No action of a flow is ever parsed: a flow's cookie is its content's name.
@@ -84,7 +84,7 @@ class Readback:
                 flows[cookie] = key
 
     def differences(self, known: Installed) -> int:
-        """In how many flows, meters and groups the switch is not as it was left."""
+        """The number of flows, meters and groups in which the switch is not as it was left."""
         read = self.installed
         flows = len(known.flows.keys() ^ read.flows.keys()) + len(read.foreign)
         meters = len(set((known.draining | known.meters).items()) ^ set(read.meters.items()))

@@ -80,7 +80,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something an operator should read in the log."""
+    """A note that an operator should read in the log."""
 
     event: str
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -152,7 +152,7 @@ class Session:
         return Touched(announce=self._pending.announce if self._pending is not None else [])
 
     def update(self, touched: Touched, sequence: int) -> list[Command]:
-        """``desired`` has changed there, as of this sequence number."""
+        """Note that ``desired`` has changed there, as of this sequence number."""
         self._sequence = sequence
         if self._pending is None:
             self._pending = Touched()
@@ -162,7 +162,7 @@ class Session:
         return self._commands()
 
     def tick(self, now: float) -> list[Command]:
-        """It is now ``now`` (seconds); do what is due."""
+        """Do what is due at ``now``, in seconds."""
         self._now = now
         if now >= self._due:
             self._due = NEVER

@@ -27,7 +27,7 @@ _COOKIE = re.compile(r"(?:cookie=)?(0x[0-9a-fA-F]{1,16})\b")
 
 
 class Unexplained(Problem):
-    """There is nothing to say about this flow."""
+    """The refusal to explain a flow of which nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)

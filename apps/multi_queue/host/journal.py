@@ -39,7 +39,7 @@ class Record:
     applied: bool = False
 
     def noting(self, made: Mapping[str, tuple[str, str]]) -> "Record":
-        """With changes that are about to be made."""
+        """The record with changes that are about to be made."""
         now = round(time.time(), 3)
         more = tuple((now, knob, before, after) for knob, (before, after) in made.items())
         return replace(self, changes=(*self.changes, *more)[-MOST_KEPT:])
@@ -53,7 +53,7 @@ class Journal:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Only one program at a time changes interfaces; the others wait."""
+        """Hold the lock under which one program at a time changes interfaces; the others wait."""
         try:
             self._room.mkdir(parents=True, exist_ok=True)
             with open(self._room / "lock", "w") as lock:
@@ -84,7 +84,7 @@ class Journal:
         write_private(self._room / f"{record.nic}.json", json.dumps(asdict(record), indent=1) + "\n")
 
     def forget(self, name: str) -> None:
-        """Nothing of ours is left on this interface."""
+        """Forget an interface on which nothing of ours is left."""
         (self._room / f"{name}.json").unlink(missing_ok=True)
 
     def load(self, apart_from: str) -> dict[int, float]:

@@ -45,7 +45,7 @@ class Report:
     verdict: str
 
     def shown(self) -> dict[str, Any]:
-        """For programs."""
+        """The report as JSON, for programs."""
         parts = {name: _shown(getattr(self, name)) for name in ("packets", "interrupts")}
         by_cpu = {name: dict(getattr(self, name)) for name in ("handed", "drops")}
         irqs = {name: dict(counts) for name, counts in self.irqs.items()}

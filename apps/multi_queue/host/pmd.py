@@ -27,7 +27,7 @@ UNPINNED = "Open vSwitch chooses the threads: pinning needs pmd-rxq-assign=group
 
 
 class NotApplicable(Problem):
-    """There is nothing to be set here, and why."""
+    """The refusal of an interface on which nothing is to be set, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)

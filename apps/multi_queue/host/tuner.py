@@ -27,7 +27,7 @@ class Proposal:
     warnings: tuple[str, ...] = ()
 
     def shown(self) -> dict[str, Any]:
-        """For programs."""
+        """The proposal as JSON, for programs."""
         pairs = {knob: {"before": before, "after": after} for knob, (before, after) in self.changes.items()}
         return {"plan": asdict(self.plan), "changes": pairs, "warnings": list(self.warnings)}
 

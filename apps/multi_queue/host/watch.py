@@ -40,7 +40,7 @@ class Source(Protocol):
         """Interface -> what is wanted of it, at this moment; Problem when that cannot be told."""
 
     def named(self) -> Mapping[str, Wish]:
-        """Those that are looked after even then."""
+        """The interfaces that are looked after even when ``now`` cannot tell."""
 
 
 @dataclass(frozen=True, slots=True)

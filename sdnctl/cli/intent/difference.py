@@ -41,7 +41,7 @@ def _marks(item: Item) -> list[str]:
 
 
 def _dangling(wanted: dict[Known, Item], live: Live, doomed: set[Known]) -> Iterator[Mistake]:
-    """Whatever will be there and refers to what will not."""
+    """The items that will be there and refer to what will not."""
     for key in {**live.items, **wanted}:
         want, found = wanted.get(key), live.items.get(key)
         item = want or found

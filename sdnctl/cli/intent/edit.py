@@ -55,7 +55,7 @@ class Task:
     leaves: bool = False
 
     def turn(self, schema: Schema) -> tuple[int, int, bool]:
-        """Its place among all tasks."""
+        """The place of a task among all tasks."""
         order = schema.joining if self.phase is Phase.JOIN else schema.making
         place = order.get(self.kind, order[self.edit.item.command])
         return self.phase, -place if self.phase is Phase.DELETE else place, not self.leaves

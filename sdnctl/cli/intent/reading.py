@@ -15,7 +15,7 @@ Reader = Callable[[Node], Any]
 
 
 class Mistake(Exception):
-    """Something is wrong at a line of the file (0: nowhere in particular)."""
+    """A mistake at a line of the file (0: nowhere in particular)."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
@@ -67,7 +67,7 @@ def whole(low: int, high: int) -> Reader:
 
 
 def flag(node: Node) -> bool:
-    """true or false."""
+    """A truth value: true or false."""
     value = text(node).lower()
     if value not in TRUTH:
         raise Mistake(line_of(node), f"must be true or false, not {text(node)!r}")

@@ -37,7 +37,7 @@ _ANSWER_S = 1.5  # for the first answer of a cluster's member, for each later on
 
 @dataclass(slots=True)
 class _Follower:
-    """Somebody who subscribed; ``welcome`` is set once everything present was delivered."""
+    """A subscriber of the store; ``welcome`` is set once everything present was delivered."""
 
     deliver: Callable[[Batch], None]
     welcome: threading.Event = field(default_factory=threading.Event)

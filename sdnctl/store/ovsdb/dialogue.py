@@ -32,7 +32,7 @@ class Heard:
 
 
 class Dialogue:
-    """One after the other with every server that is connected to; ``want`` from any thread, the rest from one."""
+    """The dialogues with servers, one after the other; ``want`` from any thread, the rest from one."""
 
     def __init__(self, tables: Mapping[str, Table], interest: Interest | None) -> None:
         self._tables = tables
@@ -54,7 +54,7 @@ class Dialogue:
         return self._standing.is_cluster
 
     def want(self, interest: Interest) -> int:
-        """Something else is wanted from now on; the next ``ask`` says so."""
+        """Change the wish; the next ``ask`` says so."""
         with self._wanting:
             self._wanted = Selection(interest, self._wanted.number + 1)
             return self._wanted.number

@@ -46,7 +46,7 @@ class Listener(Protocol):
         """The connection is gone, or could not be made."""
 
     def woken(self) -> list[Message]:
-        """Somebody called ``wake``; what to say next."""
+        """The messages to send next, after somebody called ``wake``."""
 
 
 class _Call:
