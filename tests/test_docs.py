@@ -29,6 +29,7 @@ TOPS = "sdnctl|apps|tests|topologies|bench|examples|systemd|docs"
 PATH = re.compile(rf"(?<![\w./-])(?:{TOPS})/[\w./-]*\w|(?<![\w./*>-])(?:\w+/)*\w+\.py\b")
 DOTTED = re.compile(r"(?<![\w./-])(?:sdnctl|apps|tests|topologies|bench)(?:\.[A-Za-z_]\w*)+")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+PAGE = re.compile(r"\bdocs/(?:decisions/\d{3}[\w-]*(?:\.md)?|[\w-]+\.md)")
 COMMAND = re.compile(r"(?:\$ +|`)sdnctl +([a-z][^`\n#&>]*)")
 TOUR = REPO / "docs" / "add-a-feature.md"
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -87,6 +88,12 @@ def test_what_a_page_names_is_there(path: Path) -> None:
     missing |= {found for found in DOTTED.findall(text) if not importable(found)}
     missing |= {found for found in LINK.findall(text) if not (path.parent / found).exists()}
     assert missing == set()
+
+
+def test_the_pages_that_code_names_are_there() -> None:
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=REPO, capture_output=True, text=True, check=True)
+    named = {page for path in listed.stdout.split() for page in PAGE.findall((REPO / path).read_text())}
+    assert {page for page in named if not list(REPO.glob(f"{page}*"))} == set()
 
 
 def test_commands_on_the_pages_are_commands() -> None:
