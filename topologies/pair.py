@@ -15,6 +15,7 @@ from topologies.service import ROOT
 from topologies.station import CommandError
 
 _CABLE = "underlay"
+_IN_STEP = b"the switch is in step"
 
 
 class Pair(Cloud):
@@ -46,11 +47,22 @@ class Pair(Cloud):
         self.agent.stop()
         self.service.down()
 
-    def start(self, checkout: Path = ROOT) -> None:
-        """Start it again on the same data, from this checkout or from another."""
+    def start(self, checkout: Path = ROOT, patience: float = 60.0) -> None:
+        """Start it again on the same data, from this checkout or another, and wait until both switches are in step.
+
+        Nothing in the store tells that: what the programs before confirmed stays in force meanwhile.
+        """
         self.service.checkout = self.agent.checkout = checkout
+        logs = [self.service.data / "controller.log", self.agent.log]
+        before = [log.stat().st_size for log in logs]
         self.service.up()
         self.agent.start()
+
+        def in_step() -> bool:
+            return all(_IN_STEP in log.read_bytes()[size:] for log, size in zip(logs, before, strict=True))
+
+        if not wait_until(in_step, patience, 0.1):
+            raise CommandError(f"a switch is not in step: {self.service.tail()}\n{self.agent.tail()}")
 
     def _home(self, instance: Instance) -> Hypervisor:
         return self.other if instance.host == self.other.name else self.host

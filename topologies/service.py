@@ -1,6 +1,7 @@
 """The region's control plane as a program: `sdnctl up` beside a topology, and what tests do to it."""
 
 import contextlib
+import http.client
 import json
 import os
 import select
@@ -63,6 +64,15 @@ class Service:
         self.account = json.loads(line)
         self.listen = self.endpoint
         return time.monotonic() - started
+
+    def serves(self) -> bool:
+        """Whether the API would serve a call now, as it says itself (GET /readyz)."""
+        with contextlib.closing(http.client.HTTPConnection(self.endpoint, timeout=5)) as door:
+            try:
+                door.request("GET", "/readyz")
+                return door.getresponse().status == 200
+            except (OSError, http.client.HTTPException):
+                return False
 
     def down(self) -> None:
         """The orderly end (SIGTERM)."""

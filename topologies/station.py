@@ -1,7 +1,6 @@
 """A computer in the scenario: a Mininet host that runs programs, pings, and can put any frame on its wire."""
 
 import os
-import re
 import signal
 import subprocess
 import time
@@ -76,12 +75,15 @@ class Station(Host):
             self.run("ip", "route", "replace", "default", "via", gateway, "dev", name)
 
     def ping(self, target: str, *options: str, count: int = 3, interval: float = 0.05, wait: float = 5.0) -> int:
-        """Send `count` echo requests, `interval` seconds apart; how many were answered."""
-        text = self.run(
-            "ping", "-n", "-c", str(count), "-i", str(interval), "-W", str(wait), *options, target, check=False
-        )
-        found = re.search(r"(\d+) received", text)
-        return int(found.group(1)) if found else 0
+        """Send `count` echo requests, `interval` seconds apart; how many were answered within `wait` seconds.
+
+        ping(8) itself waits so long for a first answer only: once it has one, no longer than two round trips.
+        """
+        with wires.Answers(self.pid) as answers:
+            argv = ["ping", "-n", "-e", str(answers.number), "-c", str(count), "-i", str(interval), "-W", str(wait)]
+            self.run(*argv, *options, target, check=False)
+            # Without a single answer ping(8) has waited already.
+            return answers.count(count, wait if answers.count(count, 0) else 0)
 
     def reaches(self, target: str, seconds: float = 5.0) -> bool:
         """Does `target` answer a ping within `seconds`? Returns at the first answer."""

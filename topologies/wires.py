@@ -1,16 +1,19 @@
-"""Eyes and hands on a wire: raw Ethernet frames sent from, and seen at, one interface of one namespace.
+"""Eyes and hands on a wire: raw Ethernet frames sent from, and seen at, one interface of one namespace; ping's answers.
 
 AF_PACKET sockets (packet(7)) opened inside the namespace and used from outside: nothing has to run in the guest.
 """
 
 import contextlib
+import random
 import select
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
+from sdnctl.packet import checksum
 from topologies.process import within
 
 _ETH_P_ALL = 3
@@ -88,3 +91,33 @@ class Sniffer:
                 return found[0]
             time.sleep(0.01)
         return None
+
+
+class Answers:
+    """The echo replies with one identifier, ``number``, that reach a namespace during a `with` block (RFC 792)."""
+
+    def __init__(self, pid: int) -> None:
+        """`pid` is a process in the namespace."""
+        self.number = random.randrange(1, 0xFFFF)
+        self._socket = within(pid, lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self._sequences: set[int] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def count(self, enough: int, seconds: float) -> int:
+        """How many requests have been answered; returns when `enough` have, or after `seconds` without that."""
+        end = time.monotonic() + seconds
+        while len(self._sequences) < enough:
+            if not select.select([self._socket], [], [], max(0.0, end - time.monotonic()))[0]:
+                break
+            packet = self._socket.recv(65536)
+            echo = packet[(packet[0] & 15) * 4 :]
+            kind, _, _, number, sequence = struct.unpack_from("!BBHHH", echo)
+            if kind == 0 and number == self.number and checksum(echo) == 0:
+                self._sequences.add(sequence)
+        return len(self._sequences)

@@ -38,6 +38,8 @@ def test_a_killed_part_comes_back_unnoticed(cloud: Cloud, part: str) -> None:
         time.sleep(0.3)
         back = cloud.service.kill_part(part)
         assert part != "controller" or changes.read_back()
+        # A process more is not yet a part that works again.
+        assert wait_until(cloud.service.serves, 20, 0.1)
         time.sleep(2.0)
     print(f"{part}: back after {back:.2f} s, inside {inside.result}, outside {outside.result}")
     assert inside.result.lost == 0 and inside.result.sent >= 200
