@@ -225,6 +225,8 @@ class Agent:
         self.region.report(reports, self.switch.settled)
         if self.engine.stirred:
             self._moved(self.engine.apply(()))
+            # What units report since the answer changed local records.
+            self.region.report(self.engine.take_reports(), self.switch.settled)
         if self._faults or self.engine.errors:
             self._tell_faults()
 

@@ -21,7 +21,7 @@ from sdnctl.of.actions import CONTROLLER, meter, output, set_field
 from sdnctl.of.fields import IN_PORT, IP_DST
 from sdnctl.of.flow import NO_BUFFER, VERSION, Flow
 from sdnctl.of.meter import Meter
-from sdnctl.program.feature import View, always, assemble, every, feature, packet_in
+from sdnctl.program.feature import Reported, View, always, assemble, every, feature, packet_in
 from sdnctl.program.meters import POOL_LOW
 from sdnctl.program.packets import PacketIn, PacketOut, Put
 from sdnctl.program.pipeline import Pipeline, Priority, goto
@@ -29,6 +29,7 @@ from sdnctl.store.memory import MemoryStore
 from sdnctl.switch import connection
 from sdnctl.testing.ovs import DummySwitch
 from tests.build import Network
+from tests.toys import ToyNote, ToySeen
 from tests.waiting import eventually
 
 HERE = "host-here"
@@ -188,6 +189,26 @@ def test_a_port_that_comes_is_served_and_one_that_goes_is_not(running: Running, 
     eventually(lambda: count(switch) == 23)
     switch.vsctl("del-port", "tap1")
     eventually(lambda: count(switch) == 22)
+
+
+@every(0.05)
+def clock(here: str, view: View) -> Iterator[Put]:
+    """Count the ticks in a record of this host's own."""
+    known = view.get(ToyNote, "ticks")
+    yield Put(ToyNote(id="ticks", size=known.size + 1 if known is not None else 0))
+
+
+@feature(each=ToyNote, reports=(ToySeen,))
+def two_seconds(note: ToyNote, here: str, view: View) -> Iterator[Reported]:
+    """Report each fortieth tick."""
+    yield Reported(ToySeen(id=f"round-{note.size // 40}", host=here))
+
+
+def test_what_the_time_makes_true_is_reported_at_once(switch: DummySwitch, store: MemoryStore) -> None:
+    """Not when the store happens to bring news, nor with the next sign of life: a standby takes over this way."""
+    with Running(switch, store, program=assemble([clock, two_seconds], PIPELINE)) as running:
+        running.in_step()
+        eventually(lambda: store.state.get(ToySeen, "round-1"), 6)
 
 
 def test_an_uplink_is_reported(running: Running, switch: DummySwitch) -> None:
