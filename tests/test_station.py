@@ -1,4 +1,4 @@
-"""What the stations of a scenario tell a test is true on a busy machine too."""
+"""The stations of a scenario tell a test the truth on a busy machine too."""
 
 import threading
 import time

@@ -66,7 +66,7 @@ class Service:
         return time.monotonic() - started
 
     def serves(self) -> bool:
-        """Whether the API would serve a call now, as it says itself (GET /readyz)."""
+        """True when the API would serve a call now, as it says itself (GET /readyz)."""
         with contextlib.closing(http.client.HTTPConnection(self.endpoint, timeout=5)) as door:
             try:
                 door.request("GET", "/readyz")

@@ -110,7 +110,7 @@ class Answers:
         self._socket.close()
 
     def count(self, enough: int, seconds: float) -> int:
-        """How many requests have been answered; returns when `enough` have, or after `seconds` without that."""
+        """The number of requests answered; returns when it is `enough`, or after `seconds` without that."""
         end = time.monotonic() + seconds
         while len(self._sequences) < enough:
             if not select.select([self._socket], [], [], max(0.0, end - time.monotonic()))[0]:
