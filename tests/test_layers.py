@@ -48,6 +48,7 @@ PURE = (
     "sdnctl.trace.words",
     "sdnctl.agent.counters",
     "sdnctl.agent.events",
+    "sdnctl.agent.owners",
     "sdnctl.agent.reach",
     "sdnctl.agent.region",
     "sdnctl.agent.status",

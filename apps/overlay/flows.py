@@ -16,7 +16,8 @@ from apps.vpc.facts import vpc_here
 from sdnctl.model.host import TUNNEL, Binding, LocalTunnel, Peer
 from sdnctl.of.actions import load, move, output, set_field
 from sdnctl.of.fields import ETH_DST, IN_PORT, TUN_ID, VLAN_VID
-from sdnctl.program.feature import Item, View, always, feature, packet_in, placed, says
+from sdnctl.of.flow import Flow
+from sdnctl.program.feature import Item, View, always, counts, feature, packet_in, placed, says
 from sdnctl.program.packets import PacketIn, PacketOut
 from sdnctl.program.pipeline import Priority, enter, onward
 from sdnctl.program.step import Step
@@ -50,6 +51,12 @@ def remote(binding: Binding, here: str, view: View) -> Iterator[Item]:
     """A network interface on another host, of a VPC that is here too."""
     if binding.host != here:
         yield from to_host(binding, here, view)
+
+
+@counts(tunnel, "tunnel", ORIGIN)
+def direction(tunnel: LocalTunnel, flow: Flow) -> str:
+    """In from other hosts, for the ports of this one; no meter of this host stands before it."""
+    return "in"
 
 
 @packet_in(ASK_TOO_BIG)

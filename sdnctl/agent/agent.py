@@ -76,7 +76,7 @@ class Agent:
         changes = [change for batch in batches for change in batch.changes]
         self._sequence = max((batch.sequence for batch in batches), default=0)
         touched = self.engine.apply(changes + local_changes(self.engine.state, seen))
-        self.counters.named(touched.meters)
+        self.counters.named(touched)
         self.counters.restore()
         self.switch.update(touched, self._sequence, self._now)
         self.engine.prepare()
@@ -176,7 +176,7 @@ class Agent:
         if len(touched.cookies) > MANY:
             gc.freeze()  # it stays, so the collector has nothing to find there, however often it looks
         self._prompt |= bool(touched)
-        self.counters.named(touched.meters)
+        self.counters.named(touched)
         self._act(self.switch.update(touched, self._sequence, self._now))
         if Peer in touched.local:
             self._watch_peers()

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from sdnctl.agent.agent import Agent
 from sdnctl.agent.loop import Loop
+from sdnctl.agent.owners import DROPS
 from sdnctl.agent.totals import Amounts, Metered
 from sdnctl.base.addresses import HostPort
 from sdnctl.base.paths import write_private
@@ -48,7 +49,7 @@ class Reading:
 
     status: dict[str, Any]
     packet_ins: dict[str, int]
-    drops: dict[Any, Amounts]
+    drops: dict[str, int]
     meters: dict[Any, Amounts]
     bounds: tuple[float, ...]
     latencies: tuple[int, ...]
@@ -61,8 +62,8 @@ def reading(agent: Agent) -> Reading:
     return Reading(
         agent.status(),
         dict(counters.packet_ins),
-        dict(counters.drops.totals),
-        counters.meters.shown,
+        counters.drops,
+        {name: amounts for name, amounts in counters.totals.shown.items() if name.family != DROPS},
         latency.bounds,
         tuple(latency.counts),
         latency.total,
@@ -89,7 +90,7 @@ class HostCollector(Collector):
             asked.add_metric([question], packets)
         yield asked
         dropped = CounterMetricFamily("sdnctl_drops", "Packets dropped by the switch, by reason.", labels=["reason"])
-        for name, (packets,) in sorted(found.drops.items()):
+        for name, packets in sorted(found.drops.items()):
             dropped.add_metric([name], packets)
         yield dropped
         yield _latency(found)

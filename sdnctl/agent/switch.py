@@ -155,6 +155,7 @@ class SwitchClient:
                         self.link.send(buffer)
             elif isinstance(command, Confirmed):
                 self._confirmed(command.sequence, now)
+                self._counters.made(command.made)
                 news.append(command)
             elif isinstance(command, SayNow):
                 self.send_packets(command.packets)

@@ -75,13 +75,15 @@ class Kind:
 class Watched:
     """A kind that ``sdnctl watch`` shows: what of the API's answer, in which columns, and which fields are ids.
 
-    Beside its ``row``, each has its id and name, and what its meters carried: outRate, outDropped, inRate, inDropped.
+    Beside its ``row``, each has its id and name, and what was counted of it in each of ``directions`` (those of
+    ``@counts``): outRate and outDropped of direction "out".
     """
 
     kind: Kind
     row: Callable[[Json], Json]
     columns: Mapping[str, str]
     named: tuple[str, ...] = ()
+    directions: tuple[str, ...] = ("out", "in")
 
 
 def key(name: str) -> Callable[[Json], Any]:

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,7 +32,6 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 Interval = Annotated[float, typer.Option(metavar="SECONDS", min=0.2, help="How often to look.")]
 Once = Annotated[bool, typer.Option("--once", help="Look once; totals, but no rates yet.")]
 METRICS = "metrics.json"  # in the data directory: {"controller": "HOST:PORT"}
-OUT, IN = "out", "in"
 BITS, LOST = "bits", "dropped_packets"
 DROPS = "sdnctl_drops_total"
 WINDOW_S, IDLE_S = 16.0, 11.0  # the controller reads the switch every 5 s: a rate is that of about three readings
@@ -116,13 +115,13 @@ class Watcher:
         for shown in listed(self._call.tenant, kind):
             row = {kind.id_key: shown[kind.id_key], "name": shown[kind.name_key], **watched.row(shown)}
             row |= {key: names.translated(row[key], lambda id, name: name) for key in watched.named}
-            rows.append(row | self._carried(meters, row[kind.id_key]))
+            rows.append(row | self._carried(meters, row[kind.id_key], watched.directions))
         return rows
 
-    def _carried(self, meters: dict[tuple[str, str, str], float], id: str) -> Json:
+    def _carried(self, meters: dict[tuple[str, str, str], float], id: str, directions: Iterable[str]) -> Json:
         """The bits that a resource carried, the packets it lost, and its rates in bit/s; null where not known."""
         carried: Json = {}
-        for direction in (OUT, IN):
+        for direction in directions:
             bits, lost = meters.get((BITS, id, direction)), meters.get((LOST, id, direction))
             rate = None if bits is None else self._rates.rate(id, direction, bits, time.monotonic())
             carried[f"{direction}Bits"] = None if bits is None else int(bits)
@@ -193,7 +192,7 @@ def _page(seen: Json) -> Group:
         parts += ["", show.grid(hosts.rows(seen["hosts"]), hosts.COLUMNS)]
     for one in catalogue().of(Watched):
         kind = one.kind
-        rows = [{**row, "outRate": _rate(row["outBps"]), "inRate": _rate(row["inBps"])} for row in seen[kind.plural]]
+        rows = [row | {f"{way}Rate": _rate(row[f"{way}Bps"]) for way in one.directions} for row in seen[kind.plural]]
         empty = Text(f"no {kind.noun}s yet: sdnctl {kind.command} create --help")
         parts += ["", show.grid(rows, one.columns) if rows else empty]
     if not seen["metrics"]:

@@ -54,7 +54,8 @@ class TrafficCount:
     ``packets`` and ``bytes`` (Ethernet headers included) went through, the dropped ones did not; all four only grow
     within an ``epoch``, which begins with all that is counted in it and is named by its beginning in milliseconds
     since 1970.  A resource's traffic is so the sum, over hosts and epochs, of the last that each said.  ``ended`` is
-    the time of the last count, in seconds since 1970, 0 while it goes on.  ``read`` is what the ``meter`` showed.
+    the time of the last count, in seconds since 1970, 0 while it goes on.  ``read`` has five
+    numbers for each meter and flow that it adds up: which one, and what it showed.
     """
 
     id: str
@@ -68,7 +69,6 @@ class TrafficCount:
     dropped_bytes: int = label(default=0)
     epoch: int = label(default=0)
     ended: float = label(default=0.0)
-    meter: int = label(default=0)
     read: tuple[int, ...] = label(default=())
 
 

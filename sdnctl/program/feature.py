@@ -7,7 +7,7 @@
 A unit is (feature, resource): the engine runs it again when something that it read through its ``View`` changed, and
 retracts what it no longer yields.  Derived values are shared between units and stop a wave of changes when they come
 out equal.  ``@packet_in`` answers what packets ask, ``@every`` looks at the world now and then.  ``@says``
-tells in words what a flow does to a packet, ``@counts`` what a meter counts.
+tells in words what a flow does to a packet, ``@counts`` what a meter or a flow counts.
 """
 
 import importlib
@@ -24,11 +24,12 @@ from sdnctl.of.group import Group
 from sdnctl.of.meter import Meter
 from sdnctl.program.declared import Question, Reason
 from sdnctl.program.packets import PacketIn, PacketOut, Report
-from sdnctl.program.pipeline import Pipeline
+from sdnctl.program.pipeline import Pipeline, Table
 from sdnctl.program.step import Step
 
 R = TypeVar("R")
 V = TypeVar("V")
+Counter = TypeVar("Counter", Meter, Flow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +135,21 @@ class Words:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counted:
-    """A declared function that tells what a feature's meters count: the ``direction`` of one of them."""
+    """A declared function that tells what a feature's meters or flows count: the ``direction`` of one of them.
+
+    ``tables`` are those whose flows count; without any, the feature's meters do.
+    """
 
     of: Feature
     family: str
-    direction: Callable[[Any, Meter], str]
+    direction: Callable[[Any, Any], str]
+    tables: tuple[Table, ...] = ()
+
+    def concerns(self, thing: Meter | Flow) -> bool:
+        """True for a meter, or a flow of the tables, that the function is to be asked about."""
+        if isinstance(thing, Meter):
+            return not self.tables
+        return any(table.id == thing.table for table in self.tables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +164,7 @@ class Program:
     pipeline: Pipeline
     words: Mapping[str | Reason | Question, Words] = field(default_factory=dict)
     """By the name of a feature or static, else by the reason or question itself."""
-    counted: Mapping[Feature, Counted] = field(default_factory=dict)
+    counted: Mapping[Feature, tuple[Counted, ...]] = field(default_factory=dict)
 
 
 @cache  # features that run for the same resources share one, and with it what was found out
@@ -203,9 +214,14 @@ def says(subject: Subject) -> Callable[[Callable[[Step, View], str]], Words]:
     return lambda say: Words(subject, say)
 
 
-def counts(of: Feature, family: str) -> Callable[[Callable[[Any, Meter], str]], Counted]:
-    """Declare that a feature's meters are counters of ``family``, one for each resource and direction."""
-    return lambda direction: Counted(of, family, direction)
+def counts(of: Feature, family: str, *tables: Table) -> Callable[[Callable[[Any, Counter], str]], Counted]:
+    """Declare that a feature's meters are counters of ``family``, one for each resource and direction.
+
+    With ``tables``, its flows of these count instead: all of one resource and direction are added up.  A flow counts
+    what a meter before it drops too, unless there is a barrier between the two.  The function is given the resource
+    and the meter or flow, and returns the direction, "" for one that is not counted.
+    """
+    return lambda direction: Counted(of, family, direction, tables)
 
 
 def _folder(run: Callable[..., Any]) -> str:
@@ -241,7 +257,7 @@ def assemble(declared: Iterable[Any], pipeline: Pipeline) -> Program:
         tuple(item for item in unique if isinstance(item, Ticker)),
         pipeline,
         _words(item for item in unique if isinstance(item, Words)),
-        {item.of: item for item in unique if isinstance(item, Counted)},
+        _counted(item for item in unique if isinstance(item, Counted)),
     )
 
 
@@ -252,6 +268,16 @@ def _handlers(declared: Iterable[Handler]) -> dict[Question, tuple[Handler, ...]
         if any(other.first == item.first for other in known):
             raise ValueError(f"question {item.question.name} has two packet-in functions")
         found[item.question] = (*known, item)
+    return found
+
+
+def _counted(declared: Iterable[Counted]) -> dict[Feature, tuple[Counted, ...]]:
+    found: dict[Feature, tuple[Counted, ...]] = {}
+    for item in declared:
+        known = found.get(item.of, ())
+        if any(other.tables == item.tables or set(other.tables) & set(item.tables) for other in known):
+            raise ValueError(f"{item.of.name} has two functions that say what it counts")
+        found[item.of] = (*known, item)
     return found
 
 

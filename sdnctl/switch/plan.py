@@ -48,8 +48,13 @@ class Plan:
         """True when there is nothing to send."""
         return not (self.meters or self.groups or self.adds or self.deletes or self.drop_groups or self.drop_meters)
 
-    def apply(self, installed: Installed) -> None:
-        """Note in ``installed`` that the switch has confirmed this plan."""
+    def apply(self, installed: Installed) -> list[Flow]:
+        """Note in ``installed`` that the switch has confirmed this plan.
+
+        Returns the flows of whose keys it had none before: their counters begin at zero.
+        """
+        there = {installed.flows[cookie] for cookie in self.replaced} | {key for _, key in installed.foreign}
+        made = [flow for flow in self.adds if flow.key not in there] if there else self.adds
         for cookie, _ in self.deletes:
             installed.flows.pop(cookie, None)
         for cookie in self.replaced:
@@ -67,6 +72,7 @@ class Plan:
             installed.groups.pop(group.id, None)
         for meter in self.drop_meters:
             installed.meters.pop(meter.id, None)
+        return made
 
 
 def plan(

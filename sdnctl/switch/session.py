@@ -8,7 +8,7 @@ sends no flow, meter or group message at all.
 
 import struct
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -44,9 +44,10 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """The switch has in force everything up to this sequence number."""
+    """The switch has in force everything up to this sequence number; ``made`` are flows whose keys are new there."""
 
     sequence: int
+    made: Sequence[Flow] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +259,6 @@ class Session:
             added = {flow.cookie for flow in made.adds}
             transfer.announce = [(cookie, packet) for cookie, packet in announce if cookie in added]
         if made.empty:
-            made.apply(self.installed)
             self._arrived(transfer)
             return
         self._transfer = transfer
@@ -295,17 +295,17 @@ class Session:
             self._retry(transfer)
             return
         self._transfer = None
-        transfer.plan.apply(self.installed)
         for meter in transfer.plan.drop_meters:
             self.installed.draining[meter.id] = meter
             self._drained[meter.id] = self._now + DRAIN_S
         self._arrived(transfer)
 
     def _arrived(self, transfer: Transfer) -> None:
+        made = transfer.plan.apply(self.installed)
         self._failed = 0
         self._suspects.clear()
         self.state = "LIVE"
-        self._out.append(Confirmed(transfer.sequence))
+        self._out.append(Confirmed(transfer.sequence, made))
         if transfer.announce:
             self._out.append(SayNow([packet for _, packet in transfer.announce]))
         self._change()

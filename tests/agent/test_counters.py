@@ -1,16 +1,23 @@
 """Counters of a host: totals never jump back, drops by reason, durations of changes; read from a real switch."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from apps.eip.model import ElasticIp
-from sdnctl.agent.counters import REPORT_S, SOON_S, Histogram, SwitchCounters, Tally
+from apps.eni.flows import interface
+from apps.eni.tables import ORIGIN
+from apps.pipeline import DROP
+from sdnctl.agent.counters import REPORT_S, SOON_S, Histogram, SwitchCounters
 from sdnctl.agent.totals import Metered
+from sdnctl.engine.desired import Touched
 from sdnctl.engine.engine import Engine
-from sdnctl.model.host import TrafficCount
-from sdnctl.of.message import MULTIPART_REPLY, kind_of
+from sdnctl.model.host import LocalPort, TrafficCount
+from sdnctl.of.flow import Flow, flow_add, flow_delete_strict
+from sdnctl.of.message import MULTIPART_REPLY, flows_of, kind_of
 from sdnctl.of.meter import ADD, DELETE, MODIFY, Meter, MeterStats, meter_mod
+from sdnctl.program.feature import counts
 from sdnctl.program.packets import Put
 from sdnctl.store import Change
 from tests.apps.live import Live
@@ -27,7 +34,8 @@ def live() -> Iterator[Live]:
 def counting(engine: Engine) -> SwitchCounters:
     """The counters of an engine that has wanted its meters from the beginning."""
     made = SwitchCounters(engine, lambda: 1_800_000_000.0)
-    made.named(engine.desired.meters)
+    desired = engine.desired
+    made.named(Touched(cookies=set(desired.flows), meters=set(desired.meters)))
     return made
 
 
@@ -42,18 +50,6 @@ def ping(live: Live, source: str = "10.0.1.10") -> None:
     frame = bytes.fromhex("0e0000000001") + int(live.port("a1").mac).to_bytes(6, "big") + bytes.fromhex("0800")
     ip = bytes.fromhex("4500001c000000004001") + bytes(2) + bytes(map(int, source.split("."))) + bytes((8, 8, 8, 8))
     live.send("a1", frame + ip + bytes.fromhex("0800f7ff00000000"))
-
-
-def test_a_tally_adds_up_what_begins_again() -> None:
-    tally = Tally()
-    tally.read([(1, "a", (5, 50)), (2, "b", (1, 10))])
-    tally.read([(1, "a", (7, 70)), (2, "b", (1, 10))])
-    assert tally.totals == {"a": (7, 70), "b": (1, 10)}
-    tally.read([(1, "a", (2, 20))])  # made anew, and the other one is gone
-    tally.read([(1, "a", (3, 30)), (2, "b", (4, 40))])
-    assert tally.totals == {"a": (10, 100), "b": (5, 50)}
-    tally.read([(1, "c", (9, 90))])  # the number went to somebody else
-    assert tally.totals["c"] == (9, 90) and tally.totals["a"] == (10, 100)
 
 
 def test_a_change_is_timed_from_its_arrival_to_its_confirmation() -> None:
@@ -80,19 +76,19 @@ def test_an_elastic_ip_is_counted_by_direction_through_changes_of_its_meter(live
     assert eip is not None
     out = Metered("eip", "fip-a", "out")
     read(live, counters)
-    assert counters.meters.shown[out] == (0, 0, 0, 0)
+    assert counters.totals.shown[out] == (0, 0, 0, 0)
     for _ in range(3):
         ping(live)
     read(live, counters)
-    packets, volume, *dropped = counters.meters.shown[out]
+    packets, volume, *dropped = counters.totals.shown[out]
     assert (packets, dropped) == (3, [0, 0]) and volume == 3 * 42
     meter = Meter(eip.out_meter, 9000, 900)
     for commands in ((MODIFY,), (DELETE, ADD)):
         with live.switch.connect() as wire:
             assert wire.ask(*(meter_mod(command, meter, 1) for command in commands)) == []
         read(live, counters)
-        assert counters.meters.shown[out][0] >= packets
-    assert Metered("eip", "fip-a", "in") in counters.meters.shown
+        assert counters.totals.shown[out][0] >= packets
+    assert Metered("eip", "fip-a", "in") in counters.totals.shown
     assert live.engine.meter_unit(eip.in_meter) is live.engine.meter_unit(eip.out_meter)
 
 
@@ -102,8 +98,8 @@ def test_a_deleted_elastic_ip_is_forgotten(live: Live) -> None:
     eip = live.network.store.state.get(ElasticIp, "fip-a")
     live.take(Change(ElasticIp, "fip-a", eip, None))
     read(live, counters)
-    assert "fip-a" not in {name.id for name in counters.meters.shown}
-    assert "fip-b" in {name.id for name in counters.meters.shown}
+    assert "fip-a" not in {name.id for name in counters.totals.shown}
+    assert "fip-b" in {name.id for name in counters.totals.shown}
 
 
 def test_drops_are_counted_by_reason(live: Live) -> None:
@@ -112,7 +108,7 @@ def test_drops_are_counted_by_reason(live: Live) -> None:
         ping(live, source="10.9.9.9")
     live.switch.appctl("revalidator/wait")
     read(live, counters)
-    assert counters.drops.totals["spoofed"] == (2,)
+    assert counters.drops["spoofed"] == 2
     assert counters.dropped == {"spoofed": "2"}
 
 
@@ -123,7 +119,7 @@ def test_an_answer_to_an_older_question_is_passed_over(live: Live) -> None:
     counters.ask(5.0)
     assert counters.due == 10.0
     assert all(counters.answer(reply) for reply in old)
-    assert counters.meters.shown == {} and counters.drops.totals == {}
+    assert counters.totals.shown == {} and counters.drops == {}
 
 
 def test_totals_are_told_in_one_go_and_only_when_they_changed(live: Live) -> None:
@@ -154,3 +150,69 @@ def test_an_end_is_told_soon(live: Live) -> None:
     assert counters.report_due == 10.0 + SOON_S
     (told,) = (one.record for one in counters.reports(11.0) if isinstance(one, Put) and one.record.ended)
     assert told.id == f"{HERE}/eip/fip-a/out" and told.packets == 7
+
+
+A1 = [(interface, "port-a1")]
+
+
+@counts(interface, "port", ORIGIN)
+def sent(port: LocalPort, flow: Flow) -> str:
+    """From two of the interfaces."""
+    return "sent" if port.id in ("port-a1", "port-a2") else ""
+
+
+@pytest.fixture
+def flows(live: Live) -> SwitchCounters:
+    """Counters of a program that counts what interfaces send, by the flows where it comes in."""
+    program = live.engine.program
+    live.engine.program = replace(program, counted={**program.counted, interface: (sent,)})
+    return counting(live.engine)
+
+
+def test_flows_count_what_was_sent(live: Live, flows: SwitchCounters) -> None:
+    name = Metered("port", "port-a1", "sent")
+    for _ in range(5):
+        ping(live)
+    live.switch.appctl("revalidator/wait")
+    read(live, flows)
+    assert flows.totals.shown[name] == (5, 5 * 42, 0, 0)
+    assert {one.id for one in flows.totals.shown if one.family == "port"} <= {"port-a1", "port-a2"}
+    ping(live)
+    live.switch.appctl("revalidator/wait")
+    read(live, flows)
+    assert flows.totals.shown[name][0] == 6
+    (told,) = (one.record for one in flows.reports(0.0) if isinstance(one, Put) and one.record.resource == "port-a1")
+    assert (told.family, told.direction, told.packets, told.bytes) == ("port", "sent", 6, 6 * 42)
+
+
+def test_a_flow_in_the_place_of_another_goes_on_and_one_made_anew_begins_an_epoch(
+    live: Live, flows: SwitchCounters
+) -> None:
+    ping(live)
+    live.switch.appctl("revalidator/wait")
+    read(live, flows)
+    wanted = [flow for flow in live.engine.desired.flows.values() if flow.table == ORIGIN.id]
+    (flow,) = (one for one in wanted if [(unit.feature, unit.id) for unit in live.engine.units(one.cookie)] == A1)
+    with live.switch.connect() as wire:
+        assert wire.ask(flow_add(flow, 1)) == []
+    ping(live)
+    live.switch.appctl("revalidator/wait")
+    read(live, flows)
+    (before,) = (one for one in flows.totals.records(HERE) if one.resource == "port-a1" and one.family == "port")
+    assert before.packets == 2
+    with live.switch.connect() as wire:
+        assert wire.ask(flow_delete_strict(flow, flow.cookie, 1), flow_add(flow, 2)) == []
+    flows.made([flow])
+    for _ in range(3):
+        ping(live)
+    live.switch.appctl("revalidator/wait")
+    read(live, flows)
+    (after,) = (one for one in flows.totals.records(HERE) if one.resource == "port-a1" and one.family == "port")
+    assert after.packets == 3 and after.epoch > before.epoch
+
+
+def test_nothing_is_asked_of_flows_that_nobody_counts(live: Live) -> None:
+    with live.switch.connect() as wire:
+        asked = counting(live.engine).ask(0.0)
+        tables = {flow.table for reply in wire.ask(asked) if reply[8:10] == b"\0\1" for flow in flows_of(reply)}
+    assert tables == {DROP.id}

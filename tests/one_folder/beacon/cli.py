@@ -10,7 +10,7 @@ from sdnctl.cli.command import one, option, tenants
 from sdnctl.cli.intent import reading
 from sdnctl.cli.intent.schema import Key, Section, by_name, labelled, never, plain
 from sdnctl.cli.invocation import Invocation
-from sdnctl.cli.kind import Column, Kind, given, key
+from sdnctl.cli.kind import Column, Kind, Watched, given, key
 from sdnctl.cli.resources import NewName, made
 
 BEACON = Kind(
@@ -24,6 +24,12 @@ BEACON = Kind(
         Column("rate", key("rate")),
     ),
 )  # fmt: skip
+WATCHED = Watched(
+    BEACON,
+    lambda shown: {"address": shown["address"]},
+    columns={"name": "name", "address": "address", "seenRate": "on its way", "inRate": "in", "inDropped": "dropped in"},
+    directions=("seen", "in"),
+)
 HOP = Hop("beacon", "beacon")
 TARGET = Target(
     "beacon",

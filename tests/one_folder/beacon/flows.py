@@ -14,6 +14,7 @@ from sdnctl.base.addresses import Ip4
 from sdnctl.model.host import Binding, Peer
 from sdnctl.of.actions import meter, set_field
 from sdnctl.of.fields import IP_DST, IP_PROTO, IP_PROTO_UDP, UDP_DST
+from sdnctl.of.flow import Flow
 from sdnctl.of.meter import Meter
 from sdnctl.packet import parse
 from sdnctl.program.feature import Item, Reported, View, always, counts, feature, packet_in, placed, says
@@ -74,6 +75,12 @@ def lit(beacon: Beacon, here: str, view: View) -> Iterator[Item]:
 def direction(beacon: Beacon, meter: Meter) -> str:
     """In to the beacon."""
     return "in"
+
+
+@counts(seen, "beacon", SEEN)
+def towards(beacon: Beacon, flow: Flow) -> str:
+    """On its way to the beacon, from this host."""
+    return "seen"
 
 
 @packet_in(ASK_BEACON)
