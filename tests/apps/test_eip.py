@@ -55,7 +55,7 @@ def lab() -> Iterator[Live]:
         yield made
 
 
-OUT, NO_EIP, NOT_OURS = "to uplink", "dropped: no-elastic-ip", "dropped: not-ours"
+OUT, NO_EIP, NOT_OURS = "to internet", "dropped: no-elastic-ip", "dropped: not-ours"
 ERROR = "icmp,icmp_type={},icmp_code=0".format
 CASES: Cases = {
     "out": ("a1", ip(SOMEBODY), OUT),

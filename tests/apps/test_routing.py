@@ -58,7 +58,7 @@ CASES: Cases = {
     "no hop left, across subnets": ("a1", ip("10.0.2.10", ttl=0), "asks ask_expired"),
     "one hop left, to the internet": ("b3", ip(SOMEBODY, ttl=1), "asks ask_expired"),
     "one hop left, to the internet, without elastic IP": ("a1", ip(SOMEBODY, ttl=1), "asks ask_expired"),
-    "to the internet": ("b3", ip(SOMEBODY), "to uplink"),
+    "to the internet": ("b3", ip(SOMEBODY), "to internet"),
     "to the internet, without elastic IP": ("a1", ip(SOMEBODY), "dropped: no-elastic-ip"),
     "to the subnet of another VPC's router": ("a1", ip("10.0.1.13"), "dropped: no-such-address"),
 }
@@ -146,10 +146,10 @@ def test_a_route_table_without_internet(lab: Live) -> None:
     told(lab, ("b3", ip("10.0.2.10"), "to b2"))
     narrow = replace(internet, id="route-narrow", prefix=Cidr.parse("198.51.100.0/24"))
     lab.take(Change(Route, narrow.id, None, narrow))
-    told(lab, ("b3", ip(SOMEBODY), "to uplink"))
+    told(lab, ("b3", ip(SOMEBODY), "to internet"))
     told(lab, ("b3", ip("8.8.8.8"), "dropped: no-route"))
     lab.take(Change(Route, narrow.id, narrow, None), Change(Route, internet.id, None, internet))
-    told(lab, ("b3", ip("8.8.8.8"), "to uplink"))
+    told(lab, ("b3", ip("8.8.8.8"), "to internet"))
 
 
 def test_local_beats_every_route(lab: Live) -> None:
