@@ -10,10 +10,11 @@ from apps.eni.flows import interface
 from apps.eni.tables import ORIGIN
 from apps.pipeline import DROP
 from sdnctl.agent.counters import REPORT_S, SOON_S, Histogram, SwitchCounters
+from sdnctl.agent.owners import Owners
 from sdnctl.agent.totals import Metered
 from sdnctl.engine.desired import Touched
 from sdnctl.engine.engine import Engine
-from sdnctl.model.host import LocalPort, TrafficCount
+from sdnctl.model.host import TUNNEL, LocalPort, LocalTunnel, TrafficCount
 from sdnctl.of.flow import Flow, flow_add, flow_delete_strict
 from sdnctl.of.message import MULTIPART_REPLY, flows_of, kind_of
 from sdnctl.of.meter import ADD, DELETE, MODIFY, Meter, MeterStats, meter_mod
@@ -216,3 +217,29 @@ def test_nothing_is_asked_of_flows_that_nobody_counts(live: Live) -> None:
         asked = counting(live.engine).ask(0.0)
         tables = {flow.table for reply in wire.ask(asked) if reply[8:10] == b"\0\1" for flow in flows_of(reply)}
     assert tables == {DROP.id}
+
+
+def test_what_comes_in_from_other_hosts_is_counted_where_it_comes_in() -> None:
+    engine = elastic().engine()
+    engine.apply([Change(LocalTunnel, TUNNEL, None, LocalTunnel(id=TUNNEL, ofport=7, mtu=1450))], strict=True)
+    owners = Owners(engine)
+    named = {flow.table: owners.of_flow(flow) for flow in engine.desired.flows.values() if owners.counts(flow)}
+    flows = [flow for flow in engine.desired.flows.values() if owners.of_flow(flow) == Metered("tunnel", TUNNEL, "in")]
+    assert named.keys() == {ORIGIN.id, DROP.id} and [flow.table for flow in flows] == [ORIGIN.id]
+
+
+def test_a_flow_that_two_want_counts_for_neither_until_one_is_left(live: Live, flows: SwitchCounters) -> None:
+    name, desired = Metered("port", "port-a1", "sent"), live.engine.desired.flows
+    owned = {cookie: live.engine.units(cookie) for cookie, flow in desired.items() if flow.table == ORIGIN.id}
+    (cookie,) = (one for one, units in owned.items() if [(unit.feature, unit.id) for unit in units] == A1)
+    (unit,), (other,) = owned[cookie], next(units for one, units in owned.items() if one != cookie and len(units) == 1)
+    read(live, flows)
+    assert name in flows.totals.shown
+    live.engine.units = lambda one: (unit, other) if one == cookie else owned.get(one, ())  # type: ignore[method-assign]
+    read(live, flows)
+    assert name not in flows.totals.shown
+    live.engine.units = lambda one: owned.get(one, ())  # type: ignore[method-assign]
+    ping(live)
+    live.switch.appctl("revalidator/wait")
+    read(live, flows)
+    assert flows.totals.shown[name][0] == 1

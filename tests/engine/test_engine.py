@@ -9,9 +9,10 @@ import pytest
 from sdnctl.base.errors import FeatureError
 from sdnctl.engine.engine import Engine
 from sdnctl.of.actions import output
+from sdnctl.of.flow import Flow
 from sdnctl.of.group import Group
 from sdnctl.of.meter import Meter
-from sdnctl.program.feature import Announce, Item, Reported, View, always, assemble, packet_in
+from sdnctl.program.feature import Announce, Item, Reported, View, always, assemble, counts, feature, packet_in
 from sdnctl.program.packets import Drop, PacketIn, PacketOut, Put
 from sdnctl.store import Change
 from sdnctl.switch.plan import Installed, plan
@@ -370,6 +371,24 @@ def test_a_feature_above_answers_first() -> None:
         assert made.engine.handle(packet(asks(ASK)))[0] == PacketOut(b"\x07rest", (output(5),))
     with pytest.raises(ValueError, match="ask has two packet-in functions"):
         assemble([above, packet_in(ASK, first=True)(answer.run)], SHAPE)
+
+
+def test_one_function_says_what_the_meters_of_a_feature_count_and_one_what_its_flows_of_a_table_do() -> None:
+    each = feature(each=Toy)(by_size)
+    place = next(iter(SHAPE.tables.values()))
+
+    @counts(each, "toy")
+    def meters(toy: Toy, meter: Meter) -> str:
+        return "in"
+
+    @counts(each, "toy", place)
+    def flows(toy: Toy, flow: Flow) -> str:
+        return "in"
+
+    assert assemble([each, meters, flows], SHAPE).counted == {each: (meters, flows)}
+    for twice in (meters, flows):
+        with pytest.raises(ValueError, match="two functions that say what it counts"):
+            assemble([each, meters, flows, replace(twice, family="other")], SHAPE)
 
 
 def test_announcements_come_with_new_flows_only() -> None:
