@@ -119,7 +119,8 @@ class Tracing:
         """Write a question down; IntentError when there are too many."""
 
         def work(txn: Txn) -> None:
-            for old in sorted(txn.by(TraceQuestion, ("host",), question.host)):
+            waiting = {*txn.by(TraceQuestion, ("host",), question.host), *txn.by(TraceQuestion, ("account",), account)}
+            for old in sorted(waiting):
                 known = txn.get(TraceQuestion, old)
                 if known is not None and known.asked < self._wall() - FORGOTTEN_S:
                     txn.delete(TraceQuestion, old)

@@ -38,6 +38,7 @@ class Txn:
         self.now = now
         self.sequence = state.sequence + 1
         self._numbers = Numbers(self)
+        self._given: set[tuple[str, int]] = set()
 
     def get(self, cls: type[R], id: str) -> R | None:
         """The record as this transaction sees it, or None."""
@@ -115,9 +116,16 @@ class Txn:
     def allocate(self, cls: type, field: str) -> int:
         """The lowest free number of the field's pool, as far as the hint knows; IntentError when none is left."""
         item = meta(cls).fields[field]
-        taken = self._hints.take(item.pool, item.low, item.high, self._numbers.used(item.pool))
+        used = self._numbers.used(item.pool)
+
+        def not_free(number: int) -> bool:
+            # A record takes several numbers of a pool before it is written.
+            return (item.pool, number) in self._given or used(number)
+
+        taken = self._hints.take(item.pool, item.low, item.high, not_free)
         if taken is None:
             raise IntentError(None, f"no free {item.pool} is left", 429, "QUOTA_EXCEEDED")
+        self._given.add((item.pool, taken))
         return taken
 
     def pick(self, pool: Any, low: int, high: int, used: Callable[[int], bool]) -> int | None:

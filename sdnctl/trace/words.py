@@ -87,7 +87,11 @@ def _exit(step: Step, engine: Engine) -> Exit | None:
 
 def _statement(step: Step, engine: Engine, reason: Reason | None) -> Statement:
     pipeline, view = engine.program.pipeline, engine.view()
-    table = pipeline.by_id(step.table)
+    try:
+        table = pipeline.by_id(step.table)
+    except KeyError:  # of an earlier version, until the switch is in step
+        says = f"a table that nobody declares decides, number {step.table}"
+        return Statement(str(step.table), "", "", says, "a table that nobody declares decides")
     flow, unit = engine.desired.flows.get(step.cookie), next(iter(engine.units(step.cookie)), None)
     if flow is None or unit is None:
         says = f"a flow that nobody wants decides, cookie {step.cookie:#x}" if step.cookie else "no flow matches"

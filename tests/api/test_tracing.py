@@ -194,6 +194,15 @@ def test_an_account_waits_for_few_at_a_time_and_others_are_served(site: Site, mo
     assert site.left() == 0
 
 
+def test_questions_that_a_server_left_behind_do_not_count_against_an_account(site: Site) -> None:
+    """Those for a host whose agent is dead too: nobody else removes them."""
+    left = [TraceQuestion(id=f"trace-{number}", host="hv2", asked=1.0) for number in range(tracing.WAITING_OF_ACCOUNT)]
+    site.region.store.report(lambda txn: [txn.put(one) for one in left])
+    site.answer(lambda asked: leg(asked, "delivered", "delivered") if asked.host == "hv1" else None)
+    assert site.trace()["outcome"] == "delivered"
+    assert site.left() == 0
+
+
 def test_an_account_asks_so_often_a_second(site: Site) -> None:
     site.answer(lambda asked: leg(asked, "delivered", "delivered"))
     codes = []

@@ -204,6 +204,14 @@ def test_a_pool_is_shared_by_classes_and_fields() -> None:
     assert Txn(state, Hints(), 0).allocate(ToyGauge, "key") == 3
 
 
+def test_the_last_number_is_not_given_to_two_fields_of_a_record() -> None:
+    """A record takes all its numbers before it is written."""
+    one = txn(ToyMeter(id="m-1", out=1, back=2), ToyMeter(id="m-2", out=3, back=4))
+    assert one.allocate(ToyMeter, "out") == 5
+    with pytest.raises(IntentError, match="no free toy meter is left"):
+        one.allocate(ToyMeter, "back")
+
+
 def test_a_pool_has_one_range() -> None:
     with pytest.raises(TypeError, match="pool 'toy meter' has other bounds in Toy"):
 
