@@ -84,7 +84,10 @@ def end(pid: int, since: int, seconds: float) -> None:
     for sign, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, 5.0)):
         if not since or started(pid) != since:
             return
-        waits = os.pidfd_open(pid)
+        try:
+            waits = os.pidfd_open(pid)
+        except ProcessLookupError:  # it has ended just now
+            return
         try:
             signal.pidfd_send_signal(waits, sign)
             _readable(waits, patience)

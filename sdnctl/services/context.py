@@ -3,8 +3,10 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,8 +43,9 @@ class RunningContext:
         health: Health,
         namespace: str = "",
         fence: Fence | None = None,
+        threads: ThreadPoolExecutor | None = None,
     ) -> None:
-        """``fence`` makes each write depend on the service's lease, where it has one."""
+        """``fence`` makes each write depend on the service's lease, where it has one; in ``threads`` it may block."""
         self.host = machine.name
         self.data = str(machine.data)
         self.switch = machine.switch
@@ -56,6 +59,7 @@ class RunningContext:
         self._holdings = holdings
         self._health = health
         self._fence = fence
+        self._threads = threads
 
     def now(self) -> float:
         """See Context."""
@@ -88,7 +92,7 @@ class RunningContext:
 
     async def blocking(self, work: Callable[..., R], *arguments: Any) -> R:
         """See Context."""
-        return await asyncio.to_thread(work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *arguments))
 
     async def report(self, *records: Any, gone: Iterable[tuple[type, str]] = ()) -> None:
         """See Context."""

@@ -4,6 +4,7 @@ import asyncio
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ HEALTHY_S = 60.0
 CANCEL_S = 2.0
 LOOK_S = 0.25
 TRIM_S = 10.0
+THREADS = 16
+"""The most functions of one service that block at a time: they take no thread from leases and other services."""
 EXPECTED = (FeatureError, IntentError, StoreError, Problem)
 log = structlog.get_logger("sdnctl.services")
 
@@ -66,6 +69,7 @@ class Runner:
         self._machine = machine
         self._store = store
         self._holdings = holdings
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=service.name)
         self._failures = 0
         self._wait = 0.0
 
@@ -148,7 +152,7 @@ class Runner:
         namespace = await asyncio.to_thread(namespaces.make, self.service.name) if self.service.namespace else ""
         fence = self.tenure.fence if self.tenure is not None else None
         self.context = RunningContext(
-            self.service, self._machine, self._store, self._holdings, self.health, namespace, fence
+            self.service, self._machine, self._store, self._holdings, self.health, namespace, fence, self._threads
         )
         self.health.become(RUNNING)
         log.info("service runs", service=self.service.name)

@@ -190,6 +190,34 @@ def test_what_hangs_is_noticed(tmp_path: Path) -> None:
     running(runner, story)
 
 
+def test_a_service_that_blocks_takes_no_thread_from_the_others(tmp_path: Path) -> None:
+    """Leases are renewed and health is told in threads too: those of a service are its own."""
+    house = House(tmp_path)
+    runner = house.runner("toy.echo")
+    over = threading.Event()
+
+    async def story() -> None:
+        await until(lambda: runner.context is not None)
+        assert runner.context is not None
+        waits = [asyncio.ensure_future(runner.context.blocking(over.wait, 20.0)) for _ in range(64)]
+        await asyncio.sleep(0.1)
+        try:
+            assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 2.0) == "free"
+        finally:
+            over.set()
+        assert all(await asyncio.gather(*waits))
+
+    running(runner, story)
+
+
+def test_a_process_that_ends_while_it_is_told_to_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(pid: int) -> int:
+        raise ProcessLookupError
+
+    monkeypatch.setattr(os, "pidfd_open", gone)
+    children.end(os.getpid(), children.started(os.getpid()), 0.1)
+
+
 def test_it_may_write_what_it_declares_and_no_more(tmp_path: Path) -> None:
     house = House(tmp_path)
     house.wish("trespass")
