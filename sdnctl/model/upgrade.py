@@ -14,12 +14,17 @@ Rows = dict[str, list[dict[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """The change of the rows with version ``to`` of the schema."""
+    """The change of the rows with version ``to`` of the schema.
+
+    ``drops`` are the tables and columns (``Table.column``) that a store converted while it serves may lose, since what
+    they held is reported or numbered anew.
+    """
 
     to: str
     work: Callable[[Rows], Rows]
+    drops: tuple[str, ...] = ()
 
 
-def upgrade(to: str) -> Callable[[Callable[[Rows], Rows]], Upgrade]:
+def upgrade(to: str, *, drops: tuple[str, ...] = ()) -> Callable[[Callable[[Rows], Rows]], Upgrade]:
     """Declare a function from old rows to new ones; it changes none of those that it is given."""
-    return lambda work: Upgrade(to, work)
+    return lambda work: Upgrade(to, work, drops)

@@ -13,6 +13,7 @@ from sdnctl.store.server import convert
 from sdnctl.store.server.fill import fill
 from sdnctl.store.server.member import Member
 from sdnctl.store.server.single import CHUNK
+from sdnctl.store.server.upgrades import upgrades
 
 PATIENCE_S = 30
 
@@ -39,7 +40,9 @@ def _outdated(member: Member, wanted: convert.Schema) -> convert.Schema | None:
     served: convert.Schema = json.loads(_client("get-schema", f"unix:{member.socket}", schema.DATABASE))
     if convert.numbers(served["version"]) >= convert.numbers(wanted["version"]):
         return None
-    lost = convert.losses(served, wanted)
+    steps = convert.due(served["version"], wanted["version"], upgrades())
+    dropped = {name for step in steps for name in step.drops}
+    lost = [name for name in convert.losses(served, wanted) if name not in dropped]
     if lost:
         raise StoreError(f"converting the store {served['version']} would lose {', '.join(lost)}")
     return served
