@@ -62,7 +62,7 @@ def gateway(host: Host, here: str, view: View) -> Iterator[Item]:
     own = (view.derived(preference, here), here)
     better = sum((view.derived(preference, id), id) > own for id in view.derived(gateways, None))
     fit = active is not None and bool(view.derived(preference, active.host))
-    yield from holding(GATEWAY, "", here, view, rank=better, strangers=SILENT_LOOKS, fit=fit)
+    yield from holding(GATEWAY, "", here, view, rank=better, strangers=SILENT_LOOKS, anew=True, fit=fit)
 
 
 @every(LOOK_SECONDS)

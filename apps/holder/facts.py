@@ -50,7 +50,7 @@ def _over(claim: Claim, holder: Holder | None, here: str, view: View) -> bool:
     if peer is not None and peer.up:
         return False  # its switch answers still
     watchable = view.get(LocalTunnel, TUNNEL) is not None and view.derived(endpoint, holder.host)
-    stranger = watchable and (peer is None or not peer.met)
+    stranger = not wait.reached if claim.anew else watchable and (peer is None or not peer.met)
     return wait.looks >= (claim.strangers if stranger else DEAD_AFTER)
 
 
@@ -62,12 +62,13 @@ def holding(
     *,
     rank: int = 0,
     strangers: int = STRANGER_DEAD_AFTER,
+    anew: bool = False,
     fit: bool = True,
 ) -> Iterator[Item]:
     """The reports of a host that is to hold a key; it may present it once ``held_here`` says so.
 
-    ``rank`` is how many others come first where nobody holds it; ``fit`` is False when the present holder is none that
-    has to be waited for.
+    ``rank``, ``strangers`` and ``anew`` are those of the claim (see ``Claim``); ``fit`` is False when the present
+    holder is none that has to be waited for.
     """
     known, claim = view.get(Holder, key), view.get(Claim, key)
     if known is not None and known.host == here:
@@ -77,7 +78,7 @@ def holding(
     holder = known if fit else None
     if holder is not None:
         # Somebody else holds it still: for how long is counted.
-        claim = Claim(id=key, host=here, holder=holder.host, turn=holder.turn, strangers=strangers)
+        claim = Claim(id=key, host=here, holder=holder.host, turn=holder.turn, strangers=strangers, anew=anew)
         yield Reported(claim)
         # Its being alive decides how long to wait.
         yield from watched(holder.host, here, view)

@@ -26,9 +26,11 @@ def _looked(claim: Claim, known: Wait | None, here: str, view: View) -> Wait:
     """The wait of a claim after one more look; one that is over counts no further."""
     peer, status = view.get(LocalPeer, claim.holder), view.get(HostStatus, claim.holder)
     seen = status.seen if status is not None else 0.0
-    looks = 0
+    up = peer is not None and peer.up
+    looks, reached = 0, up
     if known is not None and (known.holder, known.turn) == (claim.holder, claim.turn):
-        alive = seen != known.seen and (peer is None or not peer.met)
-        looks = 0 if alive else known.looks
-    looks = 0 if peer is not None and peer.up else min(looks + 1, max(claim.rank, claim.strangers))
-    return Wait(id=claim.id, host=here, holder=claim.holder, turn=claim.turn, looks=looks, seen=seen)
+        reached = up or known.reached
+        met = reached if claim.anew else peer is not None and peer.met
+        looks = known.looks if met or seen == known.seen else 0
+    looks = 0 if up else min(looks + 1, max(claim.rank, claim.strangers))
+    return Wait(id=claim.id, host=here, holder=claim.holder, turn=claim.turn, looks=looks, seen=seen, reached=reached)

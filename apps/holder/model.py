@@ -28,7 +28,8 @@ class Claim:
     """A key, the id, that this host (``host``) is to hold, while ``holder`` ("": nobody) does, since ``turn``.
 
     ``rank`` is how many other hosts come first where nobody holds it.  After ``strangers`` looks, four a second, a
-    holder that was never reached counts as dead.
+    holder that was never reached counts as dead.  With ``anew`` a holder counts as reached only since it holds the key:
+    one that was just cut off itself must not judge by what it knew before.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Claim:
     turn: int = field()
     rank: int = field(default=0)
     strangers: int = field(default=0)
+    anew: bool = field(default=False)
 
 
 @resource(local=True)
@@ -44,6 +46,7 @@ class Wait:
     """The looks (``looks``, four a second) for which the holder of a claim, the id, has not been reached.
 
     Where it never was, its controller must have been silent for as long, whose last sign of life was ``seen``.
+    ``reached``: it was, since this wait began.
     """
 
     id: str
@@ -52,3 +55,4 @@ class Wait:
     turn: int = field()
     looks: int = field()
     seen: float = field(default=0.0)
+    reached: bool = field(default=False)

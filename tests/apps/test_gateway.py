@@ -256,3 +256,22 @@ def test_the_preferred_one_comes_first_and_the_next_when_it_does_not_come() -> N
     assert region.active == ""
     region.wait(4)
     assert region.active == "g3"
+
+
+def test_a_gateway_that_was_cut_off_does_not_judge_its_successor_by_what_it_knew_before() -> None:
+    """It reaches others again, its successor not yet, which it had reached before: it takes nothing back."""
+    region = gatewayed()
+    region.wait(2)
+    region.cut("g1")
+    region.connect("g1")
+    region.settle()
+    region.wait(8, "g1")
+    assert region.active == "g2"
+    region.mend("g1")
+    for _ in range(8):
+        region["g1"].has(LocalPeer(id="g2", up=False, met=True))
+        region["g1"].has(LocalPeer(id="n1", up=True, met=True))
+        region["g1"].tick()
+        region.settle()
+        region.sign("g1")
+        assert region.active == "g2" and region.answering(ADDRESS) == ["g2"]
