@@ -1,7 +1,7 @@
 """Hand-over: the order in which hosts let go of a key and take it, and when a holder counts as dead."""
 
 from collections.abc import Iterator
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from apps.holder.model import Claim, Holder, Wait
 from apps.overlay.facts import endpoint, watched
@@ -35,10 +35,10 @@ def held_here(key: str, here: str, view: View) -> bool:
     holder, claim = view.get(Holder, key), view.get(Claim, key)
     if holder is None:
         return claim is None
-    return holder.host == here or (claim is not None and _over(claim, holder, here, view))
+    return holder.host == here or (claim is not None and _over(claim, holder, view))
 
 
-def _over(claim: Claim, holder: Holder | None, here: str, view: View) -> bool:
+def _over(claim: Claim, holder: Holder | None, view: View) -> bool:
     """True when a claim has waited long enough for the holder that there is, or for those that come first."""
     wait = view.get(Wait, claim.id)
     same = (holder.host, holder.turn) if holder is not None else ("", 0)
@@ -89,12 +89,12 @@ def holding(
     elif claim is not None:
         # Free at last: this host waits until the region has taken note.
         yield Reported(claim)
-    if (holder is None and not rank) or (claim is not None and _over(claim, holder, here, view)):
+    if (holder is None and not rank) or (claim is not None and _over(claim, holder, view)):
         # The region learns that this host holds it now.
         yield Reported(Holder(id=key, vpc=vpc, host=here, turn=known.turn if known is not None else 0))
 
 
 def holder_of(key: str, region: Records) -> str:
     """The host that holds a key, "" when none does."""
-    found: Any = region.get(Holder, key)
+    found = region.get(Holder, key)
     return found.host if found is not None else ""

@@ -4,6 +4,7 @@ OVSDB fills a new column with a zero of its type (RFC 7047, 5.2.1).  A zero is n
 rows lack one, also after a conversion that was interrupted; filling is therefore done at every start, and again.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
@@ -11,7 +12,10 @@ from typing import Any
 from sdnctl.base.errors import StoreError
 from sdnctl.model.resource import meta
 from sdnctl.store.ovsdb.codec import Table
+from sdnctl.store.ovsdb.schema import DATABASE
 
+CHUNK = 500
+"""Operations in one command: an argument holds 128 KiB (execve(2)), an operation takes at most 250 bytes."""
 Operations = list[dict[str, Any]]
 Transact = Callable[[Operations], Sequence[Mapping[str, Any]]]
 """Runs operations (RFC 7047, 5.2) as one transaction and returns their results."""
@@ -33,6 +37,14 @@ def run(transact: Transact, operations: Operations) -> Sequence[Mapping[str, Any
     for answer in answers:
         if answer and "error" in answer:
             raise StoreError(f"the store cannot be converted: {answer['error']}: {answer.get('details', '')}")
+    return answers
+
+
+def in_chunks(operations: Operations, send: Callable[[str], str]) -> list[Any]:
+    """The results of operations that go to a command ``CHUNK`` at a time; ``send`` runs it with the text of a call."""
+    answers: list[Any] = []
+    for chunk in (operations[at : at + CHUNK] for at in range(0, len(operations), CHUNK)):
+        answers += json.loads(send(json.dumps([DATABASE, *chunk])))
     return answers
 
 

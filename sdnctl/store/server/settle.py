@@ -10,9 +10,8 @@ from typing import Any
 from sdnctl.base.errors import StoreError
 from sdnctl.store.ovsdb import rights, schema
 from sdnctl.store.server import convert
-from sdnctl.store.server.fill import fill
+from sdnctl.store.server.fill import fill, in_chunks
 from sdnctl.store.server.member import Member
-from sdnctl.store.server.single import CHUNK
 from sdnctl.store.server.upgrades import upgrades
 
 PATIENCE_S = 30
@@ -64,10 +63,7 @@ def _open(member: Member, tables: Any) -> list[str]:
 
 
 def _transact(member: Member, operations: list[Any]) -> list[Any]:
-    answers: list[Any] = []
-    for chunk in (operations[at : at + CHUNK] for at in range(0, len(operations), CHUNK)):
-        text = json.dumps([schema.DATABASE, *chunk])
-        answers += json.loads(_client("transact", f"unix:{member.socket}", text))
+    answers = in_chunks(operations, lambda text: _client("transact", f"unix:{member.socket}", text))
     for answer in answers:
         if answer and "error" in answer:
             raise StoreError(f"the store refuses its own member: {answer['error']}: {answer.get('details', '')}")

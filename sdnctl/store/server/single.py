@@ -4,7 +4,6 @@ The server is a child that runs in the foreground; whoever supervises it starts 
 the file and flushes it before answering, drops a torn tail after a crash, and compacts the file by itself.
 """
 
-import json
 import os
 import shutil
 import time
@@ -17,11 +16,8 @@ from sdnctl.base.errors import StoreError
 from sdnctl.model.upgrade import Upgrade
 from sdnctl.store.ovsdb import schema
 from sdnctl.store.server import convert
-from sdnctl.store.server.fill import fill
+from sdnctl.store.server.fill import fill, in_chunks
 from sdnctl.store.server.upgrades import upgrades
-
-CHUNK = 500
-"""Operations in one command: an argument holds 128 KiB (execve(2)), an operation takes at most 250 bytes."""
 
 
 def command(data: Path) -> list[str]:
@@ -39,11 +35,8 @@ def command(data: Path) -> list[str]:
 
 
 def _transact(database: Path, operations: list[dict[str, Any]]) -> list[Any]:
-    """The results of operations on a database that nobody serves, ``CHUNK`` of them at a time."""
-    answers: list[Any] = []
-    for chunk in (operations[at : at + CHUNK] for at in range(0, len(operations), CHUNK)):
-        answers += json.loads(convert.tool("transact", str(database), json.dumps([schema.DATABASE, *chunk])))
-    return answers
+    """The results of operations on a database that nobody serves."""
+    return in_chunks(operations, lambda text: convert.tool("transact", str(database), text))
 
 
 class Server:
