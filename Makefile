@@ -38,8 +38,9 @@ lint: venv
 types: venv
 	$(BIN)/mypy --strict sdnctl apps
 
-# One worker a core, each in network and mount namespaces of its own: what needs the outside is fetched before.
-WORKERS ?= $(shell nproc)
+# Two workers a core, since tests wait for half of their time; each in network and mount namespaces of its own: what
+# needs the outside is fetched before.
+WORKERS ?= $(shell echo $$((2 * $$(nproc))))
 pytest: venv venv-jdc guest-image
 	$(BIN)/python -m pytest --dist=loadscope --tx "$(WORKERS)*popen//python=$(CURDIR)/tests/isolated $(CURDIR)/$(BIN)/python" $(PYTEST_ARGS)
 

@@ -19,10 +19,10 @@ is sent past the barrier before anything else of it is looked at (``checked``): 
 from collections.abc import Iterator, Mapping
 
 from sdnctl.base.addresses import Ip4
-from sdnctl.of.actions import CONTROLLER, Action, Instruction, meter, output, set_field
+from sdnctl.of.actions import CONTROLLER, Action, Instruction, meter, output, resubmit, set_field
 from sdnctl.of.fields import ETH_DST, ETH_TYPE, IP_DST, IP_PROTO, IP_SRC, IP_TTL, UDP_DST, UDP_SRC, Field, Value
 from sdnctl.of.meter import Meter
-from sdnctl.program.declared import Question
+from sdnctl.program.declared import Question, Reason
 from sdnctl.program.feature import Item, View, always, says
 from sdnctl.program.pipeline import Pipeline, Priority, enter, goto, onward
 from sdnctl.program.step import Step
@@ -87,8 +87,13 @@ SHARED = CONTROLLER_STAGE.table("shared", "is the host within its limit", after=
 ANSWER = CONTROLLER_STAGE.table("answer", "to the controller, which answers", after="shared", matches=[QUESTION])
 PIPELINE.desk(QUESTION, ANSWER)
 
-DROP = END.table("drop", "count the drop by its reason", matches=[REASON], aside=True)
+DROP = END.table("drop", "count the drop by its reason", matches=[REASON, PORT, OUT_PORT], aside=True)
 drop = PIPELINE.dropper(REASON, DROP)
+
+
+def dropped(reason: Reason) -> tuple[Action, ...]:
+    """The actions on a packet that the controller has and nobody gets: the switch counts it by its reason."""
+    return set_field(REASON, reason.number), resubmit(DROP.id)
 
 
 def ask(question: Question) -> tuple[Action | Instruction, ...]:

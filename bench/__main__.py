@@ -1,6 +1,6 @@
 """Every measurement, one after the other, each in a process of its own and bounded in time.
 
-python -m bench [part ...]        parts: encode engine store api scale dataplane; all of them by default
+python -m bench [part ...]        parts: encode engine store api scale dataplane faults; all of them by default
 python -m bench ovn|hosts [...]   long ones, by themselves, with arguments of their own (--help)
 """
 
@@ -13,8 +13,10 @@ from collections.abc import Callable, Mapping
 from bench import hosts, ovn
 from bench.machine import machine
 
-PARTS = {"encode": 60, "engine": 90, "store": 90, "api": 60, "scale": 150, "dataplane": 150}
+PARTS = {"encode": 60, "engine": 90, "store": 90, "api": 60, "scale": 150, "dataplane": 150, "faults": 240}
 """Seconds that each may take at most."""
+ROOT = {"dataplane", "faults"}
+"""The parts that make network namespaces."""
 LONG: Mapping[str, Callable[[list[str]], int]] = {"ovn": ovn.main, "hosts": hosts.main}
 """Each by itself, with arguments of its own."""
 
@@ -31,8 +33,8 @@ def main() -> int:
     print(machine())
     failed = 0
     for part in asked:
-        if part == "dataplane" and os.geteuid() != 0:
-            print("\n## dataplane: left out, network namespaces need root", flush=True)
+        if part in ROOT and os.geteuid() != 0:
+            print(f"\n## {part}: left out, network namespaces need root", flush=True)
             continue
         print(f"\n## {part} (load average before: {os.getloadavg()[0]:.2f})\n", flush=True)
         began = time.monotonic()

@@ -20,7 +20,9 @@ KINDS = {
 """OVN's name of a change, and ours."""
 ONLY_OURS = ("add port (plugged in before; by the store)", "delete port (still plugged in)", "delete EIP")
 OVN_DAEMONS = ("ovn-northd", "ovn-controller", "ovs-vswitchd", "ovsdb-nb", "ovsdb-sb", "ovsdb-conf")
-COMMIT_MS, CALL_MS, FASTER, LOCAL_FLOWS = 2.0, 10.0, 10.0, 12
+QUICK = ("add EIP", "move EIP", "change EIP bandwidth", "add static route")
+"""The changes that only the product takes time for: no switch has to make a port for them."""
+COMMIT_MS, CALL_MS, FASTER, EACH_FASTER, LOCAL_FLOWS = 2.0, 4.0, 10.0, 3.0, 12
 
 
 def median(samples: Iterable[float | None]) -> float | None:
@@ -132,15 +134,18 @@ def goals(known: dict[str, Entry]) -> str:
     rows = []
     for name, entry in known.items():
         inc = {kind: one for kind, one in entry["ours"]["inc"].items() if not kind.startswith("(")}
-        mine = {kind: one for kind, one in inc.items() if kind != "move EIP"}
+        theirs = entry["ovn"].get("inc", {})
+        pairs = [(median(theirs.get(kind, {}).get("flow", [])), median(inc[kind]["flow"])) for kind in QUICK]
+        least = min((ovn / own for ovn, own in pairs if ovn and own), default=0.0)
         bulks, restarts = _both(entry, "bulk"), entry["ours"]["restart"]
         ratio = bulks[0]["t_flows_stable"] / bulks[1]["t_flows_stable"] if bulks[0]["t_flows_stable"] else 0.0
         each = bulks[1]["flows"] / bulks[1]["bound"]
         half = _sum(entry["ours"]["rss_end"]) / _sum(entry["ovn"]["rss_end"])
         sent, lost = sum(one["mods"] for one in restarts), sum(one["lost"] for one in restarts)
         figures = [
-            _held([median(one["from_commit"]) for one in mine.values()], COMMIT_MS),
-            _held([median(one["flow"]) for one in inc.values()], CALL_MS),
+            _held([median(one["from_commit"]) for one in inc.values()], COMMIT_MS),
+            _held([own for _, own in pairs], CALL_MS),
+            _verdict(f"{least:.1f}", least >= EACH_FASTER),
             _verdict(f"{ratio:.1f}", ratio >= FASTER),
             _verdict(f"{sent} and {lost}", sent == lost == 0),
             _verdict(f"{half:.2f}", half <= 0.5),
@@ -149,8 +154,9 @@ def goals(known: dict[str, Entry]) -> str:
         rows.append([_title(name), *figures])
     titles = (
         "ports",
-        f"commit to flow p50 <= {COMMIT_MS:g} ms, worst kind, without the switch's own plugging and two-call moves",
-        f"call to flow p50 <= {CALL_MS:g} ms, worst kind, all",
+        f"commit to flow p50 <= {COMMIT_MS:g} ms, worst kind, without the switch's own plugging",
+        f"call to flow p50 <= {CALL_MS:g} ms, worst of {', '.join(QUICK)}",
+        f"each of these >= {EACH_FASTER:g} times faster than this OVN",
         f"programming >= {FASTER:g} times faster",
         "restart: mods and pings lost, both 0",
         "memory <= half",

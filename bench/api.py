@@ -36,7 +36,7 @@ ROOMY = "subnet-roomy00000"
 CONNECTIONS = 32
 AIM_MS = 50
 WARM_S = 2.0
-QUOTAS = dict.fromkeys(("network_interface", "requestRate", "elastic_ip", "vpc", "routeTable"), "1000000")
+QUOTAS = dict.fromkeys(("flow", "network_interface", "requestRate", "elastic_ip", "vpc", "routeTable"), "1000000")
 Made = Callable[[random.Random, int, list[str]], Call]
 
 

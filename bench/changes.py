@@ -11,6 +11,7 @@ from apps.eni.model import NetworkInterface
 from bench.region import PUBLIC, Region
 from sdnctl.base.addresses import Ip4
 from sdnctl.program.meters import POOL_HIGH
+from sdnctl.program.zones import POOL_HIGH as ZONES_HIGH
 from sdnctl.store import Txn
 
 SPARES = 10
@@ -89,6 +90,9 @@ def _add_eip(id: str, n: int, port: NetworkInterface) -> Work:
             out_meter=POOL_HIGH - 60_000 - 2 * key,
             in_meter=POOL_HIGH - 60_001 - 2 * key,
             meter=POOL_HIGH - key,
+            piece_meter=POOL_HIGH - 40_000 - key,
+            out_zone=ZONES_HIGH - 2 * key,
+            in_zone=ZONES_HIGH - 2 * key - 1,
         )
         txn.put(made)
         bind(txn, made, port, port.addresses[0])

@@ -16,12 +16,13 @@ from apps.vpc.model import ANYTHING, Subnet, Vpc
 from sdnctl.base.addresses import Cidr, Ip4
 from sdnctl.model.account import AccessKey, Account
 from sdnctl.program.meters import POOL_LOW
+from sdnctl.program.zones import POOL_LOW as ZONES_LOW
 
 ACCOUNT, KEY, SECRET = "acct-bench", "JDC_BENCH", "BENCHSECRET"
 PUBLIC = Cidr.parse("172.16.0.0/16")
 REAL = {"port-real00000a": 240, "port-real00000b": 241}
 """The two ports with real endpoints, in the first subnet: their last octets."""
-QUOTAS = ("network_interface", "requestRate", "elastic_ip", "vpc", "routeTable", "staticRoute", "subnet")
+QUOTAS = ("flow", "network_interface", "requestRate", "elastic_ip", "vpc", "routeTable", "staticRoute", "subnet")
 SHAPES = {100: (2, 2, 25), 1000: (10, 2, 50), 5000: (50, 2, 50), 10_000: (100, 2, 50)}
 
 
@@ -120,6 +121,9 @@ class Cloud:
             out_meter=POOL_LOW + 60_000 + 2 * v,
             in_meter=POOL_LOW + 60_001 + 2 * v,
             meter=POOL_LOW + 20_000 + v,
+            piece_meter=POOL_LOW + 40_000 + v,
+            out_zone=ZONES_LOW + 2 * v,
+            in_zone=ZONES_LOW + 1 + 2 * v,
         )
 
     def real_mac(self, id: str) -> str:

@@ -50,7 +50,10 @@ def region_store(region: Region) -> MemoryStore:
 
 def local_changes(region: Region) -> list[Change]:
     """The ports of this host's switch, with some more for what will be added."""
-    spares = [LocalPort(id=spare_id(n), ofport=FIRST_OFPORT + region.here + n) for n in range(SPARES)]
+    spares = [
+        LocalPort(id=spare_id(n), ofport=FIRST_OFPORT + region.here + n, zone=region.here + n + 1)
+        for n in range(SPARES)
+    ]
     tunnel = LocalTunnel(id=TUNNEL, ofport=2, mtu=1450)
     return [Change(type(record), record.id, None, record) for record in [*region.local_records(), tunnel, *spares]]
 

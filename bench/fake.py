@@ -6,8 +6,10 @@ when they are committed.  Reading it back gives what it has.  Any message of ano
 
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
+from sdnctl.agent.events import Revalidated, SwitchLink
+from sdnctl.base.addresses import Ip4
 from sdnctl.of import message
 from sdnctl.of.flow import ALL_BITS, DELETE_STRICT, FLOW_MOD, VERSION
 from sdnctl.of.group import GROUP_MOD
@@ -19,8 +21,28 @@ MOST_BYTES = 0xF000  # of one multipart reply
 _FLOW_MOD = struct.Struct("!QQBBHHHIIIHH")
 _FLOW_STATS = struct.Struct("!HBxIIHHHHH2xQQQ")
 _COMMITTED = struct.Struct("!IHH")
-IGNORED = (message.SET_CONFIG, message.SET_ASYNC, message.PACKET_OUT, message.ECHO_REPLY)
+IGNORED = (message.EXPERIMENTER, message.SET_CONFIG, message.SET_ASYNC, message.PACKET_OUT, message.ECHO_REPLY)
 COMMIT_REPLY, OPEN_REPLY = 5, 1
+
+
+class FakeKeeper:
+    """The keeper of a fake switch (``keeper.Keeper``), which obeys at once; ``deliver`` gets what it says."""
+
+    def __init__(self, deliver: Callable[[Revalidated], object]) -> None:
+        self._deliver = deliver
+
+    def watch(self, peers: Mapping[str, Ip4]) -> None:
+        """Nothing is watched."""
+
+    def let_go(self, turn: int, zones: Collection[int]) -> None:
+        """Nothing was known."""
+
+    def limit(self, zones: Mapping[int, int]) -> None:
+        """It has no connections."""
+
+    def revalidate(self, link: SwitchLink, number: int) -> None:
+        """It has no data path."""
+        self._deliver(Revalidated(link, number))
 
 
 class FakeSwitch:

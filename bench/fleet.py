@@ -10,9 +10,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from bench.fake import FakeSwitch
+from bench.fake import FakeKeeper, FakeSwitch
 from sdnctl.agent.agent import Agent
-from sdnctl.agent.events import Connected, Event, Received
+from sdnctl.agent.events import Connected, Event, Gathered, Received
 from sdnctl.agent.reach import reach
 from sdnctl.agent.region import GATHER_S
 from sdnctl.base.addresses import Ip4, Mac
@@ -39,7 +39,9 @@ def settings_of(number: int) -> Settings:
 
 def snapshot(number: int, ports: Iterable[str]) -> Snapshot:
     """The switch database of the ``number``-th host, with these network interfaces plugged in."""
-    rows = {id: Row(f"tap{n}", FIRST_OFPORT + n, id, Mac(0), f"{number}/{id}") for n, id in enumerate(ports)}
+    rows = {
+        id: Row(f"tap{n}", FIRST_OFPORT + n, id, Mac(0), f"{number}/{id}", zone=n + 1) for n, id in enumerate(ports)
+    }
     uplink = Row("up0", UPLINK_OFPORT, "", Mac(0x020000000000 + number))
     return Snapshot(host_id(number), rows, uplink, settings_of(number), TUNNEL_OFPORT)
 
@@ -54,7 +56,8 @@ class Node:
         self.seen = snapshot(number, ports)
         self.wanted = Selection({})
         self.switch = FakeSwitch(lambda messages: fleet.put(self, Received(self.switch, messages)))
-        self.agent = Agent(fleet.program, self._load(), self.seen, self, self, lambda peers: None)
+        keeper = FakeKeeper(lambda event: fleet.put(self, event))
+        self.agent = Agent(fleet.program, self._load(), self.seen, self, self, keeper)
         fleet.put(self, Connected(self.switch))
 
     def _load(self) -> list[Batch]:
@@ -87,7 +90,8 @@ class Node:
     def plug(self, id: str, row: str = "") -> None:
         """A network interface is plugged in; ``row`` tells this time from an earlier one."""
         ofport = max((known.ofport for known in self.seen.ports.values()), default=FIRST_OFPORT) + 1
-        made = Row(f"tap{ofport}", ofport, id, Mac(0), row or f"{self.number}/{id}")
+        zone = ofport - FIRST_OFPORT + 1
+        made = Row(f"tap{ofport}", ofport, id, Mac(0), row or f"{self.number}/{id}", zone=zone)
         self._now({**self.seen.ports, id: made})
 
     def unplug(self, id: str) -> None:
@@ -124,7 +128,8 @@ class Fleet:
 
     def put(self, node: Node, event: Event) -> None:
         """Something happens to a host."""
-        self._queue.append(lambda: node.agent.handle(event, self._now))
+        one = Gathered(event, ((event.sequence, self._now),)) if isinstance(event, Batch) else event
+        self._queue.append(lambda: list(node.agent.handle(one, self._now)))
 
     def tell(self, host: str, reports: list[Report]) -> None:
         """A host tells the store something."""

@@ -29,6 +29,7 @@ from sdnctl.base.addresses import Ip4
 from sdnctl.model.host import Binding
 from sdnctl.program import feature
 from sdnctl.program.meters import POOL_LOW
+from sdnctl.program.zones import POOL_LOW as ZONES_LOW
 from sdnctl.store import Txn
 from sdnctl.store.ovsdb.client import OvsdbStore
 from sdnctl.store.server.single import Server
@@ -204,6 +205,9 @@ class Bench:
             out_meter=POOL_LOW + 60_000 + 2 * n,
             in_meter=POOL_LOW + 60_001 + 2 * n,
             meter=POOL_LOW + 20_000 + n,
+            piece_meter=POOL_LOW + 40_000 + n,
+            out_zone=ZONES_LOW + 2 * n,
+            in_zone=ZONES_LOW + 2 * n + 1,
         )
 
         def known(txn: Txn) -> ElasticIp:

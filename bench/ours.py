@@ -300,8 +300,11 @@ def floor(side: Side) -> dict[str, Any]:
     dump = sh([*ofctl, "--no-stats", "--no-names", "dump-flows", lab.mgmt("br-int")], lab.env)
     flows = [re.sub(r"meter:\d+,?", "", line.strip()) for line in dump.splitlines() if "actions=" in line]
     Path(lab.p("replay.txt")).write_text("\n".join(flows))
+    groups = sh([*ofctl, "dump-groups", lab.mgmt("br-int")], lab.env).splitlines()
+    Path(lab.p("groups.txt")).write_text("\n".join(line.strip() for line in groups if "group_id=" in line))
     lab.add_bridge("br-replay", {"fail_mode": "secure"})
     lab.wait_vswitchd()
+    sh([*ofctl, "add-groups", lab.mgmt("br-replay"), lab.p("groups.txt")], lab.env)
     began = now()
     sh([*ofctl, "--bundle", "add-flows", lab.mgmt("br-replay"), lab.p("replay.txt")], lab.env)
     took, installed = now() - began, lab.flow_count("br-replay")

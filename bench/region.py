@@ -18,6 +18,7 @@ from sdnctl.base.addresses import Cidr, Ip4, Mac
 from sdnctl.model.account import Account
 from sdnctl.model.host import UPLINK, LocalPort, LocalUplink
 from sdnctl.program.meters import POOL_LOW
+from sdnctl.program.zones import POOL_LOW as ZONES_LOW
 from sdnctl.store import Txn
 
 HERE = "bench-1"
@@ -99,7 +100,7 @@ class Region:
     def local_records(self) -> list[Any]:
         """The records of this host's switch: its uplink and its ports."""
         uplink = LocalUplink(id=UPLINK, ofport=UPLINK_OFPORT, mac=Mac.parse("02:00:00:00:00:09"))
-        return [uplink, *(LocalPort(id=p.id, ofport=FIRST_OFPORT + i) for i, p in enumerate(self.local()))]
+        return [uplink, *(LocalPort(id=p.id, ofport=FIRST_OFPORT + i, zone=i + 1) for i, p in enumerate(self.local()))]
 
     def eip(self, n: int) -> ElasticIp:
         """The elastic IP of the ``n``-th port here."""
@@ -116,6 +117,9 @@ class Region:
             out_meter=POOL_LOW + 60_000 + 2 * n,
             in_meter=POOL_LOW + 60_001 + 2 * n,
             meter=POOL_LOW + 20_000 + n,
+            piece_meter=POOL_LOW + 40_000 + n,
+            out_zone=ZONES_LOW + 2 * n,
+            in_zone=ZONES_LOW + 2 * n + 1,
         )
 
     def fill(self, transact: Callable[[Callable[[Txn], None]], None]) -> None:

@@ -80,7 +80,7 @@ class Changes:
             elasticIpSpec={"bandwidthMbps": 5, "provider": "bgp"},
         )["elasticIpIds"][0]
         self._calls("add EIP", [self._bind(first, eip)])
-        self._calls("move EIP", [self._bind(first, eip, "dis"), self._bind(second, eip)])
+        self._calls("move EIP", [self._bind(second, eip, reassociate=True)])
         resize = api.ready("PATCH", f"/elasticIps/fip-{v:010d}", bandwidthMbps=20 + n % 50)
         self._calls("change EIP bandwidth", [resize], meters=True)
         rule = {"addressPrefix": f"192.168.{100 + n}.0/24", "nextHopType": "elastic_network_interface"}
@@ -96,8 +96,9 @@ class Changes:
         self._spare(n, subnet, v)
         self._switch_alone(f"x{n}")
 
-    def _bind(self, port: str, eip: str, what: str = "") -> Callable[[], Any]:
-        return self._side.api.ready("POST", f"/networkInterfaces/{port}:{what}associateElasticIp", elasticIpId=eip)
+    def _bind(self, port: str, eip: str, what: str = "", **more: Any) -> Callable[[], Any]:
+        path = f"/networkInterfaces/{port}:{what}associateElasticIp"
+        return self._side.api.ready("POST", path, elasticIpId=eip, **more)
 
     def _add_port(self, name: str, subnet: str) -> tuple[str, Any]:
         """Order a port, then plug in what the answer names; its id and its Port row."""

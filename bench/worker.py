@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from bench.fake import FakeSwitch
+from bench.fake import FakeKeeper, FakeSwitch
 from bench.fleet import FIRST_OFPORT, snapshot
 from bench.rig import cpu, resident
 from sdnctl.agent.events import Connected
@@ -37,7 +37,7 @@ class HostProcess:
         self.number = number
         self.seen = snapshot(number, ports)
         self.store = OvsdbStore(remote, interest={}, timeout=120)
-        self.loop = Loop(self.store, program, self._dial, lambda peers: None)
+        self.loop = Loop(self.store, program, self._dial, FakeKeeper(lambda event: self.loop.put(event)))
         self.switch = FakeSwitch(lambda messages: self.loop.received(self.switch, messages))
         self.loop.start()
         self.loop.put(self.seen)
@@ -49,7 +49,8 @@ class HostProcess:
     def plug(self, id: str) -> None:
         """A network interface is plugged in."""
         ofport = max((known.ofport for known in self.seen.ports.values()), default=FIRST_OFPORT) + 1
-        row = Row(f"tap{ofport}", ofport, id, Mac(0), f"{self.number}/{id}")
+        zone = ofport - FIRST_OFPORT + 1
+        row = Row(f"tap{ofport}", ofport, id, Mac(0), f"{self.number}/{id}", zone=zone)
         self.seen = replace(self.seen, ports={**self.seen.ports, id: row})
         self.loop.put(self.seen)
 

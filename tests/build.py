@@ -1,5 +1,6 @@
 """Small networks for tests, written as intent: each call is what an API call would have put into the store."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -7,6 +8,8 @@ from apps.eip.model import ElasticIp
 from apps.eni.facts import mac_of
 from apps.eni.model import NetworkInterface
 from apps.routing.model import INTERFACE, INTERNET, LOCAL, Route, RouteTable
+from apps.security_group.model import Direction, GroupProfile, GroupRule, SecurityGroup
+from apps.security_group.writes import new_rule
 from apps.uplink.model import GatewayNeighbour, Pool
 from apps.vpc.model import ANYTHING, Subnet, Vpc
 from sdnctl.base.addresses import Cidr, Ip4, Mac
@@ -15,11 +18,13 @@ from sdnctl.engine.engine import Engine
 from sdnctl.model.account import Account
 from sdnctl.model.host import UPLINK, Binding, Host, LocalPort, LocalUplink
 from sdnctl.program.feature import discover
+from sdnctl.program.lifecycle import create
 from sdnctl.store import Change, Txn
 from sdnctl.store.memory import MemoryStore, everything
 
 HERE = "host-1"
 ELSEWHERE = "host-2"
+DIRECTIONS: tuple[Direction, ...] = ("in", "out")
 
 
 class Network:
@@ -38,7 +43,7 @@ class Network:
         return record
 
     def vpc(self, name: str, cidr: str = "") -> Vpc:
-        """A VPC with its default route table."""
+        """A VPC with its default route table and its default security group (``sg-NAME``, everything both ways)."""
 
         def work(txn: Txn) -> Vpc:
             block = Cidr.parse(cidr) if cidr else ANYTHING
@@ -56,6 +61,10 @@ class Network:
             for kind, prefix in ((LOCAL, block), (INTERNET, ANYTHING)):
                 id = f"route-{name}-{kind}"
                 txn.put(Route(id=id, account="acc", vpc=vpc.id, table=table.id, prefix=prefix, next_hop_type=kind))
+            group = SecurityGroup(id=f"sg-{name}", account="acc", vpc=vpc.id, default=True, name="default")
+            txn.put(group)
+            for direction in DIRECTIONS:
+                new_rule(txn, group, direction, id=f"sgr-{name}-{direction}", origin="default")
             return vpc
 
         return self.store.transact(work)
@@ -89,6 +98,33 @@ class Network:
         self._put(route)
         return route
 
+    def group(self, vpc: Vpc, name: str) -> SecurityGroup:
+        """A custom security group without rules, ``sg-NAME``."""
+        group = SecurityGroup(id=f"sg-{name}", account="acc", vpc=vpc.id, name=name)
+        self._put(group)
+        return group
+
+    def rule(self, group: SecurityGroup, direction: Direction, **fields: Any) -> GroupRule:
+        """A rule of a security group, ``sgr-…-N``: everything from or to anywhere, but for the fields given."""
+
+        def work(txn: Txn) -> GroupRule:
+            number = len(txn.by(GroupRule, ("group",), group.id)) + 1
+            name = group.id.removeprefix("sg-")
+            return new_rule(txn, group, direction, **{"id": f"sgr-{name}-{number}", **fields})
+
+        return self.store.transact(work)
+
+    def ungrouped(self) -> "Network":
+        """The same network without any security group, so that nothing but its own feature judges a packet."""
+
+        def work(txn: Txn) -> None:
+            for cls in (GroupProfile, GroupRule, SecurityGroup):
+                for id in self.store.state.all(cls):
+                    txn.delete(cls, id)
+
+        self.store.transact(work)
+        return self
+
     def subnet(self, vpc: Vpc, name: str, cidr: str) -> Subnet:
         """A subnet under the VPC's default route table."""
 
@@ -107,9 +143,18 @@ class Network:
         return self.store.transact(work)
 
     def port(
-        self, subnet: Subnet, name: str, *addresses: str, host: str = HERE, check: bool = True
+        self,
+        subnet: Subnet,
+        name: str,
+        *addresses: str,
+        host: str = HERE,
+        check: bool = True,
+        groups: Sequence[SecurityGroup] = (),
     ) -> NetworkInterface:
-        """A network interface; on ``HERE`` its switch port number is its key plus 100, ``""`` leaves it unbound."""
+        """A network interface; on ``HERE`` its switch port number is its key plus 100, ``""`` leaves it unbound.
+
+        Without ``groups`` it is in the VPC's default group.
+        """
 
         def work(txn: Txn) -> NetworkInterface:
             key = txn.allocate(NetworkInterface, "key")
@@ -122,9 +167,9 @@ class Network:
                 addresses=tuple(Ip4.parse(a) for a in addresses),
                 key=key,
                 sanity_check=check,
+                security_groups=tuple(group.id for group in groups),
             )
-            txn.put(port)
-            return port
+            return create(txn, port)
 
         port = self.store.transact(work)
         if host:
@@ -135,7 +180,7 @@ class Network:
         """The port appears on a host."""
         self.store.report(lambda txn: txn.put(Binding(id=port.id, port=port.id, vpc=port.vpc, host=host)))
         if host == HERE:
-            self.local[LocalPort, port.id] = LocalPort(id=port.id, ofport=port.key + 100)
+            self.local[LocalPort, port.id] = LocalPort(id=port.id, ofport=port.key + 100, zone=port.key)
 
     def uplink(self, ofport: int = 9, pool: str = "203.0.113.0/24", gateway: str = "203.0.113.1") -> Pool:
         """The host's uplink, and a pool of public addresses whose gateway is known."""
@@ -164,6 +209,9 @@ class Network:
                 out_meter=txn.allocate(ElasticIp, "out_meter"),
                 in_meter=txn.allocate(ElasticIp, "in_meter"),
                 meter=txn.allocate(ElasticIp, "meter"),
+                piece_meter=txn.allocate(ElasticIp, "piece_meter"),
+                out_zone=txn.allocate(ElasticIp, "out_zone"),
+                in_zone=txn.allocate(ElasticIp, "in_zone"),
             )
             txn.put(made)
             return made

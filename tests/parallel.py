@@ -1,10 +1,12 @@
 """The suite on all cores: each test process in a network namespace of its own, the longest work first.
 
-`make pytest` starts pytest-xdist with one worker a core, every worker by `tests/isolated`. The tests of a file stay
-together, and so do those of a folder that shares one expensive fixture. Plain `python -m pytest` runs in one process.
-When the workers have ended, no process and no file of theirs may be left.
+`make pytest` starts pytest-xdist with two workers a core, because half of what a test takes is waiting; every worker by
+`tests/isolated`. The tests of a file stay together, and so do those of a folder that shares one expensive fixture. What
+judges times by real packets goes before what only computes. Plain `python -m pytest` runs in one process. When the
+workers have ended, no process and no file of theirs may be left.
 """
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -22,6 +24,11 @@ from topologies.process import alive, wait_until
 DURATIONS = Path(__file__).parent / "durations.txt"
 # Each of these folders has one region for all of its tests.
 TOGETHER = ("tests/cli/", "tests/region/")
+TIMED = ("tests/packet/", "tests/region/")
+"""Tests whose packets have to come in time: they and all that they start are nicer to nobody (nice(2))."""
+FLOOD = "tests/packet/test_question_flood.py"
+"""One of them that must not go before the others: it takes all that it gets."""
+TIMED_NICE = -5
 # Where the workers of a run keep temporary files: in the environment of all that they start.
 RUN = "SDNCTL_TEST_RUN"
 LONG = 2.0
@@ -102,7 +109,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give the workers a directory for temporary files."""
+    """Give the workers a directory for temporary files, and what they start the compiled modules of what ran before."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if _is_worker(config):
         os.environ["TMPDIR"] = os.environ[RUN]
         tempfile.tempdir = None
@@ -122,6 +130,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if _is_worker(config):
         seconds = recorded()
         items.sort(key=lambda item: (-seconds.get(group_of(item.nodeid), 0.0), group_of(item.nodeid)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    """In a worker, have what is timed go before the rest of the machine."""
+    if _is_worker(item.config):
+        timed = item.nodeid.startswith(TIMED) and not item.nodeid.startswith(FLOOD)
+        with contextlib.suppress(PermissionError):  # only root may
+            os.setpriority(os.PRIO_PROCESS, 0, TIMED_NICE if timed else 0)
 
 
 def _is_worker(config: pytest.Config) -> bool:

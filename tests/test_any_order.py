@@ -8,12 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sdnctl.agent.events import Gathered
+from sdnctl.agent.mailbox import Mailbox
 from sdnctl.engine.desired import Touched
 from sdnctl.engine.engine import Engine
 from sdnctl.of.flow import Flow
 from sdnctl.of.group import Group
 from sdnctl.of.meter import Meter
-from sdnctl.store import Change
+from sdnctl.store import Batch, Change
 from sdnctl.switch.plan import Installed, plan
 from tests.build import HERE, Network
 from tests.networks import NETWORKS
@@ -113,4 +115,27 @@ def test_any_order(network: Network, seed: random.Random, size: int, flicker: fl
             some = [c for c in batch if seed.random() < flicker]
             follower.take(gone(some))
             follower.take(some)
+    follower.check(tables(network.engine()))
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.randoms(use_true_random=False), size=st.integers(1, 30), late=st.floats(0, 0.9))
+def test_gathered_while_the_host_is_busy(network: Network, seed: random.Random, size: int, late: float) -> None:
+    """Batches that wait are merged, some more and some less; the last sequence number is the one that holds."""
+    changes = network.changes()
+    seed.shuffle(changes)
+    box, follower, known = Mailbox(), Follower(network), 0
+    for sequence, batch in enumerate(split(changes, size), 1):
+        some = [c for c in batch if seed.random() < late]
+        for part in (batch, gone(some), some):
+            box.put(Batch(part, sequence))
+        if seed.random() < late:
+            continue
+        _, event = box.take(0)
+        assert isinstance(event, Gathered) and event.batch.sequence == event.arrived[-1][0] == sequence
+        assert [one for one, _ in event.arrived] == list(range(known + 1, sequence + 1))
+        follower.take(event.batch.changes)
+        known = sequence
+    _, event = box.take(0)
+    follower.take(event.batch.changes if isinstance(event, Gathered) else [])
     follower.check(tables(network.engine()))

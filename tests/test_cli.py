@@ -66,6 +66,17 @@ def test_a_second_account_of_the_same_name_is_refused_in_words(region: Service) 
     assert again.stdout == ""
 
 
+def test_an_account_s_quotas_are_set_and_shown(region: Service) -> None:
+    region.cli("account", "create", "dave")
+    found = {one["quota"]: one["limit"] for one in region.cli("account", "quotas", "dave")["quotas"]}
+    assert found["flow"] == 50_000 and found["requestRate"] == 200
+    set_ = region.cli("account", "quotas", "dave", "flow=100000", "requestRate=400")["quotas"]
+    assert {one["quota"]: one["limit"] for one in set_} == found | {"flow": 100_000, "requestRate": 400}
+    for wrong, word in (("flow", "QUOTA=N"), ("flow=-1", "QUOTA=N"), ("colour=1", "colour")):
+        refused = sdnctl("account", "quotas", "dave", wrong, "--data", str(region.data))
+        assert refused.returncode != 0 and word in refused.stderr
+
+
 def test_a_pool_is_added_listed_and_checked(region: Service) -> None:
     added = region.cli("pool", "add", "--cidr", "203.0.113.0/24", "--gateway", "203.0.113.1")
     assert (added["cidr"], added["gateway"]) == ("203.0.113.0/24", "203.0.113.1")

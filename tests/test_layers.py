@@ -24,7 +24,8 @@ IMPURE = frozenset(
     selectors shutil signal socket subprocess tempfile threading time urllib uuid""".split()  # noqa: SIM905
 )
 OURS = ("sdnctl", "apps", "topologies")
-ROOMS = "base of packet model program store engine switch bridge trace agent services region api cli testing".split()  # noqa: SIM905
+ROOMS = """base of packet model program store engine switch bridge trace verify agent services region api cli
+    testing""".split()  # noqa: SIM905
 """The rooms of sdnctl/, each of which may use those before it (docs/architecture.md)."""
 FOUNDATION = ("sdnctl.base.addresses", "sdnctl.base.discovery", "sdnctl.base.errors", "sdnctl.model")
 # What decides: it has no I/O, no clock, no threads and no chance in it.
@@ -38,6 +39,9 @@ PURE = (
     "sdnctl.switch.readback",
     "sdnctl.switch.refusals",
     "sdnctl.switch.session",
+    "sdnctl.switch.commands",
+    "sdnctl.switch.forgetting",
+    "sdnctl.switch.revalidation",
     "sdnctl.bridge.local",
     "sdnctl.bridge.ports",
     "sdnctl.bridge.snapshot",
@@ -46,12 +50,14 @@ PURE = (
     "sdnctl.trace.ofproto",
     "sdnctl.trace.wire",
     "sdnctl.trace.words",
+    "sdnctl.verify",
     "sdnctl.agent.counters",
     "sdnctl.agent.events",
     "sdnctl.agent.owners",
     "sdnctl.agent.reach",
     "sdnctl.agent.region",
     "sdnctl.agent.status",
+    "sdnctl.agent.tallies",
     "sdnctl.agent.totals",
 )
 FEATURE_FILES = frozenset(
@@ -64,7 +70,7 @@ COMMANDS = frozenset({"cli"})
 # What touches a machine and so may do what it likes; ``guest`` does it with the standard library, inside an instance.
 SERVICES = frozenset({"service", "host", "guest"})
 
-LIBRARIES = frozenset({"cryptography", "netaddr", "ovs", "structlog"})  # of the store
+LIBRARIES = frozenset({"cryptography", "netaddr", "ovs", "structlog", "uvloop"})  # of the store
 # Which files may import a library; everything else may not.
 ONLY = {
     "os_ken": ("sdnctl.agent.app", "sdnctl.switch", "sdnctl.packet"),

@@ -1,11 +1,13 @@
 """Packets that the controller makes or rewrites; scapy is the judge: its parser, its checksums."""
 
+import contextlib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.dhcp import BOOTP, DHCP
+from scapy.layers.dns import dns_get_str
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Packet as Judge
@@ -14,6 +16,7 @@ from scapy.packet import Raw
 from sdnctl.base.addresses import Ip4, Mac
 from sdnctl.packet import (
     BROADCAST,
+    DhcpError,
     DhcpType,
     arp_reply,
     arp_request,
@@ -25,6 +28,8 @@ from sdnctl.packet import (
     parse,
     parse_dhcp,
 )
+from sdnctl.packet.names import labels, search_list
+from sdnctl.packet.options import unpacked
 
 GUEST, ROUTER = Mac.parse("fa:16:3e:00:00:01"), Mac.parse("fa:16:3e:00:00:fe")
 ETHER = Ether(src=str(GUEST), dst=str(ROUTER))
@@ -275,7 +280,7 @@ def answer(frame: bytes, kind: DhcpType, **more: Any) -> Judge:
         "dns": [Ip4.parse("103.224.222.222"), Ip4.parse("103.224.222.223")],
         "mtu": 1450,
         "lease_s": 3600,
-        "domain": "jdcloud.internal",
+        "domains": ["jdcloud.internal"],
     }
     reply = dhcp_reply(request, kind, **offer | more)
     assert reply == right(reply)
@@ -338,7 +343,7 @@ def test_refusal_says_nothing_else() -> None:
 
 
 def test_inform_gets_no_lease() -> None:
-    reply = answer(dhcp("inform", ciaddr="10.0.0.9", src="10.0.0.9"), DhcpType.ACK, router=0, dns=[], domain="")
+    reply = answer(dhcp("inform", ciaddr="10.0.0.9", src="10.0.0.9"), DhcpType.ACK, router=0, dns=[], domains=[])
     assert reply[BOOTP].yiaddr == "0.0.0.0"
     assert set(options_of(reply)) == {"message-type", "server_id", "subnet_mask", "interface-mtu"}
 
@@ -357,6 +362,167 @@ def test_inform_gets_no_lease() -> None:
 )
 def test_what_is_no_request_is_none(frame: bytes) -> None:
     assert parse_dhcp(frame) is None
+
+
+BROKEN_OPTIONS = {
+    "cut within its length": b"\x35\x01\x01\x3d",
+    "cut within its value": b"\x35\x01\x01\x3d\x20abc",
+    "two types": b"\x35\x01\x01\x35\x01\x01\xff",
+    "an address of three bytes": b"\x35\x01\x03\x32\x03\x0a\x00\x00\xff",
+    "a server of five bytes": b"\x35\x01\x03\x36\x05\x0a\x00\x00\x01\x02\xff",
+    "a size of one byte": b"\x35\x01\x01\x39\x01\x05\xff",
+    "no such overload": b"\x35\x01\x01\x34\x01\x04\xff",
+    "an overload of two bytes": b"\x35\x01\x01\x34\x02\x01\x01\xff",
+    "nothing": b"",
+}
+
+
+def raw_dhcp(options: bytes, *, file: bytes = b"", name: bytes = b"", size: int | None = None) -> bytes:
+    """A client's frame with options byte by byte."""
+    header = BOOTP(chaddr=bytes.fromhex("fa163e000001"), xid=0x1234, file=file, sname=name)
+    data = bytes(header) + b"\x63\x82\x53\x63" + options
+    datagram = UDP(sport=68, dport=67, len=8 + len(data) if size is None else size)
+    return bytes(Ether(src=str(GUEST), dst="ff:ff:ff:ff:ff:ff") / IP(dst="255.255.255.255") / datagram / Raw(data))
+
+
+@pytest.mark.parametrize("options", BROKEN_OPTIONS.values(), ids=BROKEN_OPTIONS)
+def test_broken_options_are_no_request(options: bytes) -> None:
+    assert parse_dhcp(raw_dhcp(options)) is None
+
+
+@pytest.mark.parametrize("size", [0, 7, 8, 100, 250, 1000, 65535])
+def test_a_datagram_whose_length_is_wrong_is_no_request(size: int) -> None:
+    assert parse_dhcp(raw_dhcp(b"\x35\x01\x01\xff", size=size)) is None
+
+
+def test_a_long_option_comes_in_parts() -> None:
+    """RFC 3396: put together in order, whatever stands between; also from the fields that options overload."""
+    first, second = b"\x3d\xc8" + b"a" * 200, b"\x3d\x64" + b"b" * 100
+    request = parse_dhcp(raw_dhcp(first + b"\x35\x01\x01\x00" + second + b"\xff"))
+    assert request is not None and request.client_id == b"a" * 200 + b"b" * 100
+    file, name = b"\x3d\x02cd\xff\x3d\x01x", b"\x3d\x02ef\xff"
+    for overload, more in enumerate((b"", b"cd", b"ef", b"cdef")):
+        flag = bytes((0x34, 1, overload))
+        request = parse_dhcp(raw_dhcp(b"\x35\x01\x01" + flag + b"\x3d\x02ab\xff", file=file, name=name))
+        assert request is not None and request.client_id == b"ab" + more
+
+
+def given_back(reply: Judge, code: int) -> bytes:
+    """The value of an option in all three fields, its parts put together."""
+    fields = [bytes(reply[DHCP])]
+    found = unpacked(fields[0], bytes(reply[BOOTP].file), bytes(reply[BOOTP].sname))
+    return found.get(code, b"")
+
+
+def test_a_long_identifier_is_sent_back_in_parts() -> None:
+    """RFC 6842, with everything that the client needs in the first field."""
+    frame = raw_dhcp(b"\x35\x01\x01\x3d\xc8" + b"a" * 200 + b"\x3d\x64" + b"b" * 100 + b"\xff")
+    reply = answer(frame, DhcpType.OFFER)
+    assert given_back(reply, 61) == b"a" * 200 + b"b" * 100
+    assert [size for code, size in _numbers(bytes(reply[DHCP])) if code == 61] == [255, 45]
+    assert {"subnet_mask", "router", "name_server", "lease_time"} <= set(options_of(reply))
+
+
+def test_an_identifier_that_fits_into_no_answer_has_none() -> None:
+    longest = 1450 - 28 - 240 - 66
+    part = b"\x3d\xff" + b"x" * 255
+    for parts, fits in ((4, True), (5, False)):
+        request = parse_dhcp(raw_dhcp(b"\x35\x01\x01" + part * parts + b"\xff"))
+        assert request is not None and (255 * parts <= longest) == fits
+        frame = raw_dhcp(b"\x35\x01\x01" + part * parts + b"\xff")
+        if fits:
+            assert len(answer(frame, DhcpType.OFFER)) <= 1450 + 14
+            continue
+        with pytest.raises(DhcpError):
+            answer(frame, DhcpType.OFFER)
+
+
+def test_the_answer_is_no_larger_than_the_client_takes() -> None:
+    """576 bytes, unless it says more; names go into the fields for file and server name before they are left out."""
+    names = [f"sub-{n}.department.example" for n in range(9)]
+    asks = b"\x35\x01\x01\x37\x02\x0f\x77"
+    sizes = ((576, b""), (576, b"\x00\x10"), (1000, b"\x03\xe8"), (1450, b"\xff\xff"))
+    for most, extra in ((most, b"\x39\x02" + size if size else b"") for most, size in sizes):
+        frame = raw_dhcp(asks + b"\x3d\x96" + b"i" * 150 + extra + b"\xff")
+        reply = answer(frame, DhcpType.OFFER, domains=names)
+        assert reply[IP].len <= most
+        assert given_back(reply, 15) == b"sub-0.department.example"
+        assert given_back(reply, 119) == search_list(names)
+        assert (52 in dict(_numbers(bytes(reply[DHCP])))) == (most == 576)
+    for asked, told in ((b"\x0f", b""), (b"\x77", search_list(names))):
+        frame = raw_dhcp(b"\x35\x01\x01\x37\x01" + asked + b"\xff")
+        assert given_back(answer(frame, DhcpType.OFFER, domains=names), 119) == told
+
+
+def test_the_largest_option_gets_the_largest_field() -> None:
+    """A client that takes 576 bytes gets its own name and a long search list, though not both in the first field."""
+    names = ["one.two.three.four.five.department.example", *(f"{letter * 59}.net" for letter in "abc")]
+    reply = answer(raw_dhcp(b"\x35\x01\x01\x37\x02\x0f\x77\xff"), DhcpType.OFFER, domains=names)
+    assert reply[IP].len <= 576
+    assert (given_back(reply, 15), given_back(reply, 119)) == (names[0].encode(), search_list(names))
+
+
+def _numbers(data: bytes) -> list[tuple[int, int]]:
+    found, at = [], 0
+    while data[at] != 255:
+        found.append((data[at], data[at + 1]))
+        at += 2 + data[at + 1]
+    return found
+
+
+@given(st.binary(max_size=400), st.binary(max_size=128), st.binary(max_size=64))
+@settings(max_examples=400)
+def test_no_message_makes_another_error(options: bytes, file: bytes, name: bytes) -> None:
+    for begin in (b"", b"\x35\x01\x01", b"\x35\x01\x03\x34\x01\x03"):
+        request = parse_dhcp(raw_dhcp(begin + options, file=file, name=name))
+        if request is not None:
+            with contextlib.suppress(DhcpError):
+                dhcp_reply(request, DhcpType.ACK, your_ip=1, server_ip=2, server_mac=3, mask=4, router=5, dns=[6],
+                           mtu=1450, lease_s=7, domains=["a.example", "b.example"])  # fmt: skip
+
+
+@given(st.data())
+def test_cut_and_damaged_dhcp_can_be_read(data: st.DataObject) -> None:
+    whole = bytearray(dhcp("discover", ("client_id", b"\x01abcdef"), ("param_req_list", [1, 3, 6, 15, 119])))
+    for _ in range(data.draw(st.integers(0, 6))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    parse_dhcp(bytes(whole[: data.draw(st.integers(0, len(whole)))]))
+
+
+# Names
+
+labels_of_dns = st.from_regex(r"[a-z0-9_]([a-z0-9_-]{0,8}[a-z0-9_])?", fullmatch=True)
+names_of_dns = st.lists(labels_of_dns, min_size=1, max_size=4).map(".".join)
+
+
+def expanded(data: bytes) -> list[str]:
+    """The names of a search list, read by scapy's reader of compressed names."""
+    names, left = [], data
+    while left:
+        name, left = dns_get_str(left, full=data)
+        names.append(name.decode().rstrip("."))
+    return names
+
+
+@given(st.lists(names_of_dns, max_size=12))
+def test_a_search_list_reads_as_scapy_reads_it(names: list[str]) -> None:
+    data = search_list(names)
+    assert expanded(data) == names
+    assert len(data) <= sum(len(name) + 2 for name in names)
+
+
+def test_an_end_that_was_written_before_is_a_pointer() -> None:
+    data = search_list(["shop.example", "corp.example.", "example"])
+    assert data == b"\x04shop\x07example\x00\x04corp\xc0\x05\xc0\x05"
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "a..b", ".a", "a..", "x" * 64, "-a.b", "a-.b", "a b", "名.cn", ".".join(["x" * 63] * 4), "a/b"]
+)
+def test_names_that_dns_has_no_form_for(name: str) -> None:
+    with pytest.raises(ValueError, match="domain name"):
+        labels(name)
+    assert labels("_tcp.Shop-1.example.") == ("_tcp", "Shop-1", "example")
 
 
 def test_importing_needs_no_event_loop() -> None:

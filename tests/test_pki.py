@@ -43,12 +43,14 @@ def test_only_api_servers_get_the_seal(authority: Path, tmp_path: Path) -> None:
     assert [name for name in ("api", "store", "hv1", "services") if (tmp_path / name / seal.FILE).exists()] == ["api"]
 
 
-def test_a_seal_opens_what_it_closed_and_what_was_open(authority: Path) -> None:
+def test_a_seal_opens_what_it_closed_and_nothing_else(authority: Path) -> None:
     one, other = seal.Seal.of(authority), seal.Seal(seal.new_key().encode())
     assert one is not None and seal.Seal.of(None) is None and seal.Seal.of(authority / "none") is None
     closed = one.close("secret")
     assert "secret" not in closed and one.open(closed) == "secret"
-    assert one.open("from before") == "from before" and one.close("") == ""
+    assert one.close("") == one.open("") == ""
+    with pytest.raises(seal.Unsealed):
+        one.open("plain")
     with pytest.raises(ValueError, match="another key"):
         other.open(closed)
 

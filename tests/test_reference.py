@@ -15,8 +15,8 @@ from sdnctl.model.host import UPLINK, LocalPort, LocalUplink
 from sdnctl.of import fields as f
 from sdnctl.of.fields import OxmField
 from sdnctl.switch.plan import Installed
+from sdnctl.testing.ovs import DummySwitch
 from sdnctl.trace.ofproto import read
-from tests.apps.live import QuickSwitch
 from tests.build import ELSEWHERE, HERE, Network
 from tests.lab import Lab
 from tests.networks import NETWORKS
@@ -36,6 +36,7 @@ KINDS = {
     "udp": "udp,udp_src=4000,udp_dst=53",
     "tcp": "tcp,tcp_dst=80",
     "dhcp": "udp,udp_src=68,udp_dst=67",
+    "offer": "udp,udp_src=67,udp_dst=68",
 }
 
 
@@ -43,7 +44,7 @@ KINDS = {
 class Shared:
     """One switch for all networks, and what it has."""
 
-    switch: QuickSwitch
+    switch: DummySwitch
     installed: Installed
 
     def lab(self, network: Network) -> Lab:
@@ -57,7 +58,7 @@ class Shared:
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Shared]:
     """A switch with as many ports as a network may use."""
-    with QuickSwitch() as switch:
+    with DummySwitch() as switch:
         for number in (9, *range(101, 121)):
             switch.add_port(f"p{number}", number)
         yield Shared(switch, Installed())
@@ -98,7 +99,7 @@ def interfaces(draw: st.DrawFn, net: Network, subnet: Subnet, name: str) -> list
 def interesting(net: Network) -> list[int]:
     """Addresses at which something may happen."""
     found = {address for part in parts() if hasattr(part, "addresses") for address in part.addresses(net)}
-    return sorted(found | {LIMITED_BROADCAST, 0})
+    return sorted(found | {LIMITED_BROADCAST, 0, Ip4.parse("127.0.0.1")})
 
 
 @st.composite

@@ -10,6 +10,7 @@ import pytest
 from apps.eip.model import ElasticIp
 from apps.eni.facts import mac_of
 from apps.eni.model import NetworkInterface
+from apps.security_group.model import GroupProfile
 from apps.vpc.model import Subnet, Vpc
 from sdnctl.base.addresses import Ip4
 from sdnctl.engine.desired import Touched
@@ -19,6 +20,7 @@ from sdnctl.model.account import Account
 from sdnctl.model.host import Binding, LocalPort
 from sdnctl.model.resource import meta
 from sdnctl.program.meters import POOL_LOW
+from sdnctl.program.zones import POOL_LOW as ZONES_LOW
 from sdnctl.store import Change
 from sdnctl.switch.plan import Installed, plan
 from tests.build import ELSEWHERE, HERE, Network
@@ -67,7 +69,7 @@ class Region:
         bound = Binding(id=port.id, port=port.id, vpc=port.vpc, host=host)
         made = [Change(Binding, port.id, None, bound)]
         if host == HERE:
-            made.append(Change(LocalPort, port.id, None, LocalPort(id=port.id, ofport=port.key)))
+            made.append(Change(LocalPort, port.id, None, LocalPort(id=port.id, ofport=port.key, zone=port.key)))
         return made
 
     def cost(self, *batches: list[Change]) -> Counter[str]:
@@ -99,14 +101,18 @@ def region() -> Iterator[Region]:
 def new_eip(number: int, **given: Any) -> ElasticIp:
     """An elastic IP of the pool."""
     address = Ip4.parse(f"203.0.113.{number}")
-    first = POOL_LOW + 3 * number
-    meters = {"out_meter": first, "in_meter": first + 1, "meter": first + 2}
-    return ElasticIp(id=f"fip-{number}", account="acc", pool="pool-1", address=address, **meters, **given)
+    first, zone = POOL_LOW + 4 * number, ZONES_LOW + 2 * number
+    meters = {"out_meter": first, "in_meter": first + 1, "meter": first + 2, "piece_meter": first + 3}
+    zones = {"out_zone": zone, "in_zone": zone + 1}
+    return ElasticIp(id=f"fip-{number}", account="acc", pool="pool-1", address=address, **meters, **zones, **given)
 
 
 @pytest.mark.parametrize("order", ["created, plugged, bound", "all at once", "plugged before it is known"])
 def test_one_port(region: Region, order: str) -> None:
-    """At most 4 units, 9 flow-mods and its limit, from its creation until it is plugged in and reported."""
+    """At most 6 units, 9 flow-mods and its limit, from its creation until it is plugged in and reported.
+
+    Two of the flows are for its security groups; their unit runs with the interface's, twice where that comes first.
+    """
     number = PORTS + ["created, plugged, bound", "all at once", "plugged before it is known"].index(order)
     port = region.port(number)
     created = [Change(NetworkInterface, port.id, None, port)]
@@ -117,7 +123,7 @@ def test_one_port(region: Region, order: str) -> None:
         "plugged before it is known": [[local], created, [binding]],
     }[order]
     cost = region.cost(*batches)
-    assert cost["units"] <= 4 and cost["flows"] <= 9 and cost["meters"] == 1, cost
+    assert cost["units"] <= 6 and cost["flows"] <= 9 and cost["meters"] == 1, cost
 
 
 def test_one_port_elsewhere(region: Region) -> None:
@@ -135,7 +141,10 @@ def test_one_port_gone(region: Region) -> None:
 
 
 def test_one_elastic_ip(region: Region) -> None:
-    """Ordered, bound, moved and given up: at most 3 units, 8 flow-mods and 3 meter-mods each."""
+    """Ordered, bound, moved and given up: at most 4 units, 11 flow-mods and 4 meter-mods each.
+
+    Six of the flows and one of the meters are for its fragments.
+    """
     eip, one, two = new_eip(50), region.port(20), region.port(21)
     steps = [
         [Change(ElasticIp, eip.id, None, eip)],
@@ -145,8 +154,8 @@ def test_one_elastic_ip(region: Region) -> None:
         [Change(ElasticIp, eip.id, eip, None)],
     ]
     costs = [region.cost(step) for step in steps]
-    assert all(c["units"] <= 3 and c["flows"] <= 8 and c["meters"] <= 3 for c in costs), costs
-    assert costs[1]["meters"] == 3 and costs[0] == costs[4] == Counter(units=0, flows=0, meters=0), costs
+    assert all(c["units"] <= 4 and c["flows"] <= 14 and c["meters"] <= 4 for c in costs), costs
+    assert costs[1]["meters"] == 4 and costs[0] == costs[4] == Counter(units=0, flows=0, meters=0), costs
 
 
 def test_one_elastic_ip_elsewhere(region: Region) -> None:
@@ -180,14 +189,14 @@ def test_a_rename(region: Region, cls: type, id: str) -> None:
 
 
 def test_flows_per_port(region: Region) -> None:
-    """At most 14 for a port that is here with its elastic IP, at most 2 for one that is reachable elsewhere."""
+    """At most 22 for a port that is here with its elastic IP, 6 of them for fragments; 2 for one that is elsewhere."""
     port = region.port(24)
     eip = new_eip(54, port=port.id, private=port.addresses[0])
     region.cost([Change(ElasticIp, eip.id, None, eip)])
     held: Counter[str] = Counter()
     for unit in _units(region.engine):
         held[unit.id] += len(_flows(unit))
-    assert held["port-25"] <= 12 and held["port-24"] + held["fip-54"] <= 14, held
+    assert held["port-25"] <= 12 and held["port-24"] + held["fip-54"] <= 22, held
     assert max(held[f"port-{number}"] for number in range(LOCAL)) <= 12
     assert max(held[f"port-{number}"] for number in range(LOCAL, PORTS)) <= 2
     assert len(region.engine.desired.flows) <= 12 * (LOCAL + 50) + 2 * PORTS
@@ -202,14 +211,20 @@ def _flows(unit: Unit) -> tuple[Any, ...]:
 
 
 def test_the_first_port_of_a_vpc_runs_its_members_only(region: Region) -> None:
-    """The others are left alone; and its last one takes all of it away without running anything."""
+    """The others are left alone; and its last one takes all of it away without running anything.
+
+    Three of the units and twelve of the flows are for security groups: the port's, the router's, the default group's;
+    one of each keeps ARP from being asked in the name of the subnet's addresses.
+    """
     port = region.port(PORTS + 20, region.other)
     ran: set[str] = set()
     region.cost([Change(NetworkInterface, port.id, None, port)])
     before = _units(region.engine)
     cost = region.cost(region.plugged(port))
     ran = {unit.id for unit in _units(region.engine) - before}
-    assert ran == {"port-other-far", port.id, "subnet-other", "vpc-other", "rtb-other"}
-    assert cost["units"] <= 12 and cost["flows"] <= 30, cost
+    routes = {"route-other-internet", "route-other-local"}
+    profiles = region.engine.state.by(GroupProfile, ("vpc",), region.other.vpc)
+    assert ran == {"port-other-far", port.id, "subnet-other", "vpc-other", *routes, *profiles}
+    assert cost["units"] <= 16 and cost["flows"] <= 40, cost
     gone = region.cost([Change(c.cls, c.id, c.new, None) for c in region.plugged(port)])
     assert gone["units"] <= 1 and gone["flows"] == cost["flows"], gone

@@ -76,6 +76,27 @@ def supervising(directory: Path, **programs: str) -> Iterator[subprocess.Popen[s
         process.communicate()
 
 
+LOUD = "import os, time; [os.write(2, b'x' * 65535 + b'\\n') for _ in range(640)]; os.write(2, b'end'); time.sleep(600)"
+
+
+def test_logs_stay_small_while_they_are_written(tmp_path: Path) -> None:
+    log = tmp_path / "loud.log"
+    with supervising(tmp_path, loud=LOUD):
+        eventually(lambda: log.exists() and log.read_bytes().endswith(b"end"), 30)
+        sizes = [file.stat().st_size for file in (log, tmp_path / "loud.log.1")]
+        assert 0 < sizes[0] < sizes[1] <= 16 << 20  # 40 MiB were written
+
+
+def test_last_words_are_heard_and_a_child_may_close_its_mouth(tmp_path: Path) -> None:
+    silent = "import os, sys, time; os.write(2, b'bye'); os.close(1); os.close(2); time.sleep(600)"
+    words = "import os; os.write(2, b'y' * 500_000 + b'last')"
+    with supervising(tmp_path, silent=silent, words=words) as supervisor:
+        eventually(lambda: (tmp_path / "silent.log").exists() and (tmp_path / "silent.log").read_bytes() == b"bye")
+        eventually(lambda: (tmp_path / "words.log").read_bytes().count(b"ylast") > 1)
+        supervisor.terminate()
+        assert supervisor.wait(10) == 0
+
+
 def test_who_is_killed_comes_back(tmp_path: Path) -> None:
     with supervising(tmp_path, one=SLEEPER, two=SLEEPER):
         eventually(lambda: {"one", "two"} <= pids(tmp_path).keys())

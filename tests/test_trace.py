@@ -124,19 +124,19 @@ DROPPED: list[Case] = [
         WEB,
         "10.0.2.10",
         {"sourceAddress": "10.0.1.11"},
-        "dropped: 10.0.1.11 is no address of port-web1, which has 10.0.1.10 (spoofed)",
+        "dropped: 10.0.1.11 is no address of port-web1, which has 10.0.1.10 (spoofed-ip)",
     ),
     (
         WEB,
         "10.0.1.11",
         {**ARP, "sourceAddress": "10.0.1.1"},
-        "dropped: 10.0.1.1 is no address of port-web1, which has 10.0.1.10 (spoofed)",
+        "dropped: 10.0.1.1 is no address of port-web1, which has 10.0.1.10 (spoofed-arp)",
     ),
     (
         "port-data1",
         "10.0.1.10",
         {"sourceAddress": "10.0.2.12"},
-        "dropped: 10.0.2.12 is no address of port-data1, which has 10.0.2.10, 10.0.2.11 (spoofed)",
+        "dropped: 10.0.2.12 is no address of port-data1, which has 10.0.2.10, 10.0.2.11 (spoofed-ip)",
     ),
     (WEB, "10.0.1.1", TCP, f"dropped: 10.0.1.1 {ITSELF}"),
     (
@@ -200,18 +200,24 @@ def test_every_step_to_another_subnet_is_told(lab: Lab) -> None:
         "asks: nothing in it is answered by the controller or sent back",
         "source: spoof check passed: 10.0.1.10 is an address of port-web1",
         "service: an IPv4 packet for one receiver",
+        "out_track: what port-web1 sends is judged by sg-a",
+        "out_rules: allowed by rule sgr-a-out of sg-a",
+        "out_remember: the connection is remembered",
         "switch: 10.0.2.10 is not in the sender's subnet: to the router",
         "hop_limit: one router further: hop limit 63",
         "local_route: route 10.0.2.0/24 local: subnet-data",
         "resolve: 10.0.2.10 is port-data1 at fa:16:3e:00:00:06",
         "forward: the receiver's port is known",
         "remote: on this host",
+        "in_track: what port-data1 gets is judged by sg-a",
+        "in_rules: allowed by rule sgr-a-in of sg-a",
+        "in_remember: the connection is remembered",
         "output: delivered to port-data1",
     ]
 
 
 def test_every_step_to_the_internet_is_told(lab: Lab) -> None:
-    assert says(lab, WEB, "8.8.8.8")[6:] == [
+    assert says(lab, WEB, "8.8.8.8")[9:] == [
         "local_route: 8.8.8.8 is not in the VPC: by the route table",
         "table_of: subnet-web uses route table rtb-a",
         "route: route 0.0.0.0/0 of rtb-a leads to the internet",
@@ -231,12 +237,15 @@ def test_the_way_in_is_told_with_the_inbound_floor(lab: Lab) -> None:
 def test_equal_routes_are_told_apart(lab: Lab) -> None:
     told = says(lab, INNER, "172.17.0.1", protocol="tcp")
     assert "route: 2 equal routes 172.17.0.0/16 of rtb-custom: the connection keeps to one" in told
+    assert "equal: the connection has one of 256 slots, by addresses and TCP ports" in told
     assert any(re.fullmatch(r"ecmp: route 172.17.0.0/16 of rtb-custom leads to port-nfv[12]", line) for line in told)
+    datagram = says(lab, INNER, "172.17.0.1", protocol="udp", destinationPort=53)
+    assert "equal: the connection has one of 256 slots, by the client's UDP port" in datagram
 
 
 def test_no_spoof_check_is_told(lab: Lab) -> None:
     told = says(lab, "port-router", "10.0.2.10", sourceAddress="192.0.2.1")
-    assert "source: no spoof check: port-router may send from any address" in told
+    assert "source: no spoof check: port-router may send from any IP address" in told
 
 
 @pytest.mark.parametrize(
@@ -256,7 +265,7 @@ def test_what_cannot_be_traced_is_refused(lab: Lab, sender: str, to: str, more: 
 def test_another_account_hears_only_of_its_own(lab: Lab) -> None:
     """The neighbour behind an elastic IP is somebody else: nothing of it is named, neither id nor private address."""
     trace, _ = ask(lab, WEB, "203.0.113.20")
-    assert trace.legs[0].statements[11].table == "dnat"
+    assert trace.legs[0].statements[14].table == "dnat"
     state = lab.network.store.state
 
     def owner(id: str) -> tuple[str, str]:
@@ -267,12 +276,12 @@ def test_another_account_hears_only_of_its_own(lab: Lab) -> None:
     lines = heard.legs[0].statements
     told = [line.says for line in lines]
     assert "elastic IP fip-a: out as 203.0.113.10 from 10.0.1.10, at most 20 Mbit/s" in told
-    assert told[11] == "another account's elastic IP: public to private destination"
+    assert told[14] == "another account's elastic IP: public to private destination"
     assert heard.verdict == "delivered to another account's network interface"
     assert heard.legs[0].host == ""
     secret = {"port-b1", "vpc-b", "fip-b", "fa:16:3e"}
-    assert not [text for text in (*told[11:], heard.verdict) if any(word in text for word in secret)]
-    assert {line.resource for line in lines[11:]} == {""}
+    assert not [text for text in (*told[14:], heard.verdict) if any(word in text for word in secret)]
+    assert {line.resource for line in lines[14:]} == {""}
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -78,7 +78,7 @@ class ToyGauge:
     key: int = number("toy meter", 1, 5)
 
 
-@resource(report=True, indexes=(("host",),))
+@resource(report=True, reach="host", indexes=(("host",),))
 class ToySeen:
     """A host's report of a toy."""
 

@@ -25,8 +25,8 @@ class Cloud:
         assert cloud.guests["red-a"].reaches("10.0.0.11")
     """
 
-    def __init__(self, region: str = "cn-north-1", checkout: Path = ROOT) -> None:
-        """`checkout` is the project whose control plane runs it, by default this one."""
+    def __init__(self, region: str = "cn-north-1", checkout: Path = ROOT, net: Mininet | None = None) -> None:
+        """`checkout` is the project whose control plane runs it, by default this one; `net` is stopped by its owner."""
         self.directory = Path(tempfile.mkdtemp(prefix="sdnctl-cloud."))
         self.guests: dict[str, Guest] = {}
         self.tenants: dict[str, Tenant] = {}
@@ -38,6 +38,7 @@ class Cloud:
         self.elastic: dict[tuple[str, str], dict[str, Any]] = {}  # (guest, private address) -> describeElasticIp
         self.ids: dict[tuple[str, ...], str] = {}  # (account, vpc[, subnet]) -> id
         self._cleanup = contextlib.ExitStack()
+        self._net = net
         self._region = region
         self._checkout = checkout
         self._has_pool = False
@@ -45,8 +46,11 @@ class Cloud:
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as undo:
             undo.callback(shutil.rmtree, self.directory, ignore_errors=True)
-            self.net = Mininet(controller=None, build=False)
-            undo.callback(self.net.stop)
+            if self._net is not None:
+                self.net = self._net
+            else:
+                self.net = Mininet(controller=None, build=False)
+                undo.callback(self.net.stop)
             self._start(undo)
             self._cleanup = undo.pop_all()
         return self
@@ -77,6 +81,12 @@ class Cloud:
         """Run an `sdnctl` command on this region; its JSON."""
         return self.service.cli(*args)
 
+    def offer(self, pool: str, gateway: str) -> None:
+        """Let customers buy public addresses, from one pool."""
+        if not self._has_pool:
+            self.cli("pool", "add", "--cidr", pool, "--gateway", gateway)
+            self._has_pool = True
+
     def _tenant(self, name: str, access_key: str, secret_key: str) -> Tenant:
         return Tenant(name, self.service.endpoint, self._region, access_key, secret_key)
 
@@ -84,9 +94,7 @@ class Cloud:
 
     def build(self, scenario: Scenario, configure: bool = True) -> Self:
         """Ask for everything in the scenario and start its machines; `configure` gives them their addresses."""
-        if not self._has_pool:
-            self.cli("pool", "add", "--cidr", scenario.pool, "--gateway", scenario.gateway)
-            self._has_pool = True
+        self.offer(scenario.pool, scenario.gateway)
         for account in scenario.accounts:
             tenant = self.account(account.name)
             for vpc in account.vpcs:
@@ -112,22 +120,32 @@ class Cloud:
             "primaryNetworkInterface": {"networkInterface": wanted(primary, subnets)},
         }
         made = tenant.vm("createInstances", instanceSpec=spec, maxCount=1)["instanceIds"][0]
-        self.instances[instance.name] = made
-        self.owners[instance.name] = tenant
-        self.homes[instance.name] = self._home(instance)
-        guest: Guest = self.net.addHost(instance.name, cls=Guest)
-        self.guests[instance.name] = guest
+        guest = self._guest(tenant, vpc, instance, made)
         self._nic(guest, tenant.primary_interface(made), 0)
         for index, other in enumerate(others, 1):
             port = tenant.vpc("createNetworkInterface", **wanted(other, subnets))["networkInterfaceId"]
             tenant.vm("attachNetworkInterface", instanceId=made, networkInterfaceId=port)
             self._nic(guest, tenant.network_interface(port), index)
-        self.machines[instance.name] = (vpc, instance)
         if configure:
             self._addresses(guest, vpc, instance)
         for index, interface in enumerate(instance.interfaces):
             for private, mbps in interface.elastic:
                 self.give_elastic_ip(instance.name, mbps, private, index)
+
+    def adopt(self, tenant: Tenant, vpc: Vpc, instance: Instance, id: str, ports: list[dict[str, Any]]) -> None:
+        """Start the machine of an instance that is there already, with its interfaces, the primary one first."""
+        guest = self._guest(tenant, vpc, instance, id)
+        for index, port in enumerate(ports):
+            self._nic(guest, port, index)
+        self._addresses(guest, vpc, instance)
+
+    def _guest(self, tenant: Tenant, vpc: Vpc, instance: Instance, id: str) -> Guest:
+        name = instance.name
+        self.instances[name], self.owners[name], self.homes[name] = id, tenant, self._home(instance)
+        self.machines[name] = (vpc, instance)
+        made: Guest = self.net.addHost(name, cls=Guest)
+        self.guests[name] = made
+        return made
 
     def _nic(self, guest: Guest, interface: dict[str, Any], index: int) -> None:
         self.interfaces[guest.name, index] = interface

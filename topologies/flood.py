@@ -2,8 +2,9 @@
 
     python flood.py INTERFACE SECONDS RATE FRAME OFFSET:LENGTH ...
 
-Sends a frame (hex) RATE times a second; the bytes at the offsets are random in each, and an IPv4 header's checksum is
-right again. It prints how many were sent a second. `Flood` starts it in a station and ends it.
+Sends a frame (hex) RATE times a second; the bytes at the offsets are random in each, and the checksums of IPv4, TCP and
+UDP are right again: connection tracking looks at them. It prints how many were sent a second. `Flood` starts it in a
+station and ends it.
 """
 
 import json
@@ -25,6 +26,8 @@ LONGEST = 60.0
 _TICK = 0.001
 _RANDOM = 1 << 16
 _IP = b"\x08\x00"
+_CHECKSUM_AT = {6: 50, 17: 40}
+"""The place of the checksum in frames of TCP and UDP over IPv4 without options, by protocol."""
 
 
 def flood(interface: str, seconds: float, rate: int, frame: bytes, varied: Sequence[tuple[int, int]]) -> float:
@@ -49,11 +52,24 @@ def flood(interface: str, seconds: float, rate: int, frame: bytes, varied: Seque
 
 
 def _finish(frame: bytearray) -> None:
-    """Put the right checksum into an IPv4 header without options (RFC 1071)."""
+    """Put the right checksums into an IPv4 header without options, and what follows in it."""
     frame[24:26] = bytes(2)
-    total = sum(struct.unpack_from("!10H", frame, 14))
+    frame[24:26] = _checksum(frame[14:34])
+    place = _CHECKSUM_AT.get(frame[23])
+    if place is None or frame[20] & 0x3F or frame[21]:  # some other protocol, or a fragment
+        return
+    frame[place : place + 2] = bytes(2)
+    size = int.from_bytes(frame[16:18], "big") - 20
+    pseudo = frame[26:34] + bytes((0, frame[23])) + size.to_bytes(2, "big")
+    frame[place : place + 2] = _checksum(pseudo + frame[34 : 34 + size])
+
+
+def _checksum(data: bytes) -> bytes:
+    """The Internet checksum (RFC 1071)."""
+    data += bytes(len(data) % 2)
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     total = (total >> 16) + (total & 0xFFFF)
-    frame[24:26] = (~(total + (total >> 16)) & 0xFFFF).to_bytes(2, "big")
+    return (~(total + (total >> 16)) & 0xFFFF).to_bytes(2, "big")
 
 
 def _send(wire: socket.socket, frame: bytearray) -> None:

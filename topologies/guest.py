@@ -28,9 +28,13 @@ exit 0
 """
 
 _CONF = """
-request subnet-mask, routers, domain-name-servers, domain-name, interface-mtu, dhcp-lease-time;
+request subnet-mask, routers, domain-name-servers, domain-name, domain-search, interface-mtu, dhcp-lease-time;
 timeout 10; initial-interval 1; retry 2;
 """
+
+
+NAME_MAX = 15
+"""Characters in the name of a network interface of Linux (IFNAMSIZ less its end)."""
 
 
 class Guest(Station):
@@ -50,6 +54,8 @@ class Guest(Station):
     def wire(self, net: Mininet, host: Hypervisor, interface: dict[str, Any], index: int = 0) -> None:
         """Lead a wire from a NIC to the host, where it is on no bridge yet."""
         port = f"{self.name}.{index}"
+        if len(port) > NAME_MAX:
+            port = interface["networkInterfaceId"]
         net.addLink(self, host, intfName1=f"eth{index}", intfName2=port, up=None)
         self.interface(f"eth{index}", mac=interface["macAddress"])
         self.nics[index] = port

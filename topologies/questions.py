@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from scapy.layers.dhcp import BOOTP, DHCP
-from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Packet, Raw
 
-from topologies import frames
+from topologies import frames, wires
 from topologies.internet import SERVER
 from topologies.station import Station
 from topologies.wires import raw_socket
@@ -31,7 +31,11 @@ FIRST = 0x5000
 """The first number: an IP identification or a DHCP transaction."""
 _SOL_PACKET, _PACKET_IGNORE_OUTGOING = 263, 23  # packet(7)
 GATEWAY = "203.0.113.1"
+REPLACED, REPLACED_S = 2, 30.0
+"""The times that a gateway is replaced, and the seconds that it may take to learn one: ten until it is looked at."""
 LARGE = b"x" * 1450
+TALK = 40_000
+"""The port of who began the two conversations that errors are about: others pass no security group."""
 
 
 class Asker(NamedTuple):
@@ -73,11 +77,11 @@ def questions(asker: Asker) -> dict[str, Question]:
     ether = Ether(src=inside, dst=asker.router)
 
     def to_guest(number: int) -> bytes:
-        quoted = IP(src=asker.public, dst=SERVER, id=number, len=1500, flags="DF") / TCP(sport=number, dport=80)
+        quoted = IP(src=asker.public, dst=SERVER, id=number, len=1500, flags="DF") / UDP(sport=TALK, dport=80)
         return too_big(GATEWAY, asker.public, quoted, (outside, asker.uplink))
 
     def from_guest(number: int) -> bytes:
-        quoted = IP(src=SERVER, dst=asker.address, id=number) / UDP(sport=53, dport=9)
+        quoted = IP(src=SERVER, dst=asker.address, id=number) / UDP(sport=TALK, dport=9)
         return bytes(ether / IP(src=asker.address, dst=SERVER) / ICMP(type=3, code=3) / bytes(quoted))
 
     def expired(number: int) -> bytes:
@@ -136,6 +140,15 @@ def answered(frame: bytes, asker: Asker) -> tuple[str, int] | None:
     return (kind_of, number) if kind_of else None
 
 
+def talk(asker: Asker) -> None:
+    """Begin the two conversations that errors are about, out and in: connection tracking forgets them in a while."""
+    out = IP(src=asker.address, dst=SERVER) / UDP(sport=TALK, dport=80)
+    come = IP(src=SERVER, dst=asker.public) / UDP(sport=TALK, dport=9)
+    asker.guest.send(bytes(Ether(src=asker.guest.mac(), dst=asker.router) / out))
+    outside = Ether(src=asker.gateway.mac("public"), dst=asker.uplink)
+    wires.send(asker.gateway.pid, "public", bytes(outside / come))
+
+
 class _Ears:
     """Hears what comes in at one interface until told to stop."""
 
@@ -174,6 +187,7 @@ def _mouths(asked: Mapping[str, Question]) -> Iterator[dict[str, socket.socket]]
 def ask(asker: Asker, times: Mapping[str, int] | None = None) -> dict[str, int]:
     """Ask each kind of question so many times (all kinds `EACH`); how many of each were answered within `SECONDS`."""
     every = questions(asker)
+    talk(asker)
     times = dict.fromkeys(every, EACH) if times is None else times
     asked = {kind: every[kind] for kind in times}
     made = {kind: [one.frame(FIRST + n) for n in range(times[kind])] for kind, one in asked.items()}
@@ -198,36 +212,28 @@ def ask(asker: Asker, times: Mapping[str, int] | None = None) -> dict[str, int]:
     return {kind: counts[kind] for kind in asked}
 
 
-def learned(asker: Asker, each: int = EACH) -> int:
-    """Announce the gateway at another MAC address so many times; how often packets went there within `SECONDS`."""
+def learned(asker: Asker) -> int:
+    """Give the gateway another MAC address and its own again; how often packets went there within `REPLACED_S`.
+
+    It is asked for its address now and then, and found silent at the old one: nothing is believed before.
+    """
     true = asker.gateway.mac("public")
-    count = 0
     with contextlib.closing(raw_socket(asker.gateway.pid, "public")) as wire:
         wire.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
-        wire.settimeout(0.01)
-        for n in range(each):
-            count += _learned(f"02:00:5e:00:02:{n:02x}", wire, asker)
-        if not _learned(true, wire, asker):
-            raise TimeoutError("the gateway's own address was not learned again")
-    return count
-
-
-def announced(mac: str, uplink: str) -> bytes:
-    """The gateway's answer to an ARP request of the uplink."""
-    return frames.arp(2, (mac, GATEWAY), (uplink, "0.0.0.0"), ether_target=uplink)
+        wire.settimeout(0.1)
+        return sum(_learned(mac, wire, asker) for mac in ("02:00:5e:00:02:01", true))
 
 
 def _learned(mac: str, wire: socket.socket, asker: Asker) -> bool:
-    """True when the machine's packets to the Internet go to a MAC address that the gateway announces three times."""
+    """True when the machine's packets to the Internet go to the MAC address that the gateway has from now on."""
+    asker.gateway.run("ip", "link", "set", "public", "address", mac)
     wanted, mark = bytes.fromhex(mac.replace(":", "")), b"who is the gateway"
     question = frames.udp((asker.guest.mac(), asker.address), (asker.router, SERVER), mark)
-    for _ in range(3):
-        asker.gateway.send(announced(mac, asker.uplink), interface="public")
-        end = time.monotonic() + SECONDS / 3
-        while time.monotonic() < end:
-            asker.guest.send(question)
-            if _next(wire, mark)[:6] == wanted:
-                return True
+    end = time.monotonic() + REPLACED_S
+    while time.monotonic() < end:
+        asker.guest.send(question)
+        if _next(wire, mark)[:6] == wanted:
+            return True
     return False
 
 

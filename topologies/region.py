@@ -13,7 +13,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,23 @@ class Region(Cloud):
         undo.callback(agent.stop)
         self.agents[spot.name] = agent
         agent.start()
+
+    @contextlib.contextmanager
+    def serving(self, *names: str) -> Iterator[None]:
+        """During a `with` block these hosts run their services."""
+        with contextlib.ExitStack() as undo:
+            for name in names:
+                host, place = self.hosts[name], self.directory / f"{name}.services"
+                argv = ["services", "--store", self.remotes, "--ovs-db", f"unix:{host.database}", "--name", name]
+                if self.secure:
+                    issue(self.directory / "pki", name, "services", place / "pki")
+                    argv += ["--pki", str(place / "pki")]
+                made = Program(
+                    f"services of {name}", host, [*argv, "--data", str(place)], self.directory / f"{name}.s.log"
+                )
+                undo.callback(made.stop)
+                made.start()
+            yield
 
     @property
     def remotes(self) -> str:

@@ -107,6 +107,13 @@ class Tenant:
         self.wait_up(elastic_ip, patience)
         return time.monotonic() - started
 
+    def move(self, elastic_ip: str, interface: str, patience: float = 15.0) -> float:
+        """Move a public address to an interface in one call and wait for UP; seconds from the call to UP."""
+        started = time.monotonic()
+        self.vpc("associateElasticIp", networkInterfaceId=interface, elasticIpId=elastic_ip, reassociate=True)
+        self.wait_up(elastic_ip, patience)
+        return time.monotonic() - started
+
     def unbind(self, elastic_ip: str, interface: str) -> None:
         """Take a public address off an interface."""
         self.vpc("disassociateElasticIp", networkInterfaceId=interface, elasticIpId=elastic_ip)

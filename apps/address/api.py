@@ -1,6 +1,6 @@
 """Tenants give an interface more private addresses, take them away, and see who has which in a subnet."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Annotated
@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from apps.eip.model import ElasticIp
-from apps.eip.writes import unbind
+from apps.eip.writes import bind, unbind
 from apps.eni.facts import PrivateAddress
 from apps.eni.model import NetworkInterface
 from apps.eni.writes import claimed, free, unmanaged
@@ -31,7 +31,8 @@ Many = Annotated[Addresses, Field(max_length=MOST_AT_ONCE)]
 class Assign(Request):
     """Addresses to be added to an interface: named ones, so many of any, or both.
 
-    What is named and secondary elsewhere in the subnet moves here, unless `force` is false.
+    What is named and secondary elsewhere in the subnet moves here, unless `force` is false; what is secondary here
+    already stays.
     """
 
     networkInterfaceId: Id
@@ -79,16 +80,22 @@ def assign_secondary_ips(request: Assign, txn: Writer) -> Json:
     port = unmanaged(txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId"))
     subnet = txn.own(Subnet, port.subnet, "networkInterfaceId")
     _check(request, subnet)
-    wanted = len(request.secondaryIps) + request.secondaryIpCount
+    named = [address for address in request.secondaryIps if address not in port.addresses[1:]]
+    wanted = len(named) + request.secondaryIpCount
     quota.admit(txn, "secondaryIp", wanted, parent=port.id, field="secondaryIpCount")
     chosen: list[Ip4] = []
-    for address in request.secondaryIps:
+    moving: list[ElasticIp] = []
+    for address in named:
         if request.force is not False:
-            _release(txn, port, address)
+            moving += _released(txn, port, address)
         chosen.append(claimed(txn.txn, subnet, address, chosen, "secondaryIps"))
     for _ in range(request.secondaryIpCount):
         chosen.append(free(txn.txn, subnet, chosen))
-    txn.put(replace(port, addresses=(*port.addresses, *chosen)))
+    if chosen:
+        port = replace(port, addresses=(*port.addresses, *chosen))
+        txn.put(port)
+    for eip in moving:
+        bind(txn.txn, eip, port, eip.private, move=True)
     return {}
 
 
@@ -106,14 +113,13 @@ def _check(request: Assign, subnet: Subnet) -> None:
         raise IntentError("secondaryIps", "secondaryIps or secondaryIpCount is required")
 
 
-def _release(txn: Writer, port: NetworkInterface, address: Ip4) -> None:
-    """Let an address go from the interface that has it as a secondary one; its elastic IP moves along to `port`."""
+def _released(txn: Writer, port: NetworkInterface, address: Ip4) -> Iterator[ElasticIp]:
+    """Let an address go from the interface that has it as a secondary one; its elastic IP, which is to go along."""
     for other in txn.of(NetworkInterface, ("subnet", "addresses"), (port.subnet, address)):
-        if other.id == port.id or other.addresses[0] == address:
+        if other.addresses[0] == address:
             continue
         txn.put(replace(other, addresses=tuple(kept for kept in other.addresses if kept != address)))
-        for eip in txn.of(ElasticIp, ("port", "private"), (other.id, address)):
-            txn.put(replace(eip, port=port.id, sequence=txn.sequence))
+        yield from txn.of(ElasticIp, ("port", "private"), (other.id, address))
 
 
 @operation("vpc", "unassignSecondaryIps", "POST", f"{ITEM}:unassignSecondaryIps", Unassign)

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator
 
-from apps.dhcp.facts import DEFAULT_DNS, LEASE_SECONDS, guest_mtu
-from apps.dhcp.tables import ASK_DHCP
+from apps.dhcp.facts import DEFAULT_DNS, LEASE_SECONDS, guest_mtu, searched
+from apps.dhcp.tables import ASK_DHCP, MALFORMED
 from apps.eni.facts import known_by_key
 from apps.eni.model import NetworkInterface
 from apps.neighbour.tables import SERVICE
-from apps.pipeline import ASKS, PORT, VPC, ask, checked
+from apps.pipeline import ASKS, PORT, VPC, ask, checked, dropped
 from apps.vpc.facts import vpc_here
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
 from sdnctl.base.addresses import Ip4
 from sdnctl.of.actions import output
 from sdnctl.of.fields import IP_DST, UDP_DST, UDP_SRC
-from sdnctl.packet import DhcpRequest, DhcpType, dhcp_reply, parse_dhcp
+from sdnctl.packet import DhcpError, DhcpRequest, DhcpType, dhcp_reply, parse_dhcp
 from sdnctl.packet.dhcp import CLIENT_PORT, EVERYBODY, SERVER_PORT
 from sdnctl.program.feature import Item, View, always, feature, packet_in, placed, says
 from sdnctl.program.packets import PacketIn, PacketOut
@@ -46,11 +46,21 @@ def renewal(subnet: Subnet, here: str, view: View) -> Iterator[Item]:
 @packet_in(ASK_DHCP)
 def answer(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
     """Offer, acknowledge or refuse; silence to whom the server was not meant."""
+    try:
+        yield from list(_answers(packet, view))
+    except DhcpError:
+        # Nothing that could be answered: the switch counts it as dropped.
+        yield PacketOut(packet.data, dropped(MALFORMED))
+
+
+def _answers(packet: PacketIn, view: View) -> Iterator[PacketOut]:
     request = parse_dhcp(packet.data)
-    for id in view.by(NetworkInterface, ("key",), packet.value(PORT)) if request is not None else ():
+    if request is None:
+        raise DhcpError("no message of a client")
+    for id in view.by(NetworkInterface, ("key",), packet.value(PORT)):
         port = view.get(NetworkInterface, id)
         subnet = view.get(Subnet, port.subnet) if port is not None else None
-        if port is None or subnet is None or request is None or request.chaddr != port.mac:
+        if port is None or subnet is None or request.chaddr != port.mac:
             continue
         kind = _kind(request, port.addresses[0], subnet.dhcp_server)
         if kind is not None:
@@ -65,6 +75,7 @@ def answer(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
                 dns=subnet.dns or DEFAULT_DNS,
                 mtu=guest_mtu(view),
                 lease_s=LEASE_SECONDS,
+                domains=searched(subnet),
             )
             yield PacketOut(frame, (output(packet.in_port),))
 
@@ -93,6 +104,12 @@ def discover(step: Step, view: View) -> str:
 def renew(step: Step, view: View) -> str:
     """A client with an address."""
     return f"DHCP: asks the server of {step.record.id}, {step.record.dhcp_server}"
+
+
+@says(MALFORMED)
+def malformed(step: Step, view: View) -> str:
+    """A DHCP message that the controller could not read, in words."""
+    return "the DHCP message is broken, or has no answer that fits"
 
 
 @says(ASK_DHCP)

@@ -17,11 +17,22 @@ from apps.holder.facts import holder_of
 from apps.routing.model import INTERNET, Route
 from apps.uplink.model import ElasticIpPool, Pool
 from apps.vpc.model import Subnet
-from sdnctl.api import quota
+from sdnctl.api import listing, quota
 from sdnctl.api.access import Reader, Writer
 from sdnctl.api.charge import PREPAID, USAGE, ChargeSpec, expiry, show_charge
 from sdnctl.api.extend import shows
-from sdnctl.api.listing import Filtered, Key, Listing, answer, attribute, choose, constant, oldest_first, reference
+from sdnctl.api.listing import (
+    Filtered,
+    Key,
+    Listing,
+    answer,
+    attribute,
+    choose,
+    constant,
+    oldest_first,
+    reference,
+    word,
+)
 from sdnctl.api.operations import operation
 from sdnctl.api.progress import progress
 from sdnctl.api.schema import (
@@ -33,6 +44,7 @@ from sdnctl.api.schema import (
     Request,
     Tags,
     Whole,
+    in_any_case,
     iso,
     show_tags,
     tag_dict,
@@ -61,11 +73,14 @@ PORT = "/regions/{regionId}/networkInterfaces/{networkInterfaceId}"
 quota.declare("elastic_ip", 10, lambda view, _: view.count(ElasticIp, ("account",), view.caller.account))
 
 
+Provider = Annotated[str, in_any_case("bgp", "no_bgp")]
+
+
 class ElasticIpSpec(Model):
     """Bandwidth, line and way of paying of an elastic IP that is ordered, by itself or along with something else."""
 
     bandwidthMbps: Mbps
-    provider: Literal["bgp", "no_bgp"] = "bgp"
+    provider: Provider = "bgp"
     chargeSpec: ChargeSpec = ChargeSpec()
 
     @model_validator(mode="after")
@@ -113,12 +128,15 @@ class ModifyElasticIp(OneElasticIp):
 
 
 class Association(Request):
-    """An elastic IP, by id or address, and the private address it is meant for (default: the primary one)."""
+    """An elastic IP, by id or address, and the private address it is meant for (default: the primary one);
+    with `reassociate` it moves there from where it is bound.
+    """
 
     networkInterfaceId: Id
     elasticIpId: Id | None = None
     elasticIpAddress: Address | None = None
     privateIpAddress: Address | None = None
+    reassociate: bool = False
 
 
 def _status(view: Reader, eip: ElasticIp) -> Iterable[str]:
@@ -135,7 +153,7 @@ KEYS = {
     "azs": constant(""),
     "bandwidthPackageId": constant(),
     "status": Key(_status),
-    "providers": attribute("provider"),
+    "providers": word("provider"),
     "resourceTag": constant(""),
 }
 
@@ -221,10 +239,10 @@ def delete_elastic_ip(request: OneElasticIp, txn: Writer) -> Json:
 
 @operation("vpc", "associateElasticIp", "POST", f"{PORT}:associateElasticIp", Association)
 def associate_elastic_ip(request: Association, txn: Writer) -> Json:
-    """Bind an elastic IP to a private address of a network interface."""
+    """Bind an elastic IP to a private address of a network interface, or move it there."""
     port = txn.own(NetworkInterface, request.networkInterfaceId, "networkInterfaceId")
     private = port.addresses[0] if request.privateIpAddress is None else request.privateIpAddress
-    bind(txn.txn, _elastic_ip(request, txn), port, Ip4(private))
+    bind(txn.txn, _elastic_ip(request, txn), port, Ip4(private), move=request.reassociate)
     return {}
 
 
@@ -291,7 +309,7 @@ def export_elastic_ips(request: ExportElasticIps, view: Reader) -> Json:
         if start and start >= len(chosen):
             raise IntentError("startPage", "is beyond the last page", 400, "OUT_OF_RANGE")
         chosen = chosen[start : request.endPage * request.pageSize]
-    text = _table([show(view, eip) for eip in chosen], request.columns, view.caller.region)
+    text = _table(listing.shown_all(view, chosen, show), request.columns, view.caller.region)
     task = {
         "region": view.caller.region,
         "taskId": view.caller.request_id,

@@ -13,7 +13,7 @@ from sdnctl.cli.intent import reading
 from sdnctl.cli.intent.edit import Edit, Phase, Task
 from sdnctl.cli.intent.live import Live
 from sdnctl.cli.intent.reading import NOTHING, Mistake, Node, line_of
-from sdnctl.cli.intent.schema import Item, Key, Mentions, Rename, Section, never, plain, tags
+from sdnctl.cli.intent.schema import Item, Key, Mentions, Rename, Section, meant, never, plain, tags
 from sdnctl.cli.intent.tasks import Run
 from sdnctl.cli.invocation import Invocation
 from sdnctl.cli.kind import Column, Kind, Watched, given, key
@@ -139,14 +139,12 @@ def bind(
     shown, port = call.find("eip", eip), interface(call, target)
     here = (port["networkInterfaceId"], private or port["primaryIp"]["privateIpAddress"])
     now = (shown["networkInterfaceId"], shown["privateIpAddress"])
-    if now[0] and now != here:
-        if not move:
-            raise Problem(
-                f"{eip} is bound to {shown['instanceId'] or shown['networkInterfaceId']}: add --move to take it from "
-                f"there, or unbind it first with 'sdnctl eip unbind {eip}'"
-            )
-        release(call.tenant, shown)
-    result = {} if now == here else tie(call.tenant, shown["elasticIpId"], *here)
+    if now[0] and now != here and not move:
+        raise Problem(
+            f"{eip} is bound to {shown['instanceId'] or shown['networkInterfaceId']}: add --move to take it from "
+            f"there, or unbind it first with 'sdnctl eip unbind {eip}'"
+        )
+    result = {} if now == here else tie(call.tenant, shown["elasticIpId"], *here, move=move)
     made(call, EIP, [shown["elasticIpId"]], result)
 
 
@@ -172,9 +170,9 @@ def set_bandwidth(
     made(call, EIP, [id], result)
 
 
-def tie(tenant: Tenant, eip: str, port: str, private: str | None) -> Json:
-    """Bind an elastic IP to an address of a network interface."""
-    body = {"elasticIpId": eip, **given(privateIpAddress=private)}
+def tie(tenant: Tenant, eip: str, port: str, private: str | None, *, move: bool) -> Json:
+    """Bind an elastic IP to an address of a network interface, by ``move`` from where it is bound."""
+    body = {"elasticIpId": eip, **given(privateIpAddress=private), "reassociate": move}
     return tenant.post("vpc", _port(port, "associateElasticIp"), body)
 
 
@@ -220,22 +218,36 @@ def _make(run: Run, item: Item, body: Json) -> str:
 
 
 def _tasks(edit: Edit, live: Live) -> Iterator[Task]:
-    """Take an elastic IP from where it is bound, and bind it where it is wanted."""
+    """Move an elastic IP to where it is wanted, at once where nobody else's is there still."""
     if not {"bound-to", "private"} & set(edit.keys):
         return
     item, found = edit.item, edit.found
     target = item.values.get("bound-to") or (found.values["bound-to"] if found else NOTHING)
-    if found is not None and found.values["bound-to"] != NOTHING:
+    bound = found is not None and found.values["bound-to"] != NOTHING
+    moves = bound and target != NOTHING and _free(item, target, live)
+    if found is not None and bound and not moves:
         yield Task(Phase.JOIN, edit, lambda run: release(run.tenant, found.shown), leaves=True)
     if target != NOTHING:
-        yield Task(Phase.JOIN, edit, lambda run: _bind(run, item, target))
+        yield Task(Phase.JOIN, edit, lambda run: _bind(run, item, target, moves), leaves=moves)
 
 
-def _bind(run: Run, item: Item, target: str) -> None:
+def _free(item: Item, target: str, live: Live) -> bool:
+    """True when the address that an elastic IP is wanted for has none now; one that is yet to be made has none."""
+    kind, _, path = target.partition(":")
+    there = live.items.get((kind, meant(item, kind, path)))
+    if there is None:
+        return True
+    port = targets()[kind].interface(there.shown)
+    wanted = item.values.get("private") or port["primaryIp"]["privateIpAddress"]
+    addresses = (port["primaryIp"], *port.get("secondaryIps", ()))
+    return not any(one["elasticIpId"] for one in addresses if one["privateIpAddress"] == wanted)
+
+
+def _bind(run: Run, item: Item, target: str, move: bool) -> None:
     kind, _, path = target.partition(":")
     shown = described(run.tenant, catalogue().kinds[kind], run.named(item, kind, path))
     port = targets()[kind].interface(shown)
-    tie(run.tenant, run.own(item), port["networkInterfaceId"], item.values.get("private"))
+    tie(run.tenant, run.own(item), port["networkInterfaceId"], item.values.get("private"), move=move)
 
 
 def _leave(edit: Edit, item: Item) -> Iterator[Task]:

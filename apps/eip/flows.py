@@ -6,17 +6,14 @@ nothing behind.  Only ICMP errors need a controller, because they quote a packet
 """
 
 from collections.abc import Iterator
-from functools import partial
 
-from apps.eip.facts import private_of
+from apps.eip.facts import arrives, leads_to, presented
 from apps.eip.model import INBOUND_FLOOR_MBPS, ElasticIp
-from apps.eip.tables import ASK_QUOTED_IN, ASK_QUOTED_OUT, DNAT, NO_EIP, QUOTED_IN, QUOTED_OUT, SNAT
-from apps.eip.targets import Arrival, eip_targets
+from apps.eip.tables import DNAT, NO_EIP, QUOTED_IN, SNAT
 from apps.eni.facts import called, known_by_key
 from apps.eni.model import NetworkInterface
 from apps.gateway.facts import (
     behind_gateway,
-    cut_off,
     gateways,
     home_of,
     leaves_elsewhere,
@@ -29,6 +26,7 @@ from apps.neighbour.facts import resolved
 from apps.neighbour.tables import RESOLVE
 from apps.overlay.facts import does_not_fit, endpoint, through, to_host, watched
 from apps.overlay.tables import ASK_TOO_BIG
+from apps.oversize.tables import ROOM
 from apps.pipeline import (
     ANOTHER_HOST,
     ASKER,
@@ -39,21 +37,19 @@ from apps.pipeline import (
     PORT,
     UPLINK_STAGE,
     VPC,
-    ask,
     asker,
     drop,
     within,
 )
 from apps.routing.facts import leads_to_internet
 from apps.uplink.model import Pool
-from apps.uplink.tables import ASK_EXPIRED_OUTSIDE, NOT_OURS, POOL, PUBLIC_ARP
-from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
+from apps.uplink.tables import ARRIVAL, ASK_EXPIRED_OUTSIDE, ASK_TOO_BIG_OUT, NOT_OURS, OWN_SOURCE, POOL, PUBLIC_ARP
+from apps.vpc.model import ANYTHING, ROUTER_ITSELF_MAC, ROUTER_MAC, Subnet, Vpc
 from sdnctl.base.addresses import Ip4
-from sdnctl.base.errors import FeatureError
 from sdnctl.model.host import TUNNEL, Binding, LocalTunnel, LocalUplink, Peer
 from sdnctl.model.host import UPLINK as UPLINK_ID
 from sdnctl.of.actions import IN_PORT as BACK
-from sdnctl.of.actions import meter, move, output, resubmit, set_field
+from sdnctl.of.actions import meter, move, output, set_field
 from sdnctl.of.fields import (
     ARP_OP,
     ARP_SHA,
@@ -64,15 +60,12 @@ from sdnctl.of.fields import (
     ETH_SRC,
     ETH_TYPE,
     ETH_TYPE_ARP,
-    ICMP_TYPE,
     IP_DST,
-    IP_PROTO,
-    IP_PROTO_ICMP,
     IP_SRC,
     Field,
     Value,
 )
-from sdnctl.packet import gratuitous_arp, icmp_error, nat_icmp_error, parse, quoted
+from sdnctl.packet import gratuitous_arp, icmp_error, nat_icmp_error, parse
 from sdnctl.packet.icmp import FRAGMENTATION_NEEDED, UNREACHABLE
 from sdnctl.program.feature import Announce, Item, View, always, feature, packet_in, placed, says
 from sdnctl.program.packets import PacketIn, PacketOut
@@ -81,21 +74,11 @@ from sdnctl.program.step import Step
 
 REQUEST, REPLY = 1, 2
 TIME_EXCEEDED = 11
-ERRORS = (3, 11, 12)
-"""ICMP types that quote a packet: unreachable (with path-MTU discovery), time exceeded, parameter problem."""
 
 
 @always
 def translated() -> Iterator[Item]:
-    """Around the translation: errors are looked into, and what nobody here owns goes out or is dropped."""
-    for kind in ERRORS:
-        # The packet quoted inside still has the other address: the controller translates it too (RFC 5508).
-        yield QUOTED_OUT.flow(Priority.NORMAL, {ICMP_TYPE: kind}, ask(ASK_QUOTED_OUT))
-        yield QUOTED_IN.flow(Priority.NORMAL, {ICMP_TYPE: kind}, ask(ASK_QUOTED_IN))
-    # Out: it may be for another elastic IP of this region.
-    yield QUOTED_OUT.flow(Priority.MISS, {}, [onward(QUOTED_OUT)])
-    # In: on to the private address.
-    yield QUOTED_IN.flow(Priority.MISS, {}, [enter(DELIVERY)])
+    """Around the translation: what nobody here owns goes out or is dropped."""
     # From the public network, for no elastic IP.
     yield DNAT.flow(Priority.NORMAL, {PORT: OUTSIDE}, drop(NOT_OURS))
     # From an instance, for somebody outside.
@@ -105,31 +88,15 @@ def translated() -> Iterator[Item]:
 @feature(each=ElasticIp, within=placed("port", test=served_here), reports=(Holder, Claim, Peer))
 def eip(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
     """One elastic IP that this host presents, translated one to one."""
-    pool, vpc = view.get(Pool, eip.pool), _vpc(eip, here, view)
+    pool, vpc = view.get(Pool, eip.pool), leads_to(eip, here, view)
     if pool is None or vpc is None:
         return
     key = str(eip.address)
     yield from holding(key, vpc.id, here, view)
     if view.derived(held_here, key):
         yield from _translate(eip, pool, vpc, view)
-        yield from _present(eip, view)
+        yield from _present(eip, vpc, view)
         yield from _asked(eip, vpc, here, view)
-
-
-def _vpc(eip: ElasticIp, here: str, view: View) -> Vpc | None:
-    """The VPC that the elastic IP leads to from here; None where its route table, or this host, leads nowhere."""
-    port = view.get(NetworkInterface, eip.port)
-    subnet = view.get(Subnet, port.subnet) if port is not None else None
-    if port is None or subnet is None or not view.derived(leads_to_internet, subnet.route_table):
-        return None
-    reached = view.derived(home_of, port.id) == here or not view.derived(cut_off, None)
-    return view.get(Vpc, port.vpc) if reached else None
-
-
-def _works(eip: ElasticIp, here: str, view: View) -> bool:
-    """True when this host presents it."""
-    served = view.derived(served_here, eip.port) and _vpc(eip, here, view) is not None
-    return served and view.derived(held_here, str(eip.address))
 
 
 def _translate(eip: ElasticIp, pool: Pool, vpc: Vpc, view: View) -> Iterator[Item]:
@@ -147,19 +114,10 @@ def _translate(eip: ElasticIp, pool: Pool, vpc: Vpc, view: View) -> Iterator[Ite
             meter(eip.in_meter),
             set_field(IP_DST, eip.private),
             set_field(VPC, vpc.key),
-            *_arrives(eip, view),
+            *arrives(eip, view),
             onward(DNAT),
         ],
     )
-
-
-def _arrives(eip: ElasticIp, view: View) -> Arrival:
-    """The actions on a packet for an elastic IP that the kind of its target asks for."""
-    port = view.get(NetworkInterface, eip.port)
-    target = eip_targets().get(port.managed) if port is not None else None
-    if port is None or target is None:
-        raise FeatureError(f"no feature takes packets for the elastic IPs of {eip.port}")
-    return target.arrives(eip, port, view)
 
 
 def _asked(eip: ElasticIp, vpc: Vpc, here: str, view: View) -> Iterator[Item]:
@@ -174,10 +132,23 @@ def _asked(eip: ElasticIp, vpc: Vpc, here: str, view: View) -> Iterator[Item]:
         yield ASKER.flow(Priority.NORMAL, sent_on, within(eip.meter))
 
 
-def _present(eip: ElasticIp, view: View) -> Iterator[Item]:
+def _from_inside(eip: ElasticIp, vpc: Vpc, view: View) -> Iterator[Item]:
+    port = view.get(NetworkInterface, eip.port)
+    subnet = view.get(Subnet, port.subnet) if port is not None else None
+    block = subnet.cidr if subnet is not None and vpc.cidr == ANYTHING else vpc.cidr
+    inside: dict[Field, Value] = {VPC: vpc.key, PORT: OUTSIDE, IP_SRC: (block.network, block.mask)}
+    # From outside as if from the VPC.
+    yield QUOTED_IN.flow(Priority.EXCEPTION, inside, drop(OWN_SOURCE))
+
+
+def _present(eip: ElasticIp, vpc: Vpc, view: View) -> Iterator[Item]:
     uplink = view.get(LocalUplink, UPLINK_ID)
     if uplink is None:
         return
+    # From outside as if from itself.
+    itself: dict[Field, Value] = {ETH_DST: uplink.mac, IP_SRC: eip.address}
+    yield ARRIVAL.flow(Priority.prefix(32, 0), itself, drop(OWN_SOURCE))
+    yield from _from_inside(eip, vpc, view)
     # Whoever asks for the public address on the uplink is told this host's MAC address.
     answer = PUBLIC_ARP.flow(
         Priority.EXACT,
@@ -198,67 +169,63 @@ def _present(eip: ElasticIp, view: View) -> Iterator[Item]:
     yield Announce(answer, PacketOut(gratuitous_arp(uplink.mac, eip.address), (output(uplink.ofport),)))
 
 
-@packet_in(ASK_QUOTED_IN)
-def quoted_in(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
-    """Inbound, already translated outside: the quoted packet is one that the instance sent from its private address."""
-    ip = parse(packet.data).ip
-    frame = nat_icmp_error(packet.data, inner_src=Ip4(ip.dst)) if ip is not None else None
-    if ip is not None and frame is not None:
-        into = (set_field(VPC, packet.value(VPC)), set_field(NEXT_HOP, ip.dst), begin_at(DELIVERY))
-        yield PacketOut(frame, into)
-
-
-@packet_in(ASK_QUOTED_OUT)
-def quoted_out(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
-    """Outbound, already translated outside: the quoted packet came to an elastic IP, the instance got it privately."""
-    ip, inner = parse(packet.data).ip, quoted(packet.data)
-    for id in view.by(ElasticIp, ("address",), ip.src) if ip is not None else ():
-        sender = view.get(ElasticIp, id)
-        if sender is None or inner is None:
-            continue
-        # Often the sender's own; another of the same port when the instance routes for somebody behind it.
-        meant = view.by(ElasticIp, ("port", "private"), (sender.port, inner.dst))
-        public = next((eip.address for eip in map(partial(view.get, ElasticIp), meant) if eip is not None), None)
-        frame = nat_icmp_error(packet.data, inner_dst=public) if public is not None else packet.data
-        if frame is None:
-            continue
-        registers = (set_field(POOL, packet.value(POOL)), set_field(PORT, packet.value(PORT)))
-        yield PacketOut(frame, (*registers, resubmit(DNAT.id)))
-
-
 @packet_in(ASK_TOO_BIG, first=True)
 def too_big(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
     """Tell a sender how much fits into a tunnel where an elastic IP stands between it and the receiver (RFC 1191)."""
-    sender, ip = known_by_key(packet.value(PORT), view), parse(packet.data).ip
-    if ip is None:
+    ip = parse(packet.data).ip
+    met = _met(packet, Ip4(ip.dst), view) if ip is not None else None
+    if ip is None or met is None:
         return
-    if sender is None:
-        yield from _tell_outside(packet, Ip4(ip.dst), view)
+    if packet.value(PORT) == OUTSIDE:
+        yield from _tell_outside(packet, met, view)
         return
-    private = private_of(Ip4(ip.src), sender, view)
-    frame = does_not_fit(packet, view) if private is not None else None
-    if private is not None and frame is not None:
-        # It had already left its elastic IP behind: the sender knows its private address only.
-        frame = nat_icmp_error(frame, outer_dst=private, inner_src=private)
-        if frame is not None:
-            yield PacketOut(frame, (set_field(ETH_DST, sender.mac), output(packet.in_port)))
+    for id in view.by(ElasticIp, ("address",), ip.src):
+        yield from _tell_inside(packet, id, view, met.address)
 
 
-def _tell_outside(packet: PacketIn, private: Ip4, view: View) -> Iterator[PacketOut]:
-    """The same to a sender in the public network, as the elastic IP that it aimed at."""
-    tunnel, uplink = view.get(LocalTunnel, TUNNEL), view.get(LocalUplink, UPLINK_ID)
+def _met(packet: PacketIn, private: Ip4, view: View) -> ElasticIp | None:
+    """The elastic IP of the private address that a packet is on its way to."""
     port = known_by_key(packet.value(OUT_PORT), view)
-    if tunnel is None or uplink is None or port is None:
+    found = view.by(ElasticIp, ("port", "private"), (port.id, private)) if port is not None else ()
+    return next((view.get(ElasticIp, id) for id in found), None)
+
+
+def _tell_outside(packet: PacketIn, eip: ElasticIp, view: View) -> Iterator[PacketOut]:
+    """Tell a sender in the public network, as the elastic IP that it aimed at."""
+    uplink, pool = view.get(LocalUplink, UPLINK_ID), view.get(Pool, eip.pool)
+    if uplink is None or pool is None:
         return
-    for id in view.by(ElasticIp, ("port", "private"), (port.id, private)):
-        eip = view.get(ElasticIp, id)
-        pool = view.get(Pool, eip.pool) if eip is not None else None
-        frame = icmp_error(packet.data, UNREACHABLE, FRAGMENTATION_NEEDED, private, uplink.mac, tunnel.mtu)
-        if eip is None or pool is None or frame is None:
-            continue
-        public = nat_icmp_error(frame, outer_src=eip.address, inner_dst=eip.address)
-        if public is not None:
-            yield PacketOut(public, (set_field(POOL, pool.key), begin_at(UPLINK_STAGE)))
+    frame = icmp_error(packet.data, UNREACHABLE, FRAGMENTATION_NEEDED, eip.private, uplink.mac, packet.value(ROOM))
+    public = nat_icmp_error(frame, outer_src=eip.address, inner_dst=eip.address) if frame is not None else None
+    if public is not None:
+        yield PacketOut(public, (set_field(POOL, pool.key), begin_at(UPLINK_STAGE)))
+
+
+def _tell_inside(packet: PacketIn, id: str, view: View, met: Ip4 | None = None) -> Iterator[PacketOut]:
+    """Tell whoever left by an elastic IP, on any host, as its router; ``met`` is the elastic IP that it aimed at."""
+    eip = view.get(ElasticIp, id)
+    port = view.get(NetworkInterface, eip.port) if eip is not None else None
+    vpc = view.get(Vpc, port.vpc) if port is not None else None
+    subnet = view.get(Subnet, port.subnet) if port is not None else None
+    sender = known_by_key(packet.value(PORT), view)
+    if eip is None or vpc is None or subnet is None or (sender is not None and sender.vpc != vpc.id):
+        return
+    frame = does_not_fit(packet, subnet)
+    if frame is not None:
+        # The sender knows its private address only, and of the receiver the public one.
+        frame = nat_icmp_error(frame, outer_dst=eip.private, inner_src=eip.private, inner_dst=met)
+    if frame is not None:
+        # From the router itself: it may have to travel, and nothing at the receiver's border concerns it.
+        into = (set_field(VPC, vpc.key), set_field(NEXT_HOP, eip.private), set_field(ETH_SRC, ROUTER_ITSELF_MAC))
+        yield PacketOut(frame, (*into, begin_at(DELIVERY)))
+
+
+@packet_in(ASK_TOO_BIG_OUT)
+def too_big_out(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
+    """Tell whoever sends to the public network, on whatever host, how much fits into this uplink (RFC 1191)."""
+    ip = parse(packet.data).ip
+    for id in view.by(ElasticIp, ("address",), ip.src) if ip is not None else ():
+        yield from _tell_inside(packet, id, view)
 
 
 @packet_in(ASK_EXPIRED_OUTSIDE)
@@ -269,7 +236,7 @@ def expired_outside(packet: PacketIn, here: str, view: View) -> Iterator[PacketO
     for id in view.by(ElasticIp, ("address",), ip.dst) if ip is not None else ():
         eip = view.get(ElasticIp, id)
         # One that has moved away, or works no more, is not this host's to answer for.
-        if ip is None or uplink is None or eip is None or not _works(eip, here, view):
+        if ip is None or uplink is None or eip is None or not presented(eip, here, view):
             continue
         frame = icmp_error(packet.data, TIME_EXCEEDED, 0, ip.dst, uplink.mac)
         if frame is not None:
@@ -292,11 +259,8 @@ def translated_as(step: Step, view: View) -> str:
 
 @says(translated)
 def around(step: Step, view: View) -> str:
-    """The reason to look into an error, or for a packet to leave this region or stay in it, in words."""
-    if step.table == DNAT.id:
-        return f"{step.ip(IP_DST)} is no elastic IP of this host: out"
-    error = step.value(IP_PROTO) == IP_PROTO_ICMP and step.value(ICMP_TYPE) in ERRORS
-    return "an ICMP error: the packet quoted in it is translated too" if error else "quotes no other packet"
+    """The reason for a packet to leave this region, in words."""
+    return f"{step.ip(IP_DST)} is no elastic IP of this host: out"
 
 
 @says(NO_EIP)
@@ -333,18 +297,6 @@ def not_ours(step: Step, view: View) -> str:
 def expired_outside_said(step: Step, view: View) -> str:
     """The elastic IP that tells the sender, in words."""
     return f"the controller answers: ICMP time exceeded, from {step.ip(IP_DST)}"
-
-
-@says(ASK_QUOTED_IN)
-def quoted_in_said(step: Step, view: View) -> str:
-    """The ICMP error that the instance gets, in words."""
-    return f"the controller answers: on to {step.ip(IP_DST)}, with private addresses in the packet quoted"
-
-
-@says(ASK_QUOTED_OUT)
-def quoted_out_said(step: Step, view: View) -> str:
-    """The ICMP error that the other side gets, in words."""
-    return f"the controller answers: on as {step.ip(IP_SRC)}, with public addresses in the packet quoted"
 
 
 @feature(each=ElasticIp, within=placed("port", test=leaves_elsewhere), reports=(Peer,))

@@ -4,6 +4,9 @@ from sdnctl.base.addresses import Ip4
 from sdnctl.model.resource import field, label, number, ref, resource
 from sdnctl.program.meters import POOL as METERS
 from sdnctl.program.meters import POOL_HIGH, POOL_LOW
+from sdnctl.program.zones import POOL as ZONES
+from sdnctl.program.zones import POOL_HIGH as ZONES_HIGH
+from sdnctl.program.zones import POOL_LOW as ZONES_LOW
 
 INBOUND_FLOOR_MBPS = 10
 
@@ -15,8 +18,9 @@ class ElasticIp:
     ``vpc`` repeats that of ``port``, for the hosts that follow it.  ``reserved`` names the tenant's block that it is
     from.
     ``bandwidth`` is the outbound limit in Mbit/s, which ``out_meter`` keeps; ``in_meter`` is that of
-    what arrives, ``meter`` that of what is asked from outside.  ``sequence`` is the transaction that last touched it,
-    which the switch must confirm before the state is UP.
+    what arrives, ``meter`` that of what is asked from outside, ``piece_meter`` that of fragments, whose addresses
+    connection tracking translates in ``out_zone`` and ``in_zone``.  ``sequence`` is the transaction that last touched
+    it, which the switch must confirm before the state is UP.
     """
 
     id: str
@@ -31,6 +35,9 @@ class ElasticIp:
     out_meter: int = number(METERS, POOL_LOW, POOL_HIGH)
     in_meter: int = number(METERS, POOL_LOW, POOL_HIGH)
     meter: int = number(METERS, POOL_LOW, POOL_HIGH)
+    piece_meter: int = number(METERS, POOL_LOW, POOL_HIGH)
+    out_zone: int = number(ZONES, ZONES_LOW, ZONES_HIGH)
+    in_zone: int = number(ZONES, ZONES_LOW, ZONES_HIGH)
     sequence: int = label(default=0)
     provider: str = label(default="bgp")
     ip_type: str = label(default="standard")

@@ -6,13 +6,18 @@ from dataclasses import replace
 from apps.eip.model import ElasticIp
 from apps.eip.targets import eip_targets
 from apps.eni.model import NetworkInterface
+from apps.gateway.facts import server_in
 from apps.gateway.writes import lead_to
+from apps.holder.model import Holder
 from apps.uplink.facts import reserved, usable
 from apps.uplink.model import ElasticIpPool, Pool
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import IntentError
-from sdnctl.program.lifecycle import blocks
+from sdnctl.program.lifecycle import arbitrates, blocks
+from sdnctl.program.weight import weighs
 from sdnctl.store import Txn
+
+FLOWS = weighs(ElasticIp, 16)
 
 
 def new_elastic_ip(txn: Txn, account: str, address: Ip4 | None, pool: str, bandwidth: int) -> ElasticIp:
@@ -35,6 +40,9 @@ def new_elastic_ip(txn: Txn, account: str, address: Ip4 | None, pool: str, bandw
             out_meter=txn.allocate(ElasticIp, "out_meter"),
             in_meter=txn.allocate(ElasticIp, "in_meter"),
             meter=txn.allocate(ElasticIp, "meter"),
+            piece_meter=txn.allocate(ElasticIp, "piece_meter"),
+            out_zone=txn.allocate(ElasticIp, "out_zone"),
+            in_zone=txn.allocate(ElasticIp, "in_zone"),
             sequence=txn.sequence,
             charge_start=txn.now,
             created=txn.now,
@@ -76,14 +84,20 @@ def _take(txn: Txn, pool: Pool, block: ElasticIpPool | None, wanted: Ip4 | None)
     return wanted
 
 
-def bind(txn: Txn, eip: ElasticIp, port: NetworkInterface, private: Ip4) -> ElasticIp:
-    """Bind an unbound EIP to a private address that has none; raises IntentError otherwise."""
-    if eip.port:
+def bind(txn: Txn, eip: ElasticIp, port: NetworkInterface, private: Ip4, *, move: bool = False) -> ElasticIp:
+    """Bind an EIP to a private address that has none, with ``move`` also one that is bound elsewhere.
+
+    Moved, it is never unbound between: every host sees one change.  Raises IntentError when it cannot be bound, and
+    without ``move`` when it is bound already.
+    """
+    if eip.port and not move:
         raise IntentError.precondition("elasticIpId", f"{eip.id} is bound to {eip.port}: disassociate it first")
+    if (eip.port, eip.private) == (port.id, private):
+        return eip
     target = eip_targets().get(port.managed)
     if target is None:
         raise IntentError.precondition("networkInterfaceId", f"{port.id} of {port.owner} takes no elastic IP")
-    reason = target.refuses(port, len(txn.by(ElasticIp, ("port",), port.id)))
+    reason = target.refuses(port, len(txn.by(ElasticIp, ("port",), port.id) - {eip.id}))
     if reason:
         raise IntentError.precondition("networkInterfaceId", reason)
     if private not in port.addresses:
@@ -108,3 +122,21 @@ def bound(port: NetworkInterface, txn: Txn) -> str:
     """An elastic IP that is bound to the interface."""
     eips = sorted(txn.by(ElasticIp, ("port",), port.id))
     return f"{port.id} has elastic IP {eips[0]}" if eips else ""
+
+
+def _is_address(key: str) -> bool:
+    try:
+        Ip4.parse(key)
+    except ValueError:
+        return False
+    return True
+
+
+@arbitrates(Holder, keys=_is_address)
+def answers(known: Holder | None, wanted: Holder, txn: Txn) -> Holder | None:
+    """A public address is presented by the host of its port, or the gateway for it; by nobody else."""
+    if known is not None and known.host == wanted.host:
+        return wanted
+    eips = (txn.get(ElasticIp, id) for id in txn.by(ElasticIp, ("address",), Ip4.parse(wanted.id)))
+    bound = [eip.port for eip in eips if eip is not None and eip.port]
+    return wanted if any(server_in(txn, port) == wanted.host for port in bound) else None

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from apps.eni.facts import OUI, PrivateAddress, mac_of
 from apps.eni.model import NetworkInterface
 from apps.eni.writes import new_interface, unmanaged
-from apps.vpc.model import RESERVED, Subnet
+from apps.vpc.model import RESERVED, ROUTER_ITSELF_MAC, ROUTER_MAC, Subnet
 from sdnctl.api import quota
 from sdnctl.api.access import Reader, Writer
 from sdnctl.api.extend import shown, shows
@@ -29,14 +29,19 @@ from sdnctl.api.schema import (
     iso,
     show_tags,
     tag_dict,
+    without_empty,
 )
 from sdnctl.base.addresses import Ip4, Mac
 from sdnctl.base.errors import IntentError
 
-MOST_GROUPS = 5
+MOST_GROUPS = 6
+"""The VPC's default group, which each interface shows, and five that it was asked for."""
 OUI_BITS = 24
 PATH, ITEM = "/regions/{regionId}/networkInterfaces/", "/regions/{regionId}/networkInterfaces/{networkInterfaceId}"
-Groups = Annotated[Ids, Field(max_length=MOST_GROUPS)]
+
+
+Groups = Annotated[Ids, Field(max_length=MOST_GROUPS), BeforeValidator(without_empty)]
+"""The security groups of an interface; an empty one is none, as clients send it for a list without members."""
 ZeroOrOne = Annotated[Whole, Field(ge=0, le=1)]
 
 quota.declare(
@@ -119,13 +124,11 @@ def create_network_interface(request: CreateNetworkInterface, txn: Writer) -> Js
     quota.admit(txn, "network_interface", 1)
     wanted = len(request.secondaryIpAddresses) + request.secondaryIpCount
     quota.admit(txn, "secondaryIp", wanted, field="secondaryIpCount")
-    made = new_interface(
-        txn.txn, subnet, request.primaryIpAddress, request.secondaryIpAddresses, request.secondaryIpCount
-    )
+    addresses = request.primaryIpAddress, request.secondaryIpAddresses, request.secondaryIpCount
+    made = new_interface(txn.txn, subnet, *addresses, request.securityGroups)
     port = replace(
         made,
         sanity_check=bool(request.sanityCheck),
-        security_groups=request.securityGroups,
         name=request.networkInterfaceName or "",
         description=request.description,
         tags=tag_dict(request.userTags),
@@ -163,6 +166,8 @@ def _mac(txn: Writer, port: NetworkInterface, wanted: Mac | None) -> Mac:
         return port.mac if wanted is None else wanted
     if wanted >> OUI_BITS == OUI >> OUI_BITS:
         raise IntentError("macAddress", "fa:16:3e is kept for generated addresses")
+    if wanted in (ROUTER_MAC, ROUTER_ITSELF_MAC):
+        raise IntentError("macAddress", f"{wanted} is the router's")
     if txn.region.by(NetworkInterface, ("vpc", "mac"), (port.vpc, wanted)):
         raise IntentError("macAddress", f"{wanted} is in use", 409, "ALREADY_EXISTS")
     return wanted

@@ -9,7 +9,7 @@ from sdnctl.cli.command import option, tenants
 from sdnctl.cli.intent import reading
 from sdnctl.cli.intent.edit import Edit, Phase, Task
 from sdnctl.cli.intent.live import Live
-from sdnctl.cli.intent.schema import Key, Section, Show, by_name, description, labelled, listed, never, post, tags
+from sdnctl.cli.intent.schema import Key, Section, Show, by_name, description, labelled, never, post, tags
 from sdnctl.cli.intent.tasks import Run
 from sdnctl.cli.invocation import Invocation
 from sdnctl.cli.kind import Column, Kind, given, key
@@ -22,12 +22,16 @@ InSubnet = Annotated[str, option("subnet", "--subnet", "Name or id of its subnet
 Address = Annotated[str | None, typer.Option(metavar="IP", help="Primary private address; default: a free one.")]
 Secondary = Annotated[list[str], typer.Option(metavar="IP", help="One more private address; may be repeated.")]
 Unchecked = Annotated[bool, typer.Option("--no-source-check", help="Let it send from any address, as a router must.")]
+Groups = Annotated[
+    list[str],
+    option("sg", "--security-group", "A security group's name or id; may be repeated. Default: the VPC's default one."),
+]
 Queues = Annotated[int | None, typer.Option(metavar="N", help="Queue pairs; default: what the instance type has.")]
 
 
 def addresses(shown: Json) -> list[str]:
     """The private addresses of a network interface, each with its public one."""
-    return [_address(one) for one in (shown["primaryIp"], *shown["secondaryIps"])]
+    return [_address(one) for one in (shown["primaryIp"], *shown.get("secondaryIps", ()))]
 
 
 def _address(one: Json) -> str:
@@ -36,7 +40,7 @@ def _address(one: Json) -> str:
 
 
 ENI = Kind(
-    "eni", "network interface", "Network interfaces.",
+    "eni", "network interface", "Network interfaces of instances, in the cloud; this machine's cards: nic.",
     resource="NetworkInterface", path="networkInterfaces/", plural="networkInterfaces", singular="networkInterface",
     prefix="port", name_filter="networkInterfaceNames", inside="vpc",
     columns=(
@@ -57,19 +61,35 @@ def create(
     address: Address = None,
     secondary: Secondary = [],  # noqa: B006
     no_source_check: Unchecked = False,
+    security_group: Groups = [],  # noqa: B006
     queues: Queues = None,
     description: Description = None,
 ) -> None:
     """Make a network interface; 'sdnctl eni attach' gives it to an instance."""
-    body = interface(call.id("subnet", subnet), address, secondary, not no_source_check, queues)
+    body = interface(call, subnet, address, secondary, not no_source_check, security_group, queues)
     body |= given(networkInterfaceName=name, description=description)
     result = call.tenant.post("vpc", ENI.path, body)
     made(call, ENI, [result["networkInterfaceId"]], result)
 
 
-def interface(subnet: str, address: str | None, secondary: list[str], checked: bool, queues: int | None) -> Json:
+def interface(
+    call: Invocation,
+    subnet: str,
+    address: str | None,
+    secondary: list[str],
+    checked: bool,
+    groups: list[str],
+    queues: int | None,
+) -> Json:
     """A network interface to be made, as the API wants it."""
-    body = given(subnetId=subnet, primaryIpAddress=address, secondaryIpAddresses=secondary, queueNum=queues)
+    place = call.find("subnet", subnet)
+    body = given(
+        subnetId=place["subnetId"],
+        primaryIpAddress=address,
+        secondaryIpAddresses=secondary,
+        securityGroups=[call.id("sg", group, place["vpcId"]) for group in groups],
+        queueNum=queues,
+    )
     return {**body, "sanityCheck": int(checked)}
 
 
@@ -85,21 +105,26 @@ def _primary(live: Live, shown: Json) -> Any:
     return shown["primaryIp"]["privateIpAddress"]
 
 
+def _groups(live: Live, shown: Json) -> Any:
+    """The groups that were asked for: the default one of the VPC stands first, and is not one of them."""
+    return tuple(live.label(id) for id in shown["networkSecurityGroupIds"][1:])
+
+
 def _checked(live: Live, shown: Json) -> Any:
     return bool(shown["sanityCheck"])
 
 
 def keys(show: Callable[[Show], Show], own: bool) -> tuple[Key, ...]:
     """The keys of a network interface, for itself or for what has one; ``own`` if all changes are tasks of that."""
-    several, groups = reading.several, listed("networkSecurityGroupIds")
+    several = reading.several
     return (
         Key("subnet", reading.text, show(labelled("subnetId")), "subnetId", never, required=True,
             mentions=by_name("subnet")),
         Key("address", reading.address, show(_primary), "primaryIpAddress", never),
         Key("secondary", several(reading.address), show(_addresses), "secondaryIpAddresses", default=(), own=True),
         Key("source-check", reading.flag, show(_checked), "sanityCheck", default=True, own=own, send=int),
-        Key("security-groups", several(reading.text), show(groups), "securityGroups", default=(), own=own,
-            ordered=True),
+        Key("security-groups", several(reading.text), show(_groups), "securityGroups", default=(), own=own,
+            mentions=by_name("sg")),
         Key("mac", reading.mac, show(_own_mac), "macAddress", own=own, late=True),
     )  # fmt: skip
 

@@ -3,21 +3,40 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from apps.eni.facts import mac_of
+from apps.eni.facts import DISPLACED_MAX, mac_of
 from apps.eni.model import NetworkInterface
 from apps.vpc.model import Subnet
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import IntentError
-from sdnctl.program.lifecycle import blocks, create
+from sdnctl.model.host import Binding
+from sdnctl.program.lifecycle import arbitrates, blocks, create
+from sdnctl.program.weight import Weighed, weighs
 from sdnctl.store import Txn
+
+_PORT, _ADDRESS, _ADDRESSES_MOST = 9, 6, 21
+"""The flows of a port, those of each of its addresses, and how many of these the quota ``secondaryIp`` allows."""
+
+
+def _flows(records: Weighed, account: str) -> int:
+    ports = records.many(NetworkInterface, records.by(NetworkInterface, ("account",), account))
+    return sum(_PORT + _ADDRESS * len(port.addresses) for port in ports)
+
+
+FLOWS = weighs(NetworkInterface, _PORT + _ADDRESS, most=_PORT + _ADDRESS * _ADDRESSES_MOST, exactly=_flows)
 
 
 def new_interface(
-    txn: Txn, subnet: Subnet, primary: Ip4 | None = None, secondary: Sequence[Ip4] = (), count: int = 0
+    txn: Txn,
+    subnet: Subnet,
+    primary: Ip4 | None = None,
+    secondary: Sequence[Ip4] = (),
+    count: int = 0,
+    groups: tuple[str, ...] = (),
 ) -> NetworkInterface:
     """An interface in a subnet with the addresses named and ``count`` more, written to the transaction.
 
-    Raises IntentError when an address is not of the subnet, reserved or in use, or when none is left.
+    ``groups`` are the security groups asked for.  Raises IntentError when an address is not of the subnet, reserved or
+    in use, or when none is left.
     """
     chosen: list[Ip4] = []
     if primary is not None:
@@ -37,6 +56,7 @@ def new_interface(
         mac=mac_of(key),
         addresses=tuple(chosen),
         key=key,
+        security_groups=groups,
         created=txn.now,
     )
     return create(txn, port)
@@ -93,3 +113,17 @@ def inhabited(subnet: Subnet, txn: Txn) -> str:
     """An interface in the subnet."""
     ports = sorted(txn.by(NetworkInterface, ("subnet",), subnet.id))
     return f"{subnet.id} is still used by network interface {ports[0]}" if ports else ""
+
+
+@arbitrates(Binding)
+def placed(known: Binding | None, wanted: Binding, txn: Txn) -> Binding | None:
+    """A port is where it was plugged in last: what had it before is displaced, and what was displaced stays so."""
+    port = txn.get(NetworkInterface, wanted.port)
+    if port is None or wanted.id != port.id or bool(port.managed) == bool(wanted.row):
+        return None
+    displaced = known.displaced if known is not None else ()
+    if wanted.row in displaced:
+        return None
+    if known is not None and known.host != wanted.host and known.row:
+        displaced = (*displaced, known.row)[-DISPLACED_MAX:]
+    return replace(wanted, vpc=port.vpc, displaced=displaced)

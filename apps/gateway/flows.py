@@ -18,11 +18,12 @@ from apps.gateway.model import CONTACT, GATEWAY, Contact
 from apps.holder.facts import LOOK_SECONDS, holding
 from apps.holder.model import Claim, Holder
 from apps.overlay.facts import KEY_BITS, watched
+from apps.overlay.tables import FROM_HOST
 from apps.pipeline import ANOTHER_HOST, PORT, PUBLIC, VPC
 from apps.vpc.model import ROUTER_MAC
 from sdnctl.model.host import Host, HostStatus, LocalPeer, LocalTunnel, Peer
 from sdnctl.of.actions import move, set_field
-from sdnctl.of.fields import ETH_DST, IN_PORT, TUN_ID, VLAN_VID
+from sdnctl.of.fields import CONJ_ID, ETH_DST, IN_PORT, TUN_ID, VLAN_VID
 from sdnctl.program.feature import Item, View, every, feature, says
 from sdnctl.program.packets import Drop, PacketOut, Put, Report
 from sdnctl.program.pipeline import Priority, enter
@@ -38,7 +39,7 @@ def sent_on(tunnel: LocalTunnel, here: str, view: View) -> Iterator[Item]:
     # In from another host, for the public network: to the translation, and nowhere else.
     yield ORIGIN.flow(
         Priority.EXACT,
-        {IN_PORT: tunnel.ofport, VLAN_VID: 0, ETH_DST: ROUTER_MAC},
+        {CONJ_ID: FROM_HOST, IN_PORT: tunnel.ofport, VLAN_VID: 0, ETH_DST: ROUTER_MAC},
         [move(TUN_ID, VPC, nbits=KEY_BITS), set_field(PORT, ANOTHER_HOST), enter(PUBLIC)],
     )
 

@@ -1,6 +1,10 @@
 """The note of a transaction that something is to lead elsewhere, for the hosts that hand it over."""
 
+from apps.eni.model import NetworkInterface
+from apps.holder.facts import holder_of
 from apps.holder.model import Holder
+from sdnctl.model.host import Binding
+from sdnctl.program.lifecycle import arbitrates
 from sdnctl.store import Txn
 
 
@@ -14,3 +18,12 @@ def intend(txn: Txn, key: str, vpc: str, host: str) -> None:
     holder = known.host if known is not None else host
     if holder:
         txn.put(Holder(id=key, vpc=vpc, host=holder, turn=txn.sequence))
+
+
+@arbitrates(Binding)
+def owners(known: Binding | None, wanted: Binding, txn: Txn) -> Binding | None:
+    """A managed interface is where its owner is held."""
+    port = txn.get(NetworkInterface, wanted.port)
+    if port is not None and port.managed and holder_of(port.owner, txn) != wanted.host:
+        return None
+    return wanted

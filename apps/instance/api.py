@@ -6,14 +6,17 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from apps.disk.api import DataDisks, DiskOrder, new_disks, show_disks
 from apps.eip.api import ElasticIpSpec, ordered
 from apps.eip.model import ElasticIp
 from apps.eip.writes import bind, new_elastic_ip, unbind
+from apps.eni.api import Groups
 from apps.eni.facts import PrivateAddress
 from apps.eni.model import NetworkInterface
 from apps.eni.writes import detached, new_interface, unmanaged
 from apps.instance.facts import check_queues, queues_of, zone
 from apps.instance.model import INSTANCE_TYPES, MOST_QUEUES, Instance
+from apps.security_group.api import show_groups
 from apps.vpc.model import Subnet
 from sdnctl.api import quota
 from sdnctl.api.access import Reader, Writer
@@ -25,13 +28,13 @@ from sdnctl.api.schema import (
     Address,
     Addresses,
     Id,
-    Ids,
     Json,
     Model,
     Name,
     Request,
     Tags,
     Text,
+    Token,
     VmName,
     Whole,
     plain_time,
@@ -63,7 +66,7 @@ class InterfaceSpec(Model):
     primaryIpAddress: Address | None = None
     secondaryIpAddresses: Addresses = ()
     secondaryIpCount: Annotated[Whole, Field(ge=0, le=1000)] = 0
-    securityGroups: Annotated[Ids, Field(max_length=5)] = ()
+    securityGroups: Groups = ()
     sanityCheck: Annotated[Whole, Field(ge=0, le=1)] = 1
     queueNum: Queues = 0
     description: Text = ""
@@ -76,7 +79,7 @@ class AttachmentSpec(Model):
 
 
 class InstanceSpec(Model):
-    """An instance to be made; what concerns disks and logging in is accepted and has no meaning here."""
+    """An instance to be made; disks and keys are kept as they are, the rest for its guest has no meaning here."""
 
     name: VmName
     instanceType: ShortText
@@ -86,6 +89,8 @@ class InstanceSpec(Model):
     az: ShortText = ""
     hostname: ShortText = ""
     keyNames: Annotated[tuple[ShortText, ...], Field(max_length=1)] = ()
+    systemDisk: DiskOrder | None = None
+    dataDisks: DataDisks = ()
     description: Text = ""
     charge: ChargeSpec = ChargeSpec()
     userTags: Tags = ()
@@ -96,7 +101,7 @@ class CreateInstances(Request):
 
     instanceSpec: InstanceSpec
     maxCount: Annotated[Whole, Field(ge=1, le=100)] = 1
-    clientToken: Annotated[str, Field(max_length=64)] | None = None
+    clientToken: Token | None = None
 
 
 class OneInstance(Request):
@@ -119,9 +124,10 @@ class Attachment(OneInstance):
 
 
 class Association(OneInstance):
-    """An elastic IP of an instance's primary address."""
+    """An elastic IP of an instance's primary address; with `reassociate` it moves there from where it is bound."""
 
     elasticIpId: Id
+    reassociate: bool = False
 
 
 def _ports(view: Reader, instance: Instance) -> list[NetworkInterface]:
@@ -192,6 +198,7 @@ def _create(spec: InstanceSpec, subnet: Subnet, txn: Writer) -> Instance:
         created=txn.now,
     )
     txn.create(instance)
+    new_disks(txn, instance.id, instance.account, spec.systemDisk, spec.dataDisks)
     port = _primary(spec.primaryNetworkInterface.networkInterface, instance, subnet, txn)
     if spec.elasticIp is not None:
         eip = new_elastic_ip(txn.txn, instance.account, None, "", spec.elasticIp.bandwidthMbps)
@@ -200,7 +207,8 @@ def _create(spec: InstanceSpec, subnet: Subnet, txn: Writer) -> Instance:
 
 
 def _primary(spec: InterfaceSpec, instance: Instance, subnet: Subnet, txn: Writer) -> NetworkInterface:
-    made = new_interface(txn.txn, subnet, spec.primaryIpAddress, spec.secondaryIpAddresses, spec.secondaryIpCount)
+    addresses = spec.primaryIpAddress, spec.secondaryIpAddresses, spec.secondaryIpCount
+    made = new_interface(txn.txn, subnet, *addresses, spec.securityGroups)
     port = replace(
         made,
         sanity_check=bool(spec.sanityCheck),
@@ -209,7 +217,6 @@ def _primary(spec: InterfaceSpec, instance: Instance, subnet: Subnet, txn: Write
         auto_delete=True,
         primary=True,
         queue_num=check_queues(spec.queueNum, instance.instance_type, "queueNum"),
-        security_groups=spec.securityGroups,
         name=spec.networkInterfaceName or "",
         description=spec.description,
     )
@@ -290,9 +297,10 @@ def detach_network_interface(request: Attachment, txn: Writer) -> Json:
 
 @operation("vm", "associateElasticIp", "POST", f"{ITEM}:associateElasticIp", Association)
 def associate_elastic_ip(request: Association, txn: Writer) -> Json:
-    """Bind an elastic IP to the primary address of the instance."""
+    """Bind an elastic IP to the primary address of the instance, or move it there."""
     port = _primary_of(txn, txn.own(Instance, request.instanceId, "instanceId"))
-    bind(txn.txn, txn.own(ElasticIp, request.elasticIpId, "elasticIpId"), port, port.addresses[0])
+    eip = txn.own(ElasticIp, request.elasticIpId, "elasticIpId")
+    bind(txn.txn, eip, port, port.addresses[0], move=request.reassociate)
     return {}
 
 
@@ -315,10 +323,13 @@ def _primary_of(view: Reader, instance: Instance) -> NetworkInterface:
 
 
 def show(view: Reader, instance: Instance) -> Json:
-    """An instance as the API shows it."""
+    """An instance as the API shows it; lists that would be empty are absent, as scripts that wait for that expect."""
     ports = _ports(view, instance)
     primary = show_interface(view, ports[0])
-    address = primary["networkInterface"]["primaryIp"]
+    lists = {
+        "secondaryNetworkInterfaces": [show_interface(view, port) for port in ports[1:]],
+        "keyNames": list(instance.key_names),
+    }
     return {
         "instanceId": instance.id,
         "instanceName": instance.name,
@@ -326,16 +337,15 @@ def show(view: Reader, instance: Instance) -> Json:
         "instanceType": instance.instance_type,
         "vpcId": instance.vpc,
         "subnetId": instance.subnet,
-        **address,
+        **primary["networkInterface"]["primaryIp"],
         "status": instance.status,
         "description": instance.description,
         "imageId": instance.image,
-        "dataDisks": [],
+        **show_disks(view, instance.id, instance.az),
         "primaryNetworkInterface": primary,
-        "secondaryNetworkInterfaces": [show_interface(view, port) for port in ports[1:]],
+        **{name: shown for name, shown in lists.items() if shown},
         "launchTime": plain_time(instance.created),
         "az": instance.az,
-        "keyNames": list(instance.key_names),
         "charge": show_charge(instance.charge_mode, instance.created, instance.charge_expiry, view.now),
         "tags": show_tags(instance.tags),
     }
@@ -343,17 +353,17 @@ def show(view: Reader, instance: Instance) -> Json:
 
 def show_interface(view: Reader, port: NetworkInterface) -> Json:
     """An attached interface as the vm service shows it."""
-    addresses = [_show_address(view, port, address) for address in port.addresses]
+    first, *others = (_show_address(view, port, address) for address in port.addresses)
     interface: dict[str, Any] = {
         "networkInterfaceId": port.id,
         "macAddress": str(port.mac),
         "vpcId": port.vpc,
         "subnetId": port.subnet,
-        "securityGroups": [{"groupId": group, "groupName": ""} for group in port.security_groups],
+        "securityGroups": show_groups(view, port),
         "sanityCheck": int(port.sanity_check),
         "queueNum": queues_of(port.queue_num, view.get(Instance, port.instance)),
-        "primaryIp": addresses[0],
-        "secondaryIps": addresses[1:],
+        "primaryIp": first,
+        **({"secondaryIps": others} if others else {}),
         "ipv6Addresses": [],
     }
     return {"deviceIndex": port.device_index, "autoDelete": port.auto_delete, "networkInterface": interface}

@@ -5,7 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
-from apps.eni.cli import ENI, Address, InSubnet, Queues, Secondary, Unchecked, addresses, detach, interface, readdress
+from apps.eni.cli import (
+    ENI,
+    Address,
+    Groups,
+    InSubnet,
+    Queues,
+    Secondary,
+    Unchecked,
+    addresses,
+    detach,
+    interface,
+    readdress,
+)
 from apps.eni.cli import keys as interface_keys
 from sdnctl.base.problem import Problem
 from sdnctl.cli.command import one, tenants
@@ -25,7 +37,7 @@ NEW_INTERFACE = ("subnet", "address", "secondary", "source-check", "security-gro
 
 
 def _addresses(shown: Json) -> list[str]:
-    attached = (shown["primaryNetworkInterface"], *shown["secondaryNetworkInterfaces"])
+    attached = (shown["primaryNetworkInterface"], *shown.get("secondaryNetworkInterfaces", ()))
     return [address for one in attached for address in addresses(one["networkInterface"])]
 
 
@@ -51,13 +63,14 @@ def create(
     address: Address = None,
     secondary: Secondary = [],  # noqa: B006
     no_source_check: Unchecked = False,
+    security_group: Groups = [],  # noqa: B006
     queues: Queues = None,
     image: Annotated[str, typer.Option(metavar="ID", help="Kept, but of no meaning to the network.")] = DEFAULT_IMAGE,
     eip_bandwidth: Annotated[int | None, typer.Option(metavar="MBPS", help="Give it an elastic IP too.")] = None,
     description: Description = None,
 ) -> None:
     """Make an instance with its primary network interface."""
-    first = interface(call.id("subnet", subnet), address, secondary, not no_source_check, queues)
+    first = interface(call, subnet, address, secondary, not no_source_check, security_group, queues)
     spec = {"name": name, "instanceType": type, "imageId": image, **given(description=description)}
     spec["primaryNetworkInterface"] = {"networkInterface": first}
     if eip_bandwidth is not None:
@@ -114,7 +127,7 @@ def _of_primary(show: Show) -> Show:
 
 
 def _attached(live: Live, shown: Json) -> Any:
-    ids = [one["networkInterface"]["networkInterfaceId"] for one in shown["secondaryNetworkInterfaces"]]
+    ids = [one["networkInterface"]["networkInterfaceId"] for one in shown.get("secondaryNetworkInterfaces", ())]
     return tuple(live.label(id) for id in ids)
 
 

@@ -1,6 +1,6 @@
 """The operator gives public addresses to the region; tenants keep blocks of them for themselves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -8,33 +8,37 @@ from pydantic import Field, model_validator
 
 from apps.eip.model import ElasticIp
 from apps.uplink.facts import reserved, usable
-from apps.uplink.model import ElasticIpPool, Pool
+from apps.uplink.model import ElasticIpPool, GatewayNeighbour, Pool
 from sdnctl.api import quota
 from sdnctl.api.access import Reader, Writer
 from sdnctl.api.charge import USAGE, show_charge
-from sdnctl.api.listing import Listing, answer, attribute, choose, constant, paged, reference
+from sdnctl.api.listing import Listing, answer, attribute, choose, constant, paged, reference, word
 from sdnctl.api.operations import operation, operator
 from sdnctl.api.schema import (
     Address,
     Block,
     Id,
     Json,
+    MacAddress,
     Model,
     Name,
     Request,
     Tags,
     Text,
+    Token,
     Whole,
+    in_any_case,
     iso,
     show_tags,
     tag_dict,
 )
-from sdnctl.base.addresses import Cidr, Ip4
+from sdnctl.base.addresses import NEVER_FORWARDED, Cidr, Ip4, Mac
 from sdnctl.base.errors import IntentError
 
 PATH, ITEM = "/regions/{regionId}/elasticIpPool/", "/regions/{regionId}/elasticIpPool/{elasticIpPoolId}"
 LARGEST, SMALLEST = 24, 30
-NEVER_PUBLIC = tuple(Cidr.parse(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3"))
+Blocks = Annotated[tuple[Block, ...], Field(max_length=16)]
+LEARNED = Mac(0)
 LINES = {"bgp": "国际BGP", "cn-bgp": "BGP"}
 quota.declare("ipAddressPool", 10, lambda view, _: view.count(ElasticIpPool, ("account",), view.caller.account))
 
@@ -49,13 +53,13 @@ class CreatePool(Request):
     """A block to be kept: one that is named, or any of a size."""
 
     elasticIpPoolName: Name
-    provider: Literal["bgp", "cn-bgp"]
+    provider: Annotated[str, in_any_case(*LINES)]
     cidrMask: Annotated[Whole, Field(ge=LARGEST, le=SMALLEST)] | None = None
     cidrBlock: Block | None = None
     chargeSpec: PoolCharge = PoolCharge()
     userTags: Tags = ()
     description: Text = ""
-    clientToken: Annotated[str, Field(max_length=64)] | None = None
+    clientToken: Token | None = None
     dryRun: bool = False
 
     @model_validator(mode="after")
@@ -83,6 +87,8 @@ class NewPool(Request):
 
     cidr: Block
     gateway: Address
+    gatewayMac: MacAddress | None = None
+    privateInternet: Blocks = ()
 
 
 class GivenPool(Request):
@@ -91,11 +97,19 @@ class GivenPool(Request):
     pool: Id
 
 
+class ChangedPool(GivenPool):
+    """The fields of a pool that may change; where the gateway's MAC address is to be learned again, ``learn`` says."""
+
+    gatewayMac: MacAddress | None = None
+    learn: bool = False
+    privateInternet: Blocks | None = None
+
+
 KEYS = {
     "elasticIpPoolIds": reference("id"),
     "elasticIpPoolNames": attribute("name"),
     "cidrBlocks": attribute("cidr"),
-    "providers": attribute("provider"),
+    "providers": word("provider"),
 }
 PROVIDER_KEYS = {
     name: constant()
@@ -175,7 +189,7 @@ def show(view: Reader, pool: ElasticIpPool) -> Json:
         "elasticIpPoolName": pool.name,
         "cidr": str(pool.cidr),
         "provider": pool.provider,
-        "providerNameCN": LINES[pool.provider],
+        "providerNameCN": LINES[pool.provider.lower()],
         "usedIpNum": used,
         "availableIpNum": pool.cidr.size - used,
         "charge": show_charge(USAGE, pool.created, 0.0, view.now),
@@ -238,7 +252,7 @@ def _free(txn: Writer, pool: Pool, length: int) -> Iterator[Cidr]:
 def create_pool(request: NewPool, txn: Writer) -> Json:
     """Give a block of public addresses to the region."""
     block = request.cidr
-    if block.length < 8 or any(block.overlaps(other) for other in NEVER_PUBLIC):
+    if block.length < 8 or any(block.overlaps(other) for other in NEVER_FORWARDED):
         raise IntentError("cidr", f"{block} cannot be given out")
     for known in txn.region.all(Pool).values():
         if known.cidr.overlaps(block):
@@ -250,10 +264,25 @@ def create_pool(request: NewPool, txn: Writer) -> Json:
         raise IntentError("cidr", "leaves no address beside the gateway")
     for eip in txn.region.by(ElasticIp, ("address",), request.gateway):
         raise IntentError("gateway", f"{request.gateway} is the address of {eip}", 409, "ALREADY_EXISTS")
-    key = txn.allocate(Pool, "key")
-    pool = Pool(id=txn.new_id(Pool), cidr=block, gateway=request.gateway, key=key, created=txn.now)
+    pool = Pool(
+        id=txn.new_id(Pool),
+        cidr=block,
+        gateway=request.gateway,
+        key=txn.allocate(Pool, "key"),
+        gateway_mac=request.gatewayMac or LEARNED,
+        private_internet=_private(request.privateInternet),
+        created=txn.now,
+    )
     txn.put(pool)
     return show_pool(txn, pool)
+
+
+def _private(blocks: Sequence[Cidr]) -> tuple[Cidr, ...]:
+    """The blocks that are internet in a laboratory, each once; IntentError where a router may not forward to one."""
+    for block in blocks:
+        if never := [other for other in NEVER_FORWARDED if block.overlaps(other)]:
+            raise IntentError("privateInternet", f"no router forwards to {never[0]}, which {block} overlaps (RFC 6890)")
+    return tuple(sorted(set(blocks)))
 
 
 @operator("listPools", "GET", "/pools", Request)
@@ -261,6 +290,21 @@ def list_pools(request: Request, view: Reader) -> Json:
     """The region's public addresses, oldest block first."""
     pools = sorted(view.region.all(Pool).values(), key=lambda pool: (pool.created, pool.id))
     return {"pools": [show_pool(view, pool) for pool in pools]}
+
+
+@operator("modifyPool", "PATCH", "/pools/{pool}", ChangedPool)
+def modify_pool(request: ChangedPool, txn: Writer) -> Json:
+    """Say where the gateway of public addresses is, or have it learned; say what is internet in a laboratory."""
+    pool = txn.region.get(Pool, request.pool)
+    if pool is None:
+        raise IntentError.missing("pool", f"pool {request.pool!r}")
+    if request.learn and request.gatewayMac is not None:
+        raise IntentError("gatewayMac", "is either given or learned")
+    known = pool.private_internet if request.privateInternet is None else _private(request.privateInternet)
+    mac = LEARNED if request.learn else request.gatewayMac or pool.gateway_mac
+    changed = replace(pool, gateway_mac=mac, private_internet=known)
+    txn.put(changed)
+    return show_pool(txn, changed)
 
 
 @operator("deletePool", "DELETE", "/pools/{pool}", GivenPool)
@@ -277,6 +321,14 @@ def delete_pool(request: GivenPool, txn: Writer) -> Json:
     return {}
 
 
+def _seen(view: Reader, pool: Pool) -> Iterator[GatewayNeighbour]:
+    """The places where hosts have found a pool's gateway by ARP."""
+    for id in sorted(view.region.by(GatewayNeighbour, ("pool",), pool.id)):
+        found = view.region.get(GatewayNeighbour, id)
+        if found is not None:
+            yield found
+
+
 def show_pool(view: Reader, pool: Pool) -> Json:
     """A block as the operator sees it."""
     low, high = usable(pool.cidr)
@@ -285,6 +337,9 @@ def show_pool(view: Reader, pool: Pool) -> Json:
         "pool": pool.id,
         "cidr": str(pool.cidr),
         "gateway": str(pool.gateway),
+        "gatewayMac": str(pool.gateway_mac) if pool.gateway_mac else "",
+        "gatewaySeen": [{"host": one.host, "mac": str(one.mac)} for one in _seen(view, pool)],
+        "privateInternet": [str(block) for block in pool.private_internet],
         "total": high - low + 1 - (low <= pool.gateway <= high),
         "used": used,
         "created": iso(pool.created),

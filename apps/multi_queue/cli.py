@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from apps.multi_queue.host.tuner import Changes, Proposal, Tuner
     from apps.multi_queue.model import Wish
 
-NIC = Group("nic", "Queues of this machine's interfaces, and the CPUs that work for them.")
+NIC = Group("nic", "This machine's network cards: queues, and the CPUs that work for them; instances' interfaces: eni.")
 BAR = 40
 PERIOD_S = 30.0
-COLOURS = {"even": "green", "uneven": "yellow", "one cpu": "red", "idle": "dim"}
+COLOURS = {"even": "green", "uneven": "yellow", "one cpu": "red"}
 
 Data = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Where changes are recorded (SDNCTL_DATA).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -125,7 +125,10 @@ def verify_(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Count for some seconds of traffic which CPU does how much, and judge it; exit code 1 when one CPU does it all."""
+    """Count for some seconds which CPU does how much for it, and judge that.
+
+    Exit code 1 when one CPU does it all, and when it received too little to judge.
+    """
     from apps.multi_queue.host.measure import watch
 
     tuner = _tuner(data)
@@ -134,7 +137,7 @@ def verify_(
         show.document(report.shown())
     else:
         _chart(report)
-    raise typer.Exit(int(report.verdict == "one cpu"))
+    raise typer.Exit(int(report.verdict in ("one cpu", "idle")))
 
 
 @command("nic", "watch")
@@ -175,11 +178,11 @@ def _event(event: dict[str, Any]) -> None:
 
 def _serve(tuner: "Tuner", listen: str) -> None:
     """Figures for Prometheus beside the watch."""
-    from apps.multi_queue.host.measure import Meter, samples
+    from apps.multi_queue.host.measure import looked, samples
     from sdnctl.services.figures import serve
 
-    meter = Meter(tuner.machine, tuner.journal.names, tuner.planned)
-    _event({"event": "metrics", "address": serve(lambda: samples(meter.reports()), listen)})
+    made = serve(lambda: samples(looked(tuner.machine, tuner.journal.names(), tuner.planned)), listen)
+    _event({"event": "metrics", "address": made})
 
 
 @command("nic", "pmd")
@@ -283,7 +286,7 @@ def _plugs(call: Invocation, instance: str | None, port: str | None, socket: str
         shown = [call.find("eni", port)]
     elif instance is not None:
         found = call.find("instance", instance)
-        attached = [found["primaryNetworkInterface"], *found["secondaryNetworkInterfaces"]]
+        attached = [found["primaryNetworkInterface"], *found.get("secondaryNetworkInterfaces", ())]
         shown = [one["networkInterface"] for one in attached]
     else:
         raise Usage("name an instance, or a network interface with --port")
@@ -339,9 +342,12 @@ def _plain(value: Any) -> Any:
 
 
 def _chart(report: "Report") -> None:
-    """A bar for each CPU: its share of the packets, and of the interrupts where there are any."""
+    """A bar for each CPU: its share of the packets, and of the interrupts where there are any.
+
+    What is said of RPS and of drops is the whole machine's.
+    """
     made = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("cpu", "packets", "share", "", "interrupts", "from rps", "dropped"):
+    for heading in ("cpu", "packets", "share", "", "interrupts", "rps (all)", "dropped (all)"):
         made.add_column(heading, justify="right" if heading not in ("", "cpu") else "left")
     total = sum(report.packets.counts.values())
     for cpu, count in sorted(report.packets.counts.items()):
@@ -349,6 +355,10 @@ def _chart(report: "Report") -> None:
         cells = [report.interrupts.counts.get(cpu, 0), report.handed.get(cpu, 0), report.drops.get(cpu, 0)]
         made.add_row(str(cpu), str(count), f"{share:.0%}", "█" * round(BAR * share), *map(str, cells))
     show.console().print(made)
+    if report.verdict == "idle":
+        few = f"received {total} packets in {report.seconds} s, too few to judge (Gini {report.packets.gini:.2f})"
+        show.console().print(f"[dim]{'little' if total else 'no'} traffic[/]: {report.nic} {few}")
+        return
     colour = COLOURS[report.verdict]
     busiest = f"busiest CPU {report.packets.busiest:.2f} of the mean, Gini {report.packets.gini:.2f}"
     show.console().print(f"[{colour}]{report.verdict}[/]: {report.nic}, {busiest}, {report.seconds} s")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.multi_queue.host.machine import Machine
-from apps.multi_queue.host.measure import Meter, samples
+from apps.multi_queue.host.measure import looked, samples
 from apps.multi_queue.host.pmd import Switch
 from apps.multi_queue.host.tuner import Tuner
 from apps.multi_queue.host.watch import SETTING, Chosen, Watcher
@@ -34,12 +34,11 @@ async def nics(context: Context) -> None:
         return sorted(chosen.now())
 
     watcher = Watcher(tuner, chosen, told, force=False)
-    meter = Meter(tuner.machine, names, tuner.planned)
     watching = asyncio.ensure_future(asyncio.to_thread(watcher.run, PERIOD_S))
     try:
         while not watching.done():
             after = await context.blocking(names)
-            context.show(await context.blocking(lambda: list(samples(meter.reports()))))
+            context.show(await context.blocking(lambda: list(samples(looked(tuner.machine, names(), tuner.planned)))))
             context.say("; ".join(problems.values()) or (f"looks after {' '.join(after)}" if after else OFF))
             await context.waiting(asyncio.wait([watching], timeout=PERIOD_S))
         watching.result()

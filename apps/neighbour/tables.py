@@ -4,9 +4,21 @@ from apps.eni.tables import UNSUPPORTED
 from apps.pipeline import DELIVERY, NEXT_HOP, PIPELINE, PORT, SERVICE_STAGE, VPC
 from sdnctl.of.fields import ARP_OP, ARP_TPA, ETH_DST, ETH_TYPE, IP_DST, UDP_DST, UDP_SRC
 
-BROADCAST = PIPELINE.reason("broadcast", "broadcast and multicast do not exist in a VPC")
-OWN_ADDRESS = PIPELINE.reason("own-address", "the interface asked by ARP for its own address")
-NO_ADDRESS = PIPELINE.reason("no-such-address", "nobody in the VPC has the destination address")
+BROADCAST = PIPELINE.reason(
+    "broadcast",
+    "broadcast and multicast do not exist in a VPC",
+    "send to one address: there is no broadcast or multicast here",
+)
+OWN_ADDRESS = PIPELINE.reason(
+    "own-address",
+    "the interface asked by ARP for its own address",
+    "nothing: systems ask so when they start, to see that nobody else has the address",
+)
+NO_ADDRESS = PIPELINE.reason(
+    "no-such-address",
+    "nobody in the VPC has the destination address",
+    "look for the receiver's right address: sdnctl eni list",
+)
 
 SERVICE = SERVICE_STAGE.table(
     "service",

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 
+from apps.eni.facts import mac_of
 from apps.eni.model import NetworkInterface
-from apps.overlay.tables import ENCAP, REMOTE, TOO_BIG
+from apps.overlay.tables import ENCAP, REMOTE
+from apps.oversize.facts import measured
+from apps.oversize.tables import ROOM
 from apps.pipeline import OUT_PORT, SUBNET, VPC
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
 from sdnctl.base.addresses import Ip4
 from sdnctl.model.host import TUNNEL, Binding, Host, LocalTunnel, Peer
-from sdnctl.of.actions import Action, Instruction, check_pkt_larger, set_field
-from sdnctl.of.fields import TUN_DST
+from sdnctl.of.actions import Action, Instruction, set_field
+from sdnctl.of.fields import ETH_DST, TUN_DST
 from sdnctl.packet import icmp_error
 from sdnctl.packet.icmp import FRAGMENTATION_NEEDED, UNREACHABLE
 from sdnctl.program.feature import Item, Reported, View
@@ -18,7 +21,6 @@ from sdnctl.program.pipeline import Priority, goto
 
 KEY_BITS = 24
 """The bits of a tunnel's number (the VNI) that are the VPC's key, and those of the MAC address that are the port's."""
-ETHERNET_HEADER = 14
 
 
 def endpoint(host: str, here: str, view: View) -> Ip4:
@@ -33,8 +35,11 @@ def to_host(binding: Binding, here: str, view: View) -> Iterator[Item]:
     vpc, port = view.get(Vpc, binding.vpc), view.get(NetworkInterface, binding.port)
     if tunnel is None or not address or vpc is None or port is None:
         return
+    # The tunnel names the port by the end of a MAC address, which need not be the port's own.
+    named = [] if port.mac == mac_of(port.key) else [set_field(ETH_DST, mac_of(port.key))]
     # On another host: into the tunnel, if it fits.
-    yield REMOTE.flow(Priority.NORMAL, {VPC: vpc.key, OUT_PORT: port.key}, through(tunnel, address))
+    way = [*named, *through(tunnel, address)]
+    yield REMOTE.flow(Priority.NORMAL, {VPC: vpc.key, OUT_PORT: port.key}, way)
     yield from watched(binding.host, here, view)
 
 
@@ -48,14 +53,15 @@ def watched(host: str, here: str, view: View) -> Iterator[Item]:
 
 def through(tunnel: LocalTunnel, address: Ip4) -> Sequence[Action | Instruction]:
     """Into the tunnel to the host at ``address``, once it is known whether the packet fits."""
-    return [check_pkt_larger(tunnel.mtu + ETHERNET_HEADER, TOO_BIG, 0), set_field(TUN_DST, address), goto(ENCAP)]
+    return [*measured(tunnel.mtu), set_field(TUN_DST, address), goto(ENCAP)]
 
 
-def does_not_fit(packet: PacketIn, view: View) -> bytes | None:
-    """The error by which the router of its subnet tells a sender what fits into a tunnel (RFC 1191); None for none."""
-    tunnel = view.get(LocalTunnel, TUNNEL)
-    subnets = (view.get(Subnet, id) for id in view.by(Subnet, ("key",), packet.value(SUBNET)))
-    subnet = next(subnets, None)
-    if tunnel is None or subnet is None:
-        return None
-    return icmp_error(packet.data, UNREACHABLE, FRAGMENTATION_NEEDED, subnet.router, ROUTER_MAC, tunnel.mtu)
+def does_not_fit(packet: PacketIn, subnet: Subnet) -> bytes | None:
+    """The error by which the router of a subnet tells a sender there what fits (RFC 1191); None where none is due."""
+    return icmp_error(packet.data, UNREACHABLE, FRAGMENTATION_NEEDED, subnet.router, ROUTER_MAC, packet.value(ROOM))
+
+
+def subnet_of(packet: PacketIn, view: View) -> Subnet | None:
+    """The subnet that a packet came from, None when it came from outside."""
+    found = (view.get(Subnet, id) for id in view.by(Subnet, ("key",), packet.value(SUBNET)))
+    return next(found, None)

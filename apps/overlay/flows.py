@@ -1,7 +1,10 @@
 """A packet for another host goes there in a tunnel that names its VPC; its destination MAC address names the port.
 
-Geneve and VXLAN number their networks with 24 bits: that is the VPC's key.  A port's MAC address ends with the port's
-key, so the far side needs neither an option nor a second lookup: it delivers by VPC and port.
+Geneve and VXLAN number their networks with 24 bits: that is the VPC's key.  The MAC address that a port gets when it is
+made ends with the port's key, so the far side needs neither an option nor a second lookup: it delivers by VPC and port.
+A port that has another MAC address is named by that one all the same, and gets its own back where it is delivered.
+Tunnels are not encrypted and prove nothing (RFC 8926, 6): what comes from no host of the region is dropped, and who can
+forge a host's address on the underlay can forge its packets.
 """
 
 from collections.abc import Iterator
@@ -9,13 +12,15 @@ from collections.abc import Iterator
 from apps.eni.facts import called, known_by_key
 from apps.eni.model import NetworkInterface
 from apps.eni.tables import ORIGIN
-from apps.overlay.facts import KEY_BITS, does_not_fit, to_host
-from apps.overlay.tables import ASK_TOO_BIG, ENCAP, REMOTE, TOO_BIG
-from apps.pipeline import EGRESS, OUT_PORT, PORT, VPC, ask
+from apps.overlay.facts import KEY_BITS, does_not_fit, endpoint, subnet_of, to_host
+from apps.overlay.tables import ASK_TOO_BIG, ENCAP, FROM_HOST, REMOTE, UNKNOWN_HOST
+from apps.oversize.facts import cut_again, too_big
+from apps.oversize.tables import ROOM, TOO_BIG
+from apps.pipeline import EGRESS, OUT_PORT, PORT, VPC, drop
 from apps.vpc.facts import vpc_here
-from sdnctl.model.host import TUNNEL, Binding, LocalTunnel, Peer
-from sdnctl.of.actions import load, move, output, set_field
-from sdnctl.of.fields import ETH_DST, IN_PORT, TUN_ID, VLAN_VID
+from sdnctl.model.host import TUNNEL, Binding, Host, LocalTunnel, Peer
+from sdnctl.of.actions import conjunction, load, move, output, set_field
+from sdnctl.of.fields import CONJ_ID, ETH_DST, IN_PORT, TUN_ID, TUN_SRC, VLAN_VID
 from sdnctl.of.flow import Flow
 from sdnctl.program.feature import Item, View, always, counts, feature, packet_in, placed, says
 from sdnctl.program.packets import PacketIn, PacketOut
@@ -28,8 +33,28 @@ def here_or_there() -> Iterator[Item]:
     """Deliver here what is on no other host; answer what is too big for a tunnel."""
     # Not on another host.
     yield REMOTE.flow(Priority.MISS, {}, [onward(REMOTE)])
-    # Too big: the controller tells the sender how much fits.
-    yield ENCAP.flow(Priority.NORMAL, {TOO_BIG: 1}, ask(ASK_TOO_BIG))
+    # Too big: cut, or its sender is told how much fits.
+    yield ENCAP.flow(Priority.NORMAL, {TOO_BIG: 1}, too_big(ASK_TOO_BIG))
+    yield cut_again(ASK_TOO_BIG, ENCAP)
+
+
+@feature(each=Host)
+def far_end(host: Host, here: str, view: View) -> Iterator[Item]:
+    """Tunnels come from the hosts of the region; who was deleted is none."""
+    tunnel = view.get(LocalTunnel, TUNNEL)
+    address = view.derived(endpoint, host.id)
+    if tunnel is not None and address and host.id != here:
+        # From this host, whichever way it came in.
+        yield ORIGIN.flow(Priority.NORMAL, {TUN_SRC: address}, [conjunction(FROM_HOST, 2, 2)])
+
+
+@feature(each=LocalTunnel)
+def inlet(tunnel: LocalTunnel, here: str, view: View) -> Iterator[Item]:
+    """The way in by the tunnels, for hosts that are known."""
+    # In by the tunnels, which is one half; the host that it is from is the other.
+    yield ORIGIN.flow(Priority.NORMAL, {IN_PORT: tunnel.ofport, VLAN_VID: 0}, [conjunction(FROM_HOST, 1, 2)])
+    # In by the tunnels, from nobody.
+    yield ORIGIN.flow(Priority.BROAD, {IN_PORT: tunnel.ofport, VLAN_VID: 0}, drop(UNKNOWN_HOST))
 
 
 @feature(each=LocalTunnel)
@@ -38,7 +63,7 @@ def tunnel(tunnel: LocalTunnel, here: str, view: View) -> Iterator[Item]:
     # In from another host, which has already decided: straight to the port.
     yield ORIGIN.flow(
         Priority.NORMAL,
-        {IN_PORT: tunnel.ofport, VLAN_VID: 0},
+        {CONJ_ID: FROM_HOST, IN_PORT: tunnel.ofport, VLAN_VID: 0},
         [move(TUN_ID, VPC, nbits=KEY_BITS), move(ETH_DST, OUT_PORT, nbits=KEY_BITS), enter(EGRESS)],
     )
     # Out to another host, numbered with the VPC; back into the tunnels it came from, if it has to.
@@ -60,12 +85,24 @@ def direction(tunnel: LocalTunnel, flow: Flow) -> str:
 
 
 @packet_in(ASK_TOO_BIG)
-def too_big(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
+def tell(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
     """Tell an interface on this host how much fits, as its router (RFC 1191)."""
-    sender = known_by_key(packet.value(PORT), view)
-    frame = does_not_fit(packet, view) if sender is not None else None
+    sender, subnet = known_by_key(packet.value(PORT), view), subnet_of(packet, view)
+    frame = does_not_fit(packet, subnet) if subnet is not None else None
     if sender is not None and frame is not None:
         yield PacketOut(frame, (set_field(ETH_DST, sender.mac), output(packet.in_port)))
+
+
+@says(far_end)
+def from_host(step: Step, view: View) -> str:
+    """The host at the far end of a tunnel, in words."""
+    return f"the tunnel comes from {step.record.id}"
+
+
+@says(UNKNOWN_HOST)
+def from_nobody(step: Step, view: View) -> str:
+    """The address at the far end of a tunnel, in words."""
+    return f"no host of the region has the tunnel address {step.ip(TUN_SRC)}"
 
 
 @says(tunnel)
@@ -90,6 +127,4 @@ def where(step: Step, view: View) -> str:
 @says(ASK_TOO_BIG)
 def too_big_said(step: Step, view: View) -> str:
     """The size in bytes that fits, in words."""
-    tunnel = view.get(LocalTunnel, TUNNEL)
-    fits = f", {tunnel.mtu} bytes fit" if tunnel is not None else ""
-    return f"the controller answers: ICMP fragmentation needed{fits}"
+    return f"the controller answers: ICMP fragmentation needed, {step.value(ROOM)} bytes fit"

@@ -1,13 +1,14 @@
-"""Tenants start, stop and resize instances, see the types there are, and ask after many instances at once.
+"""Tenants start, stop, restart, rename and resize instances, see the types there are, and ask after many at once.
 
 The machine itself is somebody else's: here its state is what was last asked for.
 """
 
 from collections.abc import Iterable
 from dataclasses import replace
+from string import ascii_lowercase, ascii_uppercase, digits, punctuation
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from apps.eni.model import NetworkInterface
 from apps.instance.facts import zone
@@ -20,6 +21,8 @@ from sdnctl.api.schema import (
     Json,
     Model,
     Request,
+    Text,
+    VmName,
 )
 from sdnctl.base.errors import IntentError
 
@@ -27,6 +30,17 @@ ITEM = "/regions/{regionId}/instances/{instanceId}"
 PRIMARY = 1
 RUNNING, STOPPED = "running", "stopped"
 MOST_INTERFACES = 8
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 30
+ShortText = Annotated[str, Field(max_length=128, pattern=r"^[^\x00-\x1f]*$")]
+
+
+def _password(text: str) -> str:
+    """The password, if it is as the public API wants one."""
+    kinds = sum(bool(set(text) & set(kind)) for kind in (ascii_lowercase, ascii_uppercase, digits, punctuation + " "))
+    if not (SHORTEST_PASSWORD <= len(text) <= LONGEST_PASSWORD and text.isascii() and text.isprintable()) or kinds < 3:
+        length = f"{SHORTEST_PASSWORD} to {LONGEST_PASSWORD}"
+        raise ValueError(f"must have {length} characters of three kinds: small and capital letters, digits, signs")
+    return text
 
 
 class OneInstance(Request):
@@ -44,8 +58,25 @@ class Stop(OneInstance):
 class Resize(OneInstance):
     """An instance and the type that it is to have."""
 
-    instanceType: Annotated[str, Field(max_length=128, pattern=r"^[^\x00-\x1f]*$")]
+    instanceType: ShortText
     force: bool = False
+
+
+class ModifyAttribute(OneInstance):
+    """The fields of an instance that may change; what is for its guest only (metadata, user data) has no meaning here.
+
+    An empty host name is none that a machine could have: it stays as it is.
+    """
+
+    name: VmName | None = None
+    description: Text | None = None
+    hostname: ShortText = ""
+
+
+class ModifyPassword(OneInstance):
+    """A new password of an instance."""
+
+    password: Annotated[str, AfterValidator(_password)]
 
 
 class Network(Model):
@@ -116,6 +147,34 @@ def resize_instance(request: Resize, txn: Writer) -> Json:
     return {}
 
 
+@operation("vm", "rebootInstance", "POST", f"{ITEM}:rebootInstance", OneInstance, reads=True)
+def reboot_instance(request: OneInstance, view: Reader) -> Json:
+    """Restart an instance that is running; afterwards it runs as before, so nothing is written."""
+    _in_state(view, request.instanceId, RUNNING)
+    return {}
+
+
+@operation("vm", "modifyInstanceAttribute", "POST", f"{ITEM}:modifyInstanceAttribute", ModifyAttribute)
+def modify_instance_attribute(request: ModifyAttribute, txn: Writer) -> Json:
+    """Rename an instance, describe it, or change its host name."""
+    instance = txn.own(Instance, request.instanceId, "instanceId")
+    changed = replace(
+        instance,
+        name=instance.name if request.name is None else request.name,
+        description=instance.description if request.description is None else request.description,
+        hostname=request.hostname or instance.hostname,
+    )
+    txn.put(changed)
+    return {}
+
+
+@operation("vm", "modifyInstancePassword", "POST", f"{ITEM}:modifyInstancePassword", ModifyPassword, reads=True)
+def modify_instance_password(request: ModifyPassword, view: Reader) -> Json:
+    """Take note of a new password; it is for the machine, which is somebody else's, and is kept nowhere."""
+    view.own(Instance, request.instanceId, "instanceId")
+    return {}
+
+
 @operation("vm", "modifyInstanceNetworkAttribute", "POST", f"{ITEM}:modifyInstanceNetworkAttribute", ModifyNetwork)
 def modify_instance_network_attribute(request: ModifyNetwork, txn: Writer) -> Json:
     """Say which secondary interfaces are deleted along with the instance."""
@@ -142,8 +201,8 @@ def describe_instance_private_ip_address(request: Listing, view: Reader) -> Json
     return answer(request, view, Instance, KEYS, "instancePrivateIpAddress", _show_address)
 
 
-def _in_state(txn: Writer, id: str, wanted: str) -> Instance:
-    instance = txn.own(Instance, id, "instanceId")
+def _in_state(view: Reader, id: str, wanted: str) -> Instance:
+    instance = view.own(Instance, id, "instanceId")
     if instance.status != wanted:
         raise IntentError.precondition("instanceId", f"{id} is {instance.status}, not {wanted}")
     return instance

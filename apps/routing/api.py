@@ -13,7 +13,7 @@ from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
 from apps.routing.targets import known_type, next_hops
 from apps.routing.writes import check_prefix, check_together, new_route
 from apps.vpc.model import Subnet, Vpc
-from sdnctl.api import quota
+from sdnctl.api import quota, schema
 from sdnctl.api.access import Reader, Writer
 from sdnctl.api.extend import accepts, shows
 from sdnctl.api.listing import Key, Listing, answer, attribute, choose, constant, paged, reference
@@ -78,7 +78,7 @@ class ChangedRule(Model):
     """A rule to be changed; what is not given stays."""
 
     ruleId: Id
-    addressPrefix: Destination | None = None
+    addressPrefix: Annotated[Destination | None, schema.SAID] = None
     nextHopType: HopType | None = None
     nextHopId: HopId | None = None
     addressPrefixType: Kind = "CIDR"

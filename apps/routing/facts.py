@@ -9,6 +9,13 @@ def leads_to_internet(table: str, here: str, view: View) -> bool:
     return view.any(Route, ("table", "next_hop_type"), (table, INTERNET))
 
 
+def equal_routes(route: Route, view: View) -> list[Route]:
+    """The routes of a table that are equal to this one but for their next hop, itself among them, in order of ids."""
+    index = ("table", "prefix", "priority")
+    every = (view.get(Route, id) for id in sorted(view.by(Route, index, (route.table, route.prefix, route.priority))))
+    return [other for other in every if other is not None and other.next_hop_type != LOCAL]
+
+
 def hop_id(route: Route) -> str:
     """The next hop as the API names it: ``local`` and ``internet`` are their own."""
     return route.next_hop or (route.next_hop_type if route.next_hop_type in (LOCAL, INTERNET) else "")

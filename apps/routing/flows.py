@@ -1,15 +1,19 @@
 """The router of a VPC is in every switch: it counts hops down, answers ping, and looks the rest up in a route table."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import blake2b
 
 from apps.neighbour.tables import RESOLVE
 from apps.pipeline import ASKS, NEXT_HOP, SUBNET, VPC, ask, checked, drop
+from apps.routing.facts import equal_routes
 from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
 from apps.routing.tables import (
     ASK_EXPIRED,
     ASK_UNREACHABLE,
+    BY_HASH,
     ECMP,
+    EQUAL,
     HOP_LIMIT,
     NO_NEXT_HOP,
     NO_ROUTE,
@@ -19,35 +23,45 @@ from apps.routing.tables import (
     SLOT,
     SLOTS,
     TABLE_OF,
+    WAYS,
 )
 from apps.routing.targets import Hop, next_hops
 from apps.vpc.facts import vpc_here
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
 from apps.vpc.tables import SWITCH
-from sdnctl.base.addresses import Cidr, Ip4
-from sdnctl.of.actions import IN_PORT, Action, dec_ttl, move, multipath, output, set_field, set_ttl
+from sdnctl.base.addresses import Ip4
+from sdnctl.of.actions import IN_PORT, Action, Instruction, dec_ttl, move, output, set_field, set_ttl
 from sdnctl.of.fields import (
     ETH_DST,
     ETH_SRC,
     ETH_TYPE,
     ETH_TYPE_IP,
+    FRAGMENT_ANY,
     ICMP_TYPE,
     IP_DST,
+    IP_FRAG,
     IP_PROTO,
     IP_PROTO_UDP,
     IP_SRC,
     IP_TTL,
+    UDP_DST,
+    UDP_SRC,
     Field,
+    OxmField,
     Value,
 )
+from sdnctl.of.flow import Flow
 from sdnctl.packet import icmp_error, parse
 from sdnctl.program.feature import Item, View, always, feature, packet_in, placed, says
 from sdnctl.program.packets import PacketIn, PacketOut
 from sdnctl.program.pipeline import Priority, goto, onward
+from sdnctl.program.slots import owners
 from sdnctl.program.step import Step
 
 ECHO_REPLY, UNREACHABLE, ECHO_REQUEST, TIME_EXCEEDED = 0, 3, 8, 11
 PORT_UNREACHABLE = 3
+DYNAMIC, SYSTEM = (0x8000, 0x8000), (0, 0xFC00)
+"""UDP ports from 32768 up, and below 1024."""
 
 
 @always
@@ -103,34 +117,64 @@ def _turn_round(address: Ip4) -> list[Action]:
     ]
 
 
-@feature(each=RouteTable, within=placed("vpc", test=vpc_here))
-def route_table(table: RouteTable, here: str, view: View) -> Iterator[Item]:
-    """The rules of one table, at most 50; rules that are equal but for their next hop share the traffic."""
-    equal: dict[tuple[Cidr, int], list[Route]] = {}
-    for id in sorted(view.by(Route, ("table",), table.id)):
-        route = view.get(Route, id)
-        if route is not None and route.next_hop_type != LOCAL:
-            equal.setdefault((route.prefix, route.priority), []).append(route)
-    for (prefix, preference), routes in equal.items():
-        priority = Priority.prefix(prefix.length, preference)
-        match: dict[Field, Value] = {ROUTE_TABLE: table.key, IP_DST: (prefix.network, prefix.mask)}
-        if len(routes) == 1:
-            # The only way there.
-            yield ROUTE.flow(priority, match, _to(routes[0], view))
-            continue
-        # Several ways: a connection keeps to its slot, in both directions.
-        yield ROUTE.flow(priority, match, [multipath(SLOTS, SLOT), goto(ECMP)])
-        for slot in range(SLOTS):
-            # A slot belongs to one next hop, and to another only when that one goes.
-            yield ECMP.flow(priority, {**match, SLOT: slot}, _to(_owner(slot, routes), view))
+@always
+def shared() -> Iterator[Item]:
+    """Spread connections over slots: both directions of one have the same, and what senders write costs no lookup each.
 
-
-def _owner(slot: int, routes: list[Route]) -> Route:
-    """The route of a slot by rendezvous hashing: its next hop wants it most, whoever else and whichever prefix it is.
-
-    So a next hop that goes gives up its own slots only, and both directions of a connection meet the same appliance.
+    The datapath's hash knows no ports of UDP.  There the client's port says the slot: the one that lies in the upper
+    range of the two, dynamic ports above all others, system ports below (RFC 6335; Linux begins at 32768).
     """
-    return max(routes, key=lambda route: blake2b(f"{route.next_hop} {slot}".encode(), digest_size=8).digest())
+    by_hash, by_source, by_target = [BY_HASH.through()], *(_by_port(port) for port in (UDP_SRC, UDP_DST))
+    # TCP by addresses and ports; what has no ports, or none that tell, by addresses.
+    yield EQUAL.flow(Priority.MISS, {}, by_hash)
+    # All fragments of a datagram the same way: only the first has ports.
+    yield EQUAL.flow(Priority.EXCEPTION, {IP_FRAG: (FRAGMENT_ANY, FRAGMENT_ANY)}, by_hash)
+    # Two dynamic ports, or two system ports: no client is to be told.
+    yield EQUAL.flow(Priority.EXCEPTION, {UDP_SRC: DYNAMIC, UDP_DST: DYNAMIC}, by_hash)
+    yield EQUAL.flow(Priority.NORMAL, {UDP_SRC: SYSTEM, UDP_DST: SYSTEM}, by_hash)
+    # From a client to a service, and back.
+    yield EQUAL.flow(Priority.EXACT, {UDP_SRC: DYNAMIC}, by_source)
+    yield EQUAL.flow(Priority.EXACT, {UDP_DST: DYNAMIC}, by_target)
+    yield EQUAL.flow(Priority.BROAD, {UDP_DST: SYSTEM}, by_source)
+    yield EQUAL.flow(Priority.BROAD, {UDP_SRC: SYSTEM}, by_target)
+
+
+def _by_port(port: OxmField) -> Hop:
+    return [move(port, SLOT, nbits=SLOT.width), goto(ECMP)]
+
+
+@feature(each=Route, within=placed("vpc", test=vpc_here))
+def route(route: Route, here: str, view: View) -> Iterator[Item]:
+    """One rule of a route table; rules that are equal but for their next hop share the traffic."""
+    table, vpc = view.get(RouteTable, route.table), view.get(Vpc, route.vpc)
+    if table is None or vpc is None or route.next_hop_type == LOCAL:
+        return
+    priority = Priority.prefix(route.prefix.length, route.priority)
+    match: dict[Field, Value] = {ROUTE_TABLE: table.key, IP_DST: (route.prefix.network, route.prefix.mask)}
+    equal = equal_routes(route, view)
+    if len(equal) == 1:
+        # The only way there.
+        yield ROUTE.flow(priority, match, _to(route, view))
+        return
+    hops = tuple(sorted({other.next_hop for other in equal}))
+    if route is equal[0]:
+        # Several ways: a connection keeps to its slot, in both directions.
+        yield ROUTE.flow(priority, match, [set_field(WAYS, _number(hops)), goto(EQUAL)])
+    # A slot belongs to one next hop, and to another only when that one goes.
+    yield from _slots(vpc.key, hops, route.next_hop, tuple(_to(route, view)))
+
+
+@lru_cache(1024)
+def _slots(vpc: int, hops: tuple[str, ...], mine: str, way: tuple[Action | Instruction, ...]) -> tuple[Flow, ...]:
+    """The flows of the slots that one of several next hops has; prefixes with the same next hops share them."""
+    own = (slot for slot, owner in enumerate(owners(hops, SLOTS)) if owner == mine)
+    number = _number(hops)
+    return tuple(ECMP.flow(Priority.NORMAL, {VPC: vpc, WAYS: number, SLOT: slot}, way) for slot in own)
+
+
+def _number(hops: tuple[str, ...]) -> int:
+    """The number of a set of next hops, the same on every host; two sets of one VPC share one in 2**-32 cases."""
+    return int.from_bytes(blake2b(" ".join(hops).encode(), digest_size=4).digest(), "big")
 
 
 def _to(route: Route, view: View) -> Hop:
@@ -189,27 +233,37 @@ def router_itself(step: Step, view: View) -> str:
     return f"{step.ip(IP_DST)} belongs to the router of {step.record.id}, which offers no service but ping"
 
 
-@says(route_table)
+@says(shared)
+def slot_found(step: Step, view: View) -> str:
+    """The part of the packet by which equal routes are chosen from, in words."""
+    by = "the client's UDP port" if step.priority in (Priority.EXACT, Priority.BROAD) else "addresses and TCP ports"
+    return f"the connection has one of {SLOTS} slots, by {by}"
+
+
+@says(route)
 def routed(step: Step, view: View) -> str:
     """The route of the table that was taken, in words."""
     return _leads(step, view)
 
 
 def _leads(step: Step, view: View) -> str:
+    """The route that a packet takes: a prefix with the same next hops may share its slots, so the packet decides."""
     routes = _meant(step, view)
     if step.table == ROUTE.id and len(routes) > 1:
-        return f"{len(routes)} equal routes {routes[0].prefix} of {step.record.id}: the connection keeps to one"
-    taken = _owner(step.value(SLOT), routes) if len(routes) > 1 else routes[0]
+        return f"{len(routes)} equal routes {routes[0].prefix} of {routes[0].table}: the connection keeps to one"
+    owner = owners([route.next_hop for route in routes], SLOTS)[step.value(SLOT)] if len(routes) > 1 else ""
+    taken = next((route for route in routes if route.next_hop == owner), routes[0])
     where = "the internet" if taken.next_hop_type == INTERNET else taken.next_hop
-    return f"route {taken.prefix} of {step.record.id} leads to {where}"
+    return f"route {taken.prefix} of {taken.table} leads to {where}"
 
 
 def _meant(step: Step, view: View) -> list[Route]:
-    """The equal routes of the table that the flow of a step is for."""
-    every = (view.get(Route, id) for id in sorted(view.by(Route, ("table",), step.record.id)))
+    """The routes that a step's packet is for: the longest prefix, then the lowest priority; several that are equal."""
+    every = (view.get(Route, id) for id in sorted(view.by(Route, ("table",), step.record.table)))
     known = [route for route in every if route is not None and route.next_hop_type != LOCAL]
     here = [route for route in known if route.prefix.contains(step.value(IP_DST))]
-    return [route for route in here if Priority.prefix(route.prefix.length, route.priority) == step.priority]
+    best = max(Priority.prefix(route.prefix.length, route.priority) for route in here)
+    return [route for route in here if Priority.prefix(route.prefix.length, route.priority) == best]
 
 
 @says(NO_NEXT_HOP)

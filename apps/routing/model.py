@@ -23,7 +23,9 @@ class RouteTable:
     created: float = label(default=0.0)
 
 
-@resource(prefix="route", reach="vpc", indexes=(("table", "next_hop_type"), ("next_hop",)))
+@resource(
+    prefix="route", reach="vpc", indexes=(("table", "next_hop_type"), ("table", "prefix", "priority"), ("next_hop",))
+)
 class Route:
     """One rule: packets to ``prefix`` take ``next_hop`` (an id, empty for ``local`` and ``internet``)."""
 

@@ -37,8 +37,8 @@ class NextHop:
     """A declared type of next hop.
 
     ``kind`` is its name in the public API; ``of`` the class whose ids a route of this type names, "" for one that needs
-    no id.  ``leads`` gives the actions towards it, None when it leads nowhere now; ``refuses`` the reason why a record
-    may not be named, "" if it may.
+    no id.  ``leads`` gives the actions towards it, the same for every route of a VPC that names it, None when it leads
+    nowhere now; ``refuses`` the reason why a record may not be named, "" if it may.
     """
 
     kind: str

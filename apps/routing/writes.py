@@ -6,15 +6,31 @@ from dataclasses import replace
 from apps.eni.model import NetworkInterface
 from apps.routing.facts import hop_id
 from apps.routing.model import EVERYWHERE, INTERNET, LOCAL, Route, RouteTable
+from apps.routing.tables import SLOTS
 from apps.vpc.model import ANYTHING, Subnet, Vpc
-from sdnctl.base.addresses import Cidr
+from sdnctl.base.addresses import NEVER_FORWARDED, Cidr
 from sdnctl.base.errors import IntentError
 from sdnctl.program.lifecycle import blocks, born, changed
+from sdnctl.program.weight import Weighed, weighs
 from sdnctl.store import Txn
 
 DEFAULT_NAME = "default"
-NEVER_ROUTED = tuple(Cidr.parse(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"))
-"""This network, loopback, link-local, multicast and what is reserved (RFC 6890)."""
+
+
+def _flows(records: Weighed, account: str) -> int:
+    """One for each prefix, and the slots of each set of next hops, which the prefixes that lead to it share."""
+    equal: dict[tuple[str, Cidr, int], set[str]] = {}
+    vpcs: dict[str, str] = {}
+    for route in records.many(Route, records.by(Route, ("account",), account)):
+        if route.next_hop_type != LOCAL:
+            equal.setdefault((route.table, route.prefix, route.priority), set()).add(route.next_hop)
+            vpcs[route.table] = route.vpc
+    shared = {(vpcs[table], frozenset(hops)) for (table, _, _), hops in equal.items() if len(hops) > 1}
+    return len(equal) + SLOTS * len(shared)
+
+
+FLOWS = weighs(Route, 1, most=SLOTS // 2 + 1, exactly=_flows)
+"""A rule of two that are equal costs the most: half of their slots."""
 
 
 @born(Vpc)
@@ -61,7 +77,7 @@ def check_prefix(txn: Txn, table: RouteTable, prefix: Cidr) -> Cidr:
 
     Local is the VPC's block, or where it has none the blocks of its subnets.
     """
-    if prefix != EVERYWHERE and any(prefix.within(other) for other in NEVER_ROUTED):
+    if prefix != EVERYWHERE and any(prefix.within(other) for other in NEVER_FORWARDED):
         raise IntentError("addressPrefix", f"{prefix} is never routed")
     vpc = txn.get(Vpc, table.vpc)
     blocks = [vpc.cidr] if vpc is not None and vpc.cidr != ANYTHING else []

@@ -15,7 +15,7 @@ from sdnctl.base.errors import IntentError
 from sdnctl.model.host import UPLINK, Host
 from sdnctl.of import fields as f
 from sdnctl.store import State
-from sdnctl.trace.account import for_account, owner_in
+from sdnctl.trace.account import for_account, names_in, owner_in
 from sdnctl.trace.model import Exit, Question, Trace
 
 ECHO_REQUEST = 8
@@ -67,7 +67,12 @@ def trace_flow(request: TraceFlow, view: Reader) -> Later:
         return record
 
     sender = _sender(request, view, known, lambda cls: view.region.all(cls).values())
-    return Later(_question(request, sender), "", lambda trace, state: show(request, sender, trace), _onward)
+
+    def told(trace: Trace, state: State) -> Json:
+        shown = show(request, sender, trace)
+        return {**shown, "names": names_in(state, [shown["verdict"], *(step["says"] for step in shown["steps"])])}
+
+    return Later(_question(request, sender), "", told, _onward)
 
 
 def _sender(request: TraceFlow, view: Reader, known: Callable[[type, str], Any], visible: Visible) -> Sender:
@@ -83,7 +88,11 @@ def _onward(way: Exit, state: State) -> Question | None:
     if way.by != UPLINK or host is None or not host.uplink:
         return None
     ttl = max(way.packet.get(f.IP_TTL, 0) - 1, 0)
-    frame = {f.ETH_SRC: router_mac(host.id, state), f.ETH_DST: host.uplink_mac, f.IP_TTL: ttl}
+    frame = {
+        f.ETH_SRC: router_mac(host.id, Ip4(way.packet.get(f.IP_SRC, 0)), state),
+        f.ETH_DST: host.uplink_mac,
+        f.IP_TTL: ttl,
+    }
     return Question(host.id, UPLINK, {**way.packet, **frame})
 
 

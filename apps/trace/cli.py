@@ -1,5 +1,7 @@
 """``sdnctl trace``: what would become of a packet, told step by step; no packet is sent."""
 
+import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -54,6 +56,20 @@ def _tell(told: dict[str, Any]) -> None:
         if step["hop"] != hop:
             hop = step["hop"]
             grid.add_row("", "", f"[bold]on {escape(told['hosts'][hop - 1])}[/bold]")
-        grid.add_row(f"{number:3}", f"[dim]{escape(step['table'])}[/dim]", escape(step["says"]))
+        says = named(step["says"], told["names"])
+        grid.add_row(f"{number:3}", f"[dim]{escape(step['table'])}[/dim]", escape(says))
     console.print(grid)
-    console.print(f"[{COLOURS[told['outcome']]}]{escape(told['verdict'])}[/]")
+    console.print(f"[{COLOURS[told['outcome']]}]{escape(named(told['verdict'], told['names']))}[/]")
+
+
+def named(text: str, names: Mapping[str, str]) -> str:
+    """A sentence in which each id has its name behind it, if it has one."""
+    if not names:
+        return text
+    ids = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+
+    def both(found: re.Match[str]) -> str:
+        id, name = found[1], names[found[1]]
+        return {")": f"{id}, {name})", " (": f"{id} ({name}, "}.get(found[2], f"{id} ({name})")
+
+    return re.sub(rf"\b({ids})\b(\)| \(|)", both, text)

@@ -8,7 +8,9 @@ from apps.eip.model import ElasticIp
 from apps.eni.model import NetworkInterface
 from apps.gateway.facts import server_in
 from apps.instance.model import Instance
-from apps.uplink.model import GatewayNeighbour
+from apps.martian.facts import martians
+from apps.uplink.facts import neighbour_id
+from apps.uplink.model import GatewayNeighbour, Pool
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
 from sdnctl.base.addresses import Cidr, Ip4, Mac
 from sdnctl.base.errors import IntentError
@@ -20,8 +22,8 @@ PRIMARY = 1
 MENTIONED = 10
 BROADCAST_MAC, GROUP_MAC = Mac(0xFFFFFFFFFFFF), Mac(0x01005E000000)
 BROADCAST, GROUPS = Ip4(0xFFFFFFFF), Cidr(Ip4(0xE0000000), 4)
-SOMEBODY = Ip4.parse("198.51.100.7")
-"""Somebody on the internet: a block for documentation (RFC 5737)."""
+SOMEBODY, SOMEBODY_ELSE = Ip4.parse("198.51.100.7"), Ip4.parse("9.9.9.9")
+"""Somebody on the internet: of a block for documentation (RFC 5737), or where nobody has that, a public resolver."""
 SOMEONES_MAC = Mac(0x020000000001)
 Known = Callable[[type, str], Any]
 Visible = Callable[[type], Iterable[Any]]
@@ -129,7 +131,9 @@ def outside(to: Ip4, region: Region) -> Sender:
         hosts = {server: hosts[server]} if server else hosts
     if not hosts:
         raise IntentError.precondition("from", "no host has a way to the public network")
-    return Sender(min(hosts), UPLINK, router_mac(min(hosts), region), SOMEBODY, hosts[min(hosts)].uplink_mac)
+    martian = any(block.contains(SOMEBODY) for block in martians(region.all(Pool).values()))
+    source = SOMEBODY_ELSE if martian else SOMEBODY
+    return Sender(min(hosts), UPLINK, router_mac(min(hosts), to, region), source, hosts[min(hosts)].uplink_mac)
 
 
 def presents(address: Ip4, region: Region) -> str:
@@ -139,7 +143,11 @@ def presents(address: Ip4, region: Region) -> str:
     return ""
 
 
-def router_mac(host: str, region: Region) -> Mac:
-    """The MAC address of a router that a host knows on the public network; some address when it knows none."""
-    macs = [n.mac for n in region.all(GatewayNeighbour).values() if n.host == host]
-    return macs[0] if macs else SOMEONES_MAC
+def router_mac(host: str, address: Ip4, region: Region) -> Mac:
+    """The MAC address of the gateway of an elastic IP, as a host knows it, else of any; some address without one."""
+    pools = [region.get(ElasticIp, id).pool for id in region.by(ElasticIp, ("address",), address)]
+    for pool in (*pools, *sorted(region.all(Pool).keys() - set(pools))):
+        known, learned = region.get(Pool, pool), region.get(GatewayNeighbour, neighbour_id(host, pool))
+        if mac := (known.gateway_mac if known is not None else 0) or (learned.mac if learned is not None else 0):
+            return Mac(mac)
+    return SOMEONES_MAC

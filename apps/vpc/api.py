@@ -9,11 +9,12 @@ from apps.vpc.model import ANYTHING, RESERVED, Subnet, Vpc
 from sdnctl.api import quota
 from sdnctl.api.access import Reader, Writer
 from sdnctl.api.extend import shown
-from sdnctl.api.listing import Listing, answer, attribute, constant, reference
+from sdnctl.api.listing import Listing, answer, attribute, constant, reference, shown_all
 from sdnctl.api.operations import operation
 from sdnctl.api.schema import Addresses, Block, Id, Json, Name, Request, Tags, Text, iso, show_tags, tag_dict
 from sdnctl.base.addresses import Cidr
 from sdnctl.base.errors import IntentError
+from sdnctl.packet.names import labels
 
 PRIVATE = tuple(Cidr.parse(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 SHORTEST, LONGEST = 16, 28
@@ -52,10 +53,15 @@ def _short(domains: tuple[str, ...]) -> tuple[str, ...]:
     return domains
 
 
+def _domain(name: str) -> str:
+    labels(name)
+    return name
+
+
 VpcBlock = Annotated[Block, AfterValidator(_private), BeforeValidator(_or_anything)]
 SubnetBlock = Annotated[Block, AfterValidator(_private), AfterValidator(_not_anything)]
 Servers = Annotated[Addresses, Field(max_length=MAX_DNS)]
-Domain = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,254}$")]
+Domain = Annotated[str, AfterValidator(_domain)]
 Domains = Annotated[tuple[Domain, ...], AfterValidator(_short), BeforeValidator(_domains)]
 
 
@@ -263,7 +269,7 @@ def show_vpc(view: Reader, vpc: Vpc) -> Json:
         "description": vpc.description,
         "aclIds": [],
         "routeTableIds": [],
-        "subnets": [show_subnet(view, subnet) for subnet in subnets],
+        "subnets": shown_all(view, subnets, show_subnet),
         "createdTime": iso(vpc.created),
         "tags": show_tags(vpc.tags),
     }

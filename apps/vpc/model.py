@@ -10,6 +10,8 @@ ROUTER_OFFSET, DHCP_OFFSET, FIRST_OFFSET = 1, 2, 3
 RESERVED = 4  # network, router, DHCP server, broadcast
 ROUTER_MAC = Mac(0x0E0000000001)
 """Every router of every VPC on every host: an instance may move and finds the same neighbour."""
+ROUTER_ITSELF_MAC = Mac(0x0E0000000002)
+"""The source of what a router says itself and has to travel; what passes through it comes from ``ROUTER_MAC``."""
 
 
 @resource(prefix="vpc", reach="vpc", indexes=(("id",),))

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,17 @@ from os_ken.controller.handler import DEAD_DISPATCHER, MAIN_DISPATCHER, set_ev_c
 from os_ken.lib import hub
 
 from sdnctl.agent import metrics
-from sdnctl.agent.events import Connected, Disconnected
+from sdnctl.agent.agent import HostRenamed
+from sdnctl.agent.events import Connected, Disconnected, Event
+from sdnctl.agent.keeper import SwitchKeeper
 from sdnctl.agent.loop import Loop
 from sdnctl.agent.questions import Questions
-from sdnctl.base.addresses import Ip4
 from sdnctl.base.log import to_stderr
-from sdnctl.bridge.setup import BRIDGE
-from sdnctl.bridge.vswitch import Vswitch, rundir_of
+from sdnctl.base.paths import BRIDGE, management_of, rundir_of
+from sdnctl.base.problem import Problem
+from sdnctl.bridge import starts
+from sdnctl.bridge.claim import SwitchClaim
+from sdnctl.bridge.vswitch import Vswitch
 from sdnctl.program import feature
 from sdnctl.program.feature import Program
 from sdnctl.store import Store
@@ -63,6 +67,8 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
         self._ovs_db = ovs_db or os.environ.get("SDNCTL_OVS_DB", "")
         if not self._ovs_db or not (remote or store):
             raise SystemExit("sdnctl.agent.app: set SDNCTL_STORE and SDNCTL_OVS_DB (unix:PATH)")
+        owner = os.environ.get("SDNCTL_OWNER") or f"an sdnctl agent (pid {os.getpid()})"
+        self._claim = SwitchClaim(self._ovs_db, owner, bool(os.environ.get("SDNCTL_TAKE_OVER")))
         program = program or feature.discover()
         pki = os.environ.get("SDNCTL_PKI")
         # Nothing is followed before the loop knows which ports are here.
@@ -71,8 +77,10 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
         self._program = program
         self._stopping = threading.Event()
         self._link: connection.Datapath | None = None
+        self._greeting = threading.Lock()
         self._store: Store | None = None
         self._vswitch: Vswitch | None = None
+        self._keeper: SwitchKeeper | None = None
         self._questions: Questions | None = None
         self.loop: Loop | None = None
 
@@ -85,8 +93,11 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
     def close(self) -> None:
         """End in order: first what brings news, then the loop, then the store; the switch keeps its flows."""
         self._stopping.set()
+        self._claim.close()
         if self._vswitch is not None:
             self._vswitch.close()
+        if self._keeper is not None:
+            self._keeper.close()
         if self._link is not None:
             self._link.hang_up()
         if self._questions is not None:
@@ -99,23 +110,24 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
     def _open(self) -> None:
         """Follow the store and the switch's database; the loop waits for both."""
         store = self._store = self._make_store()
-        loop = self.loop = Loop(
-            store, self._program, lambda: self._spawn(self._dial, "dialler"), self._watch, self._audit_s
-        )
+        dial = partial(self._spawn, self._dial, "dialler")
+        self._vswitch = vswitch = Vswitch(self._ovs_db, self._put)
+        self._keeper = SwitchKeeper(self._ovs_db, vswitch, self._put)
+        loop = self.loop = Loop(store, self._program, dial, self._keeper, self._audit_s)
         loop.start()
-        self._vswitch = Vswitch(self._ovs_db, loop.put)
-        self._vswitch.start()
+        self._claim.hold()
+        vswitch.start()
         store.subscribe(loop.put)
         self._questions = Questions(store, loop, partial(switch.ask, rundir_of(self._ovs_db), BRIDGE))
         self._questions.start()
 
-    def _watch(self, peers: Mapping[str, Ip4]) -> None:
-        if self._vswitch is not None:
-            self._vswitch.watch(peers)
+    def _put(self, event: Event) -> None:
+        if self.loop is not None:
+            self.loop.put(event)
 
     def _dial(self) -> None:
         """Keep a connection to the bridge, for as long as this program runs."""
-        path = str(Path(rundir_of(self._ovs_db)) / f"{BRIDGE}.mgmt")
+        path = management_of(self._ovs_db)
         wait = DIAL_MIN_S
         while not self._stopping.is_set():
             started = time.monotonic()
@@ -136,8 +148,22 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
         log.info("switch connected" if up else "switch disconnected", datapath=link.id)
         if up:
             self._link = link
-        if self.loop is not None:
-            self.loop.put(Connected(link) if up else Disconnected(link))
+            # A new connection may be to an ovs-vswitchd that has started anew.
+            self._spawn(partial(self._greet, link), "greeting")
+            return
+        with self._greeting:
+            if link is self._link:
+                self._link = None
+            self._put(Disconnected(link))
+
+    def _greet(self, link: connection.Datapath) -> None:
+        """Hand a connection over, once the switch has back what it loses with a start, unless it is gone by then."""
+        grace = starts.grace(self._ovs_db, link.process)
+        if self._keeper is not None:
+            self._keeper.restore()
+        with self._greeting:
+            if link is self._link:
+                self._put(Connected(link, grace))
 
     def _spawn(self, work: Callable[[], object], name: str) -> threading.Thread:
         made = threading.Thread(target=work, name=name, daemon=True)
@@ -157,7 +183,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--pki", type=Path, help="directory of ca.pem, cert.pem and key.pem, for ssl: remotes")
     parser.add_argument("--metrics", metavar="HOST:PORT", help="serve figures for Prometheus there; port 0 picks one")
     parser.add_argument("--metrics-file", type=Path, help="the JSON file that says where, and where it was last time")
+    parser.add_argument("--owner", help="who keeps this switch, for those who want it too")
+    parser.add_argument("--take-over", action="store_true", help="take the switch from whoever keeps it")
     given = parser.parse_args(arguments)
+    if given.owner:
+        os.environ["SDNCTL_OWNER"] = given.owner
+    if given.take_over:
+        os.environ["SDNCTL_TAKE_OVER"] = "1"
     os.environ["SDNCTL_STORE"], os.environ["SDNCTL_OVS_DB"] = given.store, given.ovs_db
     if given.pki is not None:
         os.environ["SDNCTL_PKI"] = str(given.pki)
@@ -178,6 +210,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _die(fault: threading.ExceptHookArgs) -> None:
     """A thread that thinks has failed: better no controller for a moment than half of one."""
+    if isinstance(fault.exc_value, HostRenamed):
+        log.warning("starting anew", because=str(fault.exc_value))
+        os._exit(1)
+    if isinstance(fault.exc_value, Problem):
+        log.error(str(fault.exc_value))
+        os._exit(Problem.code)
     sys.excepthook(fault.exc_type, fault.exc_value or fault.exc_type(), fault.exc_traceback)
     sys.stderr.flush()
     os._exit(1)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from sdnctl.agent.owners import DROPS, MACHINE, Owners
+from sdnctl.agent.tallies import Tallies
 from sdnctl.agent.totals import Amounts, Totals, flow_counter
 from sdnctl.engine.desired import Touched
 from sdnctl.engine.engine import Engine
@@ -20,6 +21,8 @@ from sdnctl.of.meter import MeterStats, meter_stats_of
 from sdnctl.program.packets import Drop, PacketIn, Put, Report
 
 EVERY_S = 5.0
+OFTEN_S = 2.0
+"""The time between readings of what somebody looks at now (see ``tallies``)."""
 SINGLES = 16
 """So many flows of a table are asked for one by one, by their cookies; more of them with all that the table has."""
 FIRST_XID = 0xF000_0000
@@ -45,13 +48,23 @@ class Histogram:
         self.counts[bisect_left(self.bounds, seconds)] += 1
         self.total += seconds
 
+    def copy(self) -> "Histogram":
+        """The same as it is now."""
+        made = Histogram(self.bounds)
+        made.counts, made.total = list(self.counts), self.total
+        return made
+
 
 @dataclass(slots=True)
 class _Asked:
-    """A reading under way: the numbers of its questions, how many are still open, and what was answered so far."""
+    """A reading under way: the numbers of its questions, how many are still open, and what was answered so far.
+
+    A reading that is not ``whole`` is of what somebody looks at now only.
+    """
 
     xids: range
     open: int = 0
+    whole: bool = True
     found: dict[int, Amounts] = field(default_factory=dict)
 
 
@@ -72,6 +85,9 @@ class SwitchCounters:
         self._engine = engine
         self._asked = _Asked(range(FIRST_XID, FIRST_XID))
         self._owners = Owners(engine)
+        self._tallies = Tallies(engine, wall)
+        self._tallied: list[Report] = []
+        self._whole_due = 0.0
         self._waiting: deque[tuple[int, float]] = deque(maxlen=WAITING_MAX)
 
     # How long changes take.
@@ -98,17 +114,28 @@ class SwitchCounters:
 
     def ask(self, now: float) -> bytes:
         """The questions of the next reading, in one write."""
-        self.due = now + EVERY_S
+        wanted = [(table, 0, 0) for table in self._tallies.tables()]
+        whole = not wanted or now >= self._whole_due
+        self._whole_due = now + EVERY_S if whole else self._whole_due
+        self.due = min(now + OFTEN_S, self._whole_due) if wanted else self._whole_due
+        if whole:
+            wanted += self._counted()
         first = FIRST_XID + (self._asked.xids.stop - FIRST_XID) % XIDS
         questions = [message.meter_stats_request(first)]
+        for table, cookie, mask in wanted:
+            questions.append(message.flow_stats_request(first + len(questions), cookie, mask, table))
+        self._asked = _Asked(range(first, first + len(questions)), len(questions), whole)
+        return b"".join(questions)
+
+    def _counted(self) -> list[tuple[int, int, int]]:
+        """The tables of the flows that have owners, with the cookie and its mask for each that is asked for alone."""
         for flow in self._owners.moved():
             self._name(flow)
+        wanted = []
         for table, cookies in self._owners.flows().items():
-            one_by_one = [(cookie, ALL_BITS) for cookie in cookies] if len(cookies) <= SINGLES else [(0, 0)]
-            for cookie, mask in one_by_one:
-                questions.append(message.flow_stats_request(first + len(questions), cookie, mask, table))
-        self._asked = _Asked(range(first, first + len(questions)), len(questions))
-        return b"".join(questions)
+            alone = [(table, cookie, ALL_BITS) for cookie in cookies]
+            wanted += alone if len(alone) <= SINGLES else [(table, 0, 0)]
+        return wanted
 
     def answer(self, data: bytes) -> bool:
         """Take a multipart reply in; False when it is about something else."""
@@ -124,6 +151,8 @@ class SwitchCounters:
                 asked.found[flow_counter(flow.key)] = (flow.packets, flow.bytes, 0, 0)
         asked.open -= not message.more_follow(data)
         if not asked.open:
+            self._tallied += self._tallies.reports(asked.found)
+        if not asked.open and asked.whole:
             self.totals.read(asked.found, self._owners.wanted)
             shown = self.totals.shown.items()
             self.drops = {name.id: packets for name, (packets, *_) in shown if name.family == DROPS}
@@ -143,6 +172,8 @@ class SwitchCounters:
             flow = flows.get(cookie)
             if flow is not None and self._owners.counts(flow):
                 self._name(flow)
+            if flow is not None and self._tallies.name(flow):
+                self.due = 0.0
 
     def made(self, flows: Iterable[Flow]) -> None:
         """Note that the switch has these flows, and had none of the same keys before: they count from zero."""
@@ -164,6 +195,11 @@ class SwitchCounters:
         self.totals.last(stats.id, _amounts(stats), wanted)
         if not wanted:
             self.report_due = min(self.report_due, now + SOON_S)
+
+    def tallied(self) -> list[Report]:
+        """The reports of what somebody looks at, since they were last asked for."""
+        told, self._tallied = self._tallied, []
+        return told
 
     def restore(self) -> None:
         """Go on with the totals that this host has told the store."""

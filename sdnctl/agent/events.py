@@ -1,9 +1,10 @@
 """The events of a host's controller and of its connection to the switch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from sdnctl.bridge.snapshot import Snapshot
+from sdnctl.bridge.snapshot import Snapshot, Zone
 from sdnctl.store import Batch
 
 
@@ -22,9 +23,10 @@ class SwitchLink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The handshake with the switch is over."""
+    """The handshake with the switch is over; connections have ``grace`` seconds to become known to it again."""
 
     link: SwitchLink
+    grace: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,4 +44,28 @@ class Received:
     messages: list[bytes]
 
 
-Event = Batch | Snapshot | Connected | Disconnected | Received
+@dataclass(frozen=True, slots=True)
+class Revalidated:
+    """The data path obeys all that was committed when the session on this connection asked, by this number."""
+
+    link: SwitchLink
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """The connections that the switch tracks, and may track, by zone."""
+
+    zones: Mapping[int, Zone]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Batches of the store that waited together, as one; ``arrived`` are their sequence numbers and when each came."""
+
+    batch: Batch
+    arrived: tuple[tuple[int, float], ...]
+
+
+Message = Snapshot | Connected | Disconnected | Received | Revalidated | Tracked
+Event = Batch | Message

@@ -5,13 +5,13 @@ from typing import Any
 
 import structlog
 
-from sdnctl.base.errors import FeatureError
+from sdnctl.base.errors import FeatureError, told
 from sdnctl.engine.graph import Node
 from sdnctl.of.flow import Flow
 from sdnctl.of.group import Group
 from sdnctl.of.meter import Meter
+from sdnctl.switch.commands import Refused
 from sdnctl.switch.refusals import Refusals
-from sdnctl.switch.session import Refused
 
 ERRORS_MAX = 20
 log = structlog.get_logger("agent")
@@ -57,7 +57,7 @@ class Faults:
             still = {*left.flows, *((type(thing), thing.id) for thing in others)}
             self._refused = {key: text for key, text in self._refused.items() if key in still}
         units = [f"{unit}: {fault}" for unit, fault in self._units.items()]
-        return tuple(sorted([*units, *self._refused.values()])[:ERRORS_MAX])
+        return tuple(map(told, sorted([*units, *self._refused.values()])[:ERRORS_MAX]))
 
 
 def _said(fault: FeatureError) -> str:

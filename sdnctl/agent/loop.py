@@ -1,31 +1,36 @@
-"""One thread does all the thinking of a host: it takes events from one queue, in order, and waits for nothing else.
+"""One thread does all the thinking of a host: it takes events from one mailbox, and waits for nothing else.
 
 Everything reaches it as an event: batches of the store, snapshots of the switch's database, what the switch says.  No
-other thread touches the engine or a session.
+other thread touches the engine or a session.  What takes long is done in slices, and between two of them packets are
+answered: none waits for longer than a slice and the packets before it, whatever others change.
 """
 
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import structlog
 
-from sdnctl.agent.agent import Agent, Watch
-from sdnctl.agent.events import Event, Received, SwitchLink
+from sdnctl.agent.agent import Agent, HostRenamed
+from sdnctl.agent.counters import Histogram
+from sdnctl.agent.events import Event, Gathered, SwitchLink
+from sdnctl.agent.keeper import Keeper
+from sdnctl.agent.mailbox import Mailbox, Packet
 from sdnctl.agent.reach import reach
 from sdnctl.agent.reporter import Reporter
-from sdnctl.agent.waiting import WaitingPackets
 from sdnctl.bridge.snapshot import Snapshot
-from sdnctl.of import message
 from sdnctl.program.feature import Program
 from sdnctl.store import Batch, Interest, State, Store
 
 log = structlog.get_logger("loop")
 ASKING_S = 2.0
+WAIT_S = 60.0
+LAST_WORD_S, PATIENCE_S = 3.0, 5.0
+SLICE_S = 0.005
+"""The time after which work that takes longer pauses, for packets to be answered."""
 R = TypeVar("R")
-Work = Callable[[Agent], None]
 
 
 class Loop:
@@ -39,19 +44,19 @@ class Loop:
         store: Store,
         program: Program,
         ready: Callable[[], object],
-        watch: Watch,
+        keeper: Keeper,
         audit_s: float = 60.0,
     ) -> None:
         self.agent: Agent | None = None
-        self.packet_ins_dropped = 0
+        self.mailbox = Mailbox()
+        self.packets_waited = Histogram()
+        """The time that packets waited until they were answered."""
         self._store = store
         self.program = program
         self._ready = ready
-        self._watch = watch
+        self._keeper = keeper
         self._audit_s = audit_s
         self._reporter: Reporter | None = None
-        self._queue: queue.SimpleQueue[tuple[Event | Work | None, float]] = queue.SimpleQueue()
-        self._packet_ins = WaitingPackets()
         self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
 
     def start(self) -> None:
@@ -60,12 +65,12 @@ class Loop:
 
     def put(self, event: Event) -> None:
         """Hand an event over."""
-        self._queue.put((event, time.monotonic()))
+        self.mailbox.put(event)
 
     def ask(self, work: Callable[[Agent], R]) -> R | None:
         """Have something looked up between two events; None when the agent is not there, or too busy."""
         answer: queue.SimpleQueue[R] = queue.SimpleQueue()
-        self._queue.put((lambda agent: answer.put(work(agent)), 0.0))
+        self.mailbox.put(lambda agent: answer.put(work(agent)))
         try:
             return answer.get(timeout=ASKING_S)
         except queue.Empty:
@@ -73,13 +78,11 @@ class Loop:
 
     def received(self, link: SwitchLink, messages: list[bytes]) -> None:
         """Hand messages of the switch over, less the packet-ins that are too many."""
-        kept = [one for one in messages if one[1] != message.PACKET_IN or self._packet_ins.admit(one)]
-        self.packet_ins_dropped += len(messages) - len(kept)
-        self._queue.put((Received(link, kept), 0.0))
+        self.mailbox.received(link, messages)
 
     def close(self) -> None:
         """End after the event in hand; the switch keeps its flows."""
-        self._queue.put((None, 0.0))
+        self.mailbox.end()
         self._thread.join(5)
         if self._reporter is not None:
             self._reporter.close()
@@ -91,10 +94,10 @@ class Loop:
         batches, seen = loaded
         log.info("the store and the switch are known", host=seen.host, ports=len(seen.ports))
         reporter = self._reporter = Reporter(self._store, seen.host)
-        agent = Agent(self.program, batches, seen, self._store, reporter, self._watch, self._audit_s)
+        agent = Agent(self.program, batches, seen, self._store, reporter, self._keeper, self._audit_s)
         self.agent = agent
         self._ready()
-        self._serve(agent)
+        self._serve(agent, reporter)
 
     def _load(self) -> tuple[list[Batch], Snapshot] | None:
         """Read the switch's database, and all of the store that this host can reach; None when told to end.
@@ -105,14 +108,15 @@ class Loop:
         known = State()
         seen: Snapshot | None = None
         interest: Interest = {}
-        due = 0
-        while True:
-            event, _ = self._queue.get()
-            if event is None:
-                return None
-            if isinstance(event, Batch):
-                batches.append(event)
-                known.apply(event.changes)
+        due, told = 0, False
+        while not self.mailbox.ended:
+            _, event = self.mailbox.take(PATIENCE_S)
+            if event is None and not told:
+                told = True
+                log.warning("waiting", store_answers=bool(batches), switch_answers=seen is not None)
+            if isinstance(event, Gathered):
+                batches.append(event.batch)
+                known.apply(event.batch.changes)
             elif isinstance(event, Snapshot):
                 seen = event
             if seen is None or not batches or batches[-1].followed < due:
@@ -122,22 +126,36 @@ class Loop:
                 return batches, seen
             interest = wanted
             due = self._store.follow(wanted)
+        return None
 
-    def _serve(self, agent: Agent) -> None:
-        while True:
-            wait = min(max(agent.deadline - time.monotonic(), 0.0), 60.0)
-            try:
-                event, arrived = self._queue.get(timeout=wait)
-            except queue.Empty:
-                agent.tick(time.monotonic())
-                continue
+    def _serve(self, agent: Agent, reporter: Reporter) -> None:
+        while not self.mailbox.ended:
+            wait = min(max(agent.deadline - time.monotonic(), 0.0), WAIT_S)
+            packets, event = self.mailbox.take(wait)
+            self._answer(packets, agent)
             if event is None:
-                return
-            if callable(event):
+                agent.tick(time.monotonic())
+            elif callable(event):
                 event(agent)
-                continue
-            agent.handle(event, time.monotonic(), arrived)
-            if isinstance(event, Received):
-                for one in event.messages:
-                    if one[1] == message.PACKET_IN:
-                        self._packet_ins.done(one)
+            else:
+                try:
+                    for _ in _paced(agent.handle(event, time.monotonic())):
+                        self._answer(self.mailbox.packets(), agent)
+                except HostRenamed:
+                    reporter.flush(LAST_WORD_S)
+                    raise
+
+    def _answer(self, packets: list[Packet], agent: Agent) -> None:
+        for one in packets:
+            now = time.monotonic()
+            self.packets_waited.observe(now - one.arrived)
+            agent.packet(one.link, one.message, now)
+
+
+def _paced(work: Iterator[None]) -> Iterator[None]:
+    """The pauses of long work that are worth one: at least ``SLICE_S`` after the last."""
+    due = time.monotonic() + SLICE_S
+    for _ in work:
+        if time.monotonic() >= due:
+            yield
+            due = time.monotonic() + SLICE_S

@@ -15,11 +15,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from sdnctl.agent.agent import Agent
+from sdnctl.agent.counters import Histogram
 from sdnctl.agent.loop import Loop
 from sdnctl.agent.owners import DROPS
 from sdnctl.agent.totals import Amounts, Metered
 from sdnctl.base.addresses import HostPort
 from sdnctl.base.paths import write_private
+from sdnctl.bridge.snapshot import Zone
 
 log = structlog.get_logger("sdnctl.metrics")
 
@@ -35,6 +37,7 @@ COUNTERS = {
     "refused": "Flows, meters and groups that the switch refused and that were left out.",
     "stray_errors": "Errors of the switch about nothing of ours.",
     "connections": "Connections to the switch.",
+    "revalidations": "Times the data path was waited for, to obey changes where packets stop.",
     "packet_outs": "Packets sent out.",
     "packet_outs_dropped": "Packets not sent because the switch was not taking them.",
     "handler_faults": "Packets that a feature failed to answer.",
@@ -51,22 +54,20 @@ class Reading:
     packet_ins: dict[str, int]
     drops: dict[str, int]
     meters: dict[Any, Amounts]
-    bounds: tuple[float, ...]
-    latencies: tuple[int, ...]
-    latency_total: float
+    latency: Histogram
+    connections: dict[str, Zone]
 
 
 def reading(agent: Agent) -> Reading:
     """Copy what there is; runs on the loop."""
-    counters, latency = agent.counters, agent.counters.latency
+    counters = agent.counters
     return Reading(
         agent.status(),
         dict(counters.packet_ins),
         counters.drops,
         {name: amounts for name, amounts in counters.totals.shown.items() if name.family != DROPS},
-        latency.bounds,
-        tuple(latency.counts),
-        latency.total,
+        counters.latency.copy(),
+        dict(agent.zones.connections),
     )
 
 
@@ -81,9 +82,11 @@ class HostCollector(Collector):
         loop = self._loop()
         found = loop.ask(reading) if loop is not None and loop.agent is not None else None
         yield GaugeMetricFamily("sdnctl_controller_up", "Whether the controller answers.", int(bool(found)))
-        if loop is None or found is None:
+        if loop is None:
             return
-        yield _counter("packet_ins_dropped", "Packets of the switch that were too many.", loop.packet_ins_dropped)
+        yield from _waiting(loop)
+        if found is None:
+            return
         yield from _status(found.status)
         asked = CounterMetricFamily("sdnctl_packet_ins", "Packets that asked something.", labels=["table"])
         for question, packets in sorted(found.packet_ins.items()):
@@ -93,8 +96,10 @@ class HostCollector(Collector):
         for name, packets in sorted(found.drops.items()):
             dropped.add_metric([name], packets)
         yield dropped
-        yield _latency(found)
+        text = "Time from a commit's arrival to its confirmation by the switch."
+        yield _histogram("sdnctl_commit_to_switch_seconds", text, found.latency)
         yield from _metered(found.meters)
+        yield from _tracked(found.connections)
 
 
 def _counter(name: str, text: str, value: float) -> CounterMetricFamily:
@@ -116,16 +121,26 @@ def _status(status: dict[str, Any]) -> Iterator[Metric]:
         yield _counter(RENAMED.get(name, name), text, status["counters"].get(name, 0))
 
 
-def _latency(found: Reading) -> Metric:
-    """The histogram of the time from a commit's arrival at this host to the switch's confirmation."""
-    made = HistogramMetricFamily(
-        "sdnctl_commit_to_switch_seconds", "Time from a commit's arrival to its confirmation by the switch."
-    )
+def _waiting(loop: Loop) -> Iterator[Metric]:
+    """Yield the metrics of what waits for the agent; they need no answer of it."""
+    backlog, mailbox = loop.mailbox.backlog, loop.mailbox
+    text = "Changed records that wait for the engine; of each only the last change waits."
+    yield GaugeMetricFamily("sdnctl_backlog_records", text, backlog.records)
+    yield GaugeMetricFamily("sdnctl_backlog_seconds", "Time that the oldest of them has waited.", backlog.seconds)
+    yield _counter("batches_merged", "Transactions that were taken in together with others before.", mailbox.merged)
+    yield _counter("packet_ins_dropped", "Packets of the switch that were too many.", mailbox.packets_dropped)
+    text = "Time from a question's arrival to its answer by the agent."
+    yield _histogram("sdnctl_packet_in_wait_seconds", text, loop.packets_waited.copy())
+
+
+def _histogram(name: str, text: str, of: Histogram) -> Metric:
+    """The metric of a histogram."""
+    made = HistogramMetricFamily(name, text)
     total, buckets = 0, []
-    for bound, count in zip([*map(str, found.bounds), "+Inf"], found.latencies, strict=True):
+    for bound, count in zip([*map(str, of.bounds), "+Inf"], of.counts, strict=True):
         total += count
         buckets.append((bound, total))
-    made.add_metric([], buckets, found.latency_total)
+    made.add_metric([], buckets, of.total)
     return made
 
 
@@ -143,6 +158,18 @@ def _metered(meters: dict[Any, Amounts]) -> Iterator[Metric]:
                 values = [name.id, name.direction] if len(labels) == 2 else [name.id]
                 made.add_metric(values, _passed(amounts, place) * unit)
             yield made
+
+
+def _tracked(connections: dict[str, Zone]) -> Iterator[Metric]:
+    """Yield the connections of each port, and those that it may have."""
+    text = "Connections of a port, as the switch tracks them; the other family has the most that it may have."
+    used = GaugeMetricFamily("sdnctl_port_connections", text, labels=["port"])
+    most = GaugeMetricFamily("sdnctl_port_connections_limit", "Connections that a port may have.", labels=["port"])
+    for id, zone in sorted(connections.items()):
+        used.add_metric([id], zone.used)
+        most.add_metric([id], zone.limit)
+    yield used
+    yield most
 
 
 def _passed(amounts: Amounts, place: int) -> int:

@@ -3,9 +3,7 @@
 Limits on questions and reasons to drop belong to the pipeline, and are counted without a declaration.
 """
 
-import struct
 from collections.abc import Iterator
-from typing import Any
 
 from sdnctl.agent.totals import FLOW, Metered, flow_counter
 from sdnctl.engine.engine import Engine
@@ -13,7 +11,6 @@ from sdnctl.engine.graph import Unit
 from sdnctl.of.fields import value_in
 from sdnctl.of.flow import Flow
 from sdnctl.of.meter import Meter
-from sdnctl.of.oxm import oxms
 
 PUNT = "punt"
 """The family of the meters that every switch has: limits on what is asked of the controller."""
@@ -21,7 +18,6 @@ DROPS = "drops"
 """The family of the flows that count drops, one for each reason."""
 MACHINE = frozenset((PUNT, DROPS))
 """The families that are the pipeline's own: no resource is counted, so no ledger is told."""
-KEY_MATCH = 7  # a flow's key: table, priority, then the match with a header of four bytes
 
 
 class Owners:
@@ -89,7 +85,7 @@ class Owners:
         """The reason that a flow of the table of drops counts for."""
         if self._end is None or flow.table != self._end.table.id:
             return None
-        number, reasons = value_in(_matched(flow.key), self._end.field), self._engine.program.pipeline.reasons
+        number, reasons = value_in(flow.matched, self._end.field), self._engine.program.pipeline.reasons
         return Metered(DROPS, reasons[number - 1].name, "") if 0 < number <= len(reasons) else None
 
     def _declared(self, unit: Unit, thing: Meter | Flow) -> Metered | None:
@@ -101,9 +97,3 @@ class Owners:
             return None
         direction = self._engine.ask("counts", unit.id, counted.direction, lambda: counted.direction(record, thing))
         return Metered(counted.family, unit.id, direction) if direction else None
-
-
-def _matched(key: bytes) -> dict[Any, int]:
-    """The fields that a flow matches, with their values."""
-    length = struct.unpack_from("!H", key, KEY_MATCH - 2)[0]
-    return {field: value for field, value, _ in oxms(key[KEY_MATCH : KEY_MATCH - 4 + length])}

@@ -70,7 +70,7 @@ class Questions:
         self._clock = clock
         self._lock = threading.Lock()  # guards what is known
         self._known: dict[str, float] = {}
-        self._waiting: queue.Queue[tuple[TraceQuestion, float]] = queue.Queue(WAITING_MOST)
+        self._waiting: queue.Queue[tuple[TraceQuestion, float] | None] = queue.Queue(WAITING_MOST)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="questions", daemon=True)
 
@@ -80,8 +80,12 @@ class Questions:
         self._thread.start()
 
     def close(self) -> None:
-        """Take no more questions."""
+        """Take no more questions; at the end the thread is gone."""
         self._stopping.set()
+        with contextlib.suppress(queue.Full):  # then it does not wait for one
+            self._waiting.put_nowait(None)
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _took(self, batch: Batch) -> None:
         """Note on the store's thread which questions and answers there are, and have the new ones wait.
@@ -112,9 +116,12 @@ class Questions:
                 swept = self._clock()
                 self._sweep(swept)
             try:
-                question, came = self._waiting.get(timeout=SWEEP_S)
+                asked = self._waiting.get(timeout=SWEEP_S)
             except queue.Empty:
                 continue
+            if asked is None:
+                return
+            question, came = asked
             began = self._clock()
             if began - came < STALE_S:
                 self._tell(self._answer(question))

@@ -5,6 +5,7 @@ so that whoever waits for something to be gone here knows that no packet meets i
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from sdnctl.agent.reach import concerns, leads_on, reach
@@ -15,7 +16,7 @@ from sdnctl.engine.ledger import ReportKey
 from sdnctl.model.host import HostStatus
 from sdnctl.program.packets import Put, Report
 from sdnctl.store import Change, Interest, State
-from sdnctl.switch.session import NEVER
+from sdnctl.switch.commands import NEVER
 
 GATHER_S = 0.05  # ports are plugged in by the dozen, and often before their record is there: one question for all
 
@@ -109,6 +110,12 @@ class RegionClient:
         """Tell what this host is, when that is news or the store may have lost it."""
         self._reporter.put(*self._status.host(host_of(self._seen), always))
 
-    def tell_status(self, status: HostStatus, now: float, *, always: bool = False, lazy: bool = False) -> None:
+    def tell_status(
+        self, status: HostStatus, now: float, *, always: bool = False, lazy: bool = False, alive: bool = True
+    ) -> None:
         """Tell how this host does (see ``StatusReports.status``)."""
-        self._reporter.put(*self._status.status(status, now, always=always, lazy=lazy))
+        self._reporter.put(*self._status.status(status, now, always=always, lazy=lazy, alive=alive))
+
+    def tell_last(self, status: HostStatus) -> None:
+        """Tell how this host does for the last time under its name: nobody is to wait for it any more."""
+        self._reporter.put(Put(replace(status, seen=0.0)))

@@ -10,10 +10,13 @@ from typing import Any
 
 import structlog
 
-from sdnctl.base.errors import IntentError, StoreError
+from sdnctl.base.errors import IntentError, Refused, StoreError
+from sdnctl.model.bid import Bid
 from sdnctl.model.host import Host
+from sdnctl.model.resource import meta
 from sdnctl.program.packets import WHATEVER, Drop, Put, Report
 from sdnctl.store import Store, Txn
+from sdnctl.store.bids import wish
 
 RETRY_S = 0.2
 Key = tuple[type, str]
@@ -78,9 +81,10 @@ class Reporter:
         ordered = sorted(reports.values(), key=lambda report: not _is_host(report))
         try:
             self._store.report(lambda txn: self._write(txn, ordered))
-        except IntentError as error:
+        except (IntentError, Refused) as error:
             if len(ordered) == 1:
-                log.info("a report is out of date", report=str(ordered[0]), error=str(error))
+                say = log.info if isinstance(error, IntentError) else log.warning
+                say("a report is not taken", report=ascii(ordered[0]), error=ascii(error))
                 return
             for report in ordered:
                 self._tell({(Host, ""): report})
@@ -92,10 +96,22 @@ class Reporter:
             known: Any = txn.get(cls, id)
             if report.known is not WHATEVER and report.known != known:
                 continue  # there is news of it, which this host will hear and judge
-            if record is not None and known != record:
+            if meta(cls).contested and self._store.arbitrated:
+                self._bid(txn, cls, id, record, known)
+            elif record is not None and known != record:
                 txn.put(record)
             elif record is None and known is not None and known.host == self._here:  # else it is another host's now
                 txn.delete(cls, id)
+
+    def _bid(self, txn: Txn, cls: type, id: str, record: Any, known: Any) -> None:
+        """Ask the API servers for what only they may write."""
+        made = wish(self._here, cls, id, record, known, txn.now)
+        asked = txn.get(Bid, made.id)
+        if known != record and (record is not None or known.host == self._here):
+            if asked is None or (asked.record, asked.based) != (made.record, made.based):
+                txn.put(made)
+        elif asked is not None:
+            txn.delete(Bid, made.id)
 
 
 def _is_host(report: Report) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from sdnctl.model.host import Host, HostStatus
 from sdnctl.program.packets import Put, Report
-from sdnctl.switch.session import NEVER
+from sdnctl.switch.commands import NEVER
 
 LAZY_S = 0.5
 
@@ -30,8 +30,13 @@ class StatusReports:
         self._host = host
         return [Put(host)]
 
-    def status(self, status: HostStatus, now: float, *, always: bool = False, lazy: bool = False) -> list[Report]:
-        """The report of how this host does when that is news; ``lazy`` within half a second, so that others join in."""
+    def status(
+        self, status: HostStatus, now: float, *, always: bool = False, lazy: bool = False, alive: bool = True
+    ) -> list[Report]:
+        """The report of how this host does when that is news; ``lazy`` within half a second, so that others join in.
+
+        One that is not ``alive`` is no sign of life: it says when the last one was.
+        """
         told = self._status
         news = told is None or replace(status, seen=told.seen) != told
         if not (news or always):
@@ -40,5 +45,6 @@ class StatusReports:
             self.due = min(self.due, now + LAZY_S)
             return []
         self.due = NEVER
-        self._status = replace(status, seen=self._wall())
+        seen = self._wall() if alive or told is None else told.seen
+        self._status = replace(status, seen=seen)
         return [Put(self._status)]

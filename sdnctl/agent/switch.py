@@ -6,16 +6,19 @@ on itself (``News``).
 
 import struct
 from collections import Counter
+from collections.abc import Set
 
 import structlog
 
 from sdnctl.agent.counters import SwitchCounters
 from sdnctl.agent.events import SwitchLink
+from sdnctl.agent.keeper import Keeper
 from sdnctl.engine.desired import Desired, Touched
 from sdnctl.of import message
 from sdnctl.program.packets import PacketIn, PacketOut
+from sdnctl.switch.commands import NEVER, Command, Confirmed, LastCount, Reconnect, Refused, Revalidate, SayNow, Send
 from sdnctl.switch.refusals import Refusals
-from sdnctl.switch.session import NEVER, Command, Confirmed, LastCount, Reconnect, Refused, SayNow, Send, Session
+from sdnctl.switch.session import Session
 
 BUFFERS_MAX = 1000  # that wait for the switch; packets to send are dropped beyond, flows never
 SLOW_S = 1.0  # a change that takes longer is worth a line in the log
@@ -26,13 +29,17 @@ log = structlog.get_logger("agent")
 class SwitchClient:
     """One switch, whether it is connected or not; ``desired`` is the engine's and changes under it."""
 
-    def __init__(self, desired: Desired, counters: SwitchCounters, audit_s: float) -> None:
-        """Every ``audit_s`` seconds an idle switch is read again."""
+    def __init__(
+        self, desired: Desired, counters: SwitchCounters, keeper: Keeper, obeyed: Set[int], audit_s: float
+    ) -> None:
+        """Every ``audit_s`` seconds an idle switch is read again; ``obeyed`` are the tables of that name."""
         self.events: Counter[str] = Counter()
         """Counts of connections made and packets sent, and those of earlier sessions."""
         self.link: SwitchLink | None = None
         self._desired = desired
         self._counters = counters
+        self._keeper = keeper
+        self._obeyed = obeyed
         self._audit_s = audit_s
         self._session: Session | None = None
         self._unsaid = Touched()
@@ -80,7 +87,7 @@ class SwitchClient:
             self.disconnected()
         self.link = link
         self._in_step = False
-        self._session = session = Session(self._desired, sequence, self._audit_s)
+        self._session = session = Session(self._desired, sequence, self._audit_s, self._obeyed)
         self.events["connections"] += 1
         news = self._obey(session.tick(now), now)
         session.update(Touched(announce=self._unsaid.announce), sequence)
@@ -112,6 +119,10 @@ class SwitchClient:
         if self._session is None or (one[1] == message.MULTIPART_REPLY and self._counters.answer(one)):
             return []
         return self._obey(self._session.message(one), now)
+
+    def revalidated(self, number: int, now: float) -> list[News]:
+        """The data path obeys all that was committed when the session asked."""
+        return self._obey(self._session.revalidated(number), now) if self._session is not None else []
 
     def tick(self, now: float) -> list[News]:
         """Do what is due at ``now``."""
@@ -157,6 +168,10 @@ class SwitchClient:
                 self._confirmed(command.sequence, now)
                 self._counters.made(command.made)
                 news.append(command)
+            elif isinstance(command, Revalidate):
+                self.events["revalidations"] += 1
+                if self.link is not None:
+                    self._keeper.revalidate(self.link, command.number)
             elif isinstance(command, SayNow):
                 self.send_packets(command.packets)
             elif isinstance(command, LastCount):

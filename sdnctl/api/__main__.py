@@ -7,18 +7,20 @@ Once it serves, its first line on stdout says where and with which keys: `{"endp
 import argparse
 import gc
 import json
-import socket
 from pathlib import Path
 
-import uvicorn
+import structlog
 
 from sdnctl.api import files
 from sdnctl.api.access import new_access_key, new_secret, new_token
 from sdnctl.api.app import create_app
+from sdnctl.api.arbiter import Arbiter
+from sdnctl.api.guests import raise_limit
 from sdnctl.api.operations import discover
 from sdnctl.api.schema import Json
+from sdnctl.api.server import Server, listen
 from sdnctl.api.signature import WINDOW_S
-from sdnctl.api.waiting import Waiting
+from sdnctl.api.tls import Certificate
 from sdnctl.base.addresses import HostPort
 from sdnctl.base.errors import StoreError
 from sdnctl.base.log import to_stderr
@@ -30,15 +32,15 @@ from sdnctl.store.ovsdb.seal import FILE as SEAL
 from sdnctl.store.ovsdb.seal import Seal
 
 DEFAULT = "default"
-BACKLOG = 512
-GRACE_S = 3
 MEMORY = "memory"
+log = structlog.get_logger("sdnctl.api")
 
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     given = arguments()
     to_stderr()
+    certificate = served_with(given)
     operations = discover()
     store: Store = MemoryStore() if given.store == MEMORY else OvsdbStore(given.store, pki=given.pki)
     if given.pki is not None and Seal.of(given.pki) is None:
@@ -53,34 +55,25 @@ def main() -> None:
     listener = listen(given.listen)
     endpoint = str(HostPort(*listener.getsockname()[:2]))
     token = operator_token(store, given.data)
+    secured = {"scheme": "https", "certificate": str(given.tls_cert.absolute())} if certificate else {}
 
     def ready() -> None:
-        files.secret(given.data / files.TOKEN, token)
-        files.write(given.data / files.ENDPOINT, {"endpoint": endpoint, "region": given.region, "operator": token})
+        _kept(given.data / files.TOKEN, token)
+        where = {"endpoint": endpoint, "region": given.region, "operator": token, **secured}
+        _kept(given.data / files.ENDPOINT, json.dumps(where))
         keys = {key: account[key] for key in ("accessKey", "secretKey")}
-        print(json.dumps({"endpoint": endpoint, "region": given.region, **keys}), flush=True)
+        scheme = {"scheme": "https"} if secured else {}
+        print(json.dumps({"endpoint": endpoint, "region": given.region, **scheme, **keys}), flush=True)
 
     app = create_app(store, given.region, operations, token, window_s=given.window, ready=ready)
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_S
-    )
+    raise_limit()
+    arbiter = Arbiter(store)
+    arbiter.start()
     try:
-        Server(config, app.state.waiting).run(sockets=[listener])
+        Server(app, certificate=certificate).run(sockets=[listener])
     finally:
+        arbiter.close()
         store.close()
-
-
-class Server(uvicorn.Server):
-    """A server that lets those go who wait for hosts when it is told to end: what they asked for is done."""
-
-    def __init__(self, config: uvicorn.Config, waiting: Waiting) -> None:
-        super().__init__(config)
-        self._waiting = waiting
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """See uvicorn."""
-        self._waiting.end()
-        await super().shutdown(sockets)
 
 
 def arguments() -> argparse.Namespace:
@@ -91,19 +84,22 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", required=True, type=Path, help="directory for account.json and endpoint.json")
     parser.add_argument("--listen", default="127.0.0.1:0", help="HOST:PORT; port 0 picks one")
     parser.add_argument("--region", default="local", help="the name of the region")
+    parser.add_argument("--tls-cert", type=Path, help="PEM file of the certificate, and its chain: serve https")
+    parser.add_argument("--tls-key", type=Path, help="PEM file of its key")
     parser.add_argument("--window", type=float, default=WINDOW_S, help="how far a call's date may be off, in seconds")
     return parser.parse_args()
 
 
-def listen(where: str) -> socket.socket:
-    """A listening socket; connections wait in it until the server takes them."""
-    host, port = HostPort.parse(where)
-    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    listener = socket.socket(family, kind)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(address)
-    listener.listen(BACKLOG)
-    return listener
+def served_with(given: argparse.Namespace) -> Certificate | None:
+    """The certificate to serve with, if one is given; SystemExit when it cannot be used."""
+    if given.tls_cert is None and given.tls_key is None:
+        return None
+    if given.tls_cert is None or given.tls_key is None:
+        raise SystemExit("sdnctl.api: --tls-cert needs --tls-key, and the other way round")
+    try:
+        return Certificate(given.tls_cert, given.tls_key)
+    except OSError as error:
+        raise SystemExit(f"sdnctl.api: {given.tls_cert} and {given.tls_key} cannot be used: {error}") from None
 
 
 def default_account(store: Store, data: Path) -> Json:
@@ -128,8 +124,16 @@ def default_account(store: Store, data: Path) -> Json:
 
     found = store.transact(work)
     if files.read(data / files.ACCOUNT) != found:
-        files.write(data / files.ACCOUNT, found)
+        _kept(data / files.ACCOUNT, json.dumps(found))
     return found
+
+
+def _kept(path: Path, text: str) -> None:
+    """Write a file; on a full disk the API serves without, and says so."""
+    try:
+        files.secret(path, text)
+    except OSError as error:
+        log.error("not written: commands on this machine may not find the region", file=str(path), error=str(error))
 
 
 def operator_token(store: Store, data: Path) -> str:

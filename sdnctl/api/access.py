@@ -1,35 +1,22 @@
 """Views of the region: a tenant sees its own resources only; another account's id is as unknown as none at all.
-never was.
 
 Operations get a `Reader` (to read) or a `Writer` (to change things). What a rule must know of the whole region, such as
 which public addresses are taken, it reads from `view.region` on purpose.
 """
 
 import secrets
-from collections.abc import Mapping, Set
-from typing import Any, NamedTuple, Protocol, TypeVar
+from collections.abc import Set
+from typing import Any, NamedTuple, TypeVar
 
+from sdnctl.api.cost import LOOK, Spend, free
 from sdnctl.api.extend import filled
 from sdnctl.api.schema import Request
 from sdnctl.base.errors import IntentError
 from sdnctl.program import lifecycle
-from sdnctl.store import Txn
+from sdnctl.store import Records, Txn
 
 R = TypeVar("R")
 _KEY_BYTES, _SECRET_BYTES, _TOKEN_BYTES = 14, 20, 24
-
-
-class Records(Protocol):
-    """The readings that a State and a Txn have in common."""
-
-    def get(self, cls: type[R], id: str) -> R | None:
-        """The record, or None."""
-
-    def by(self, cls: type, index: tuple[str, ...], value: Any) -> Set[str]:
-        """The ids under an index value."""
-
-    def all(self, cls: type[R]) -> Mapping[str, R]:
-        """Every record of a class by id."""
 
 
 class Caller(NamedTuple):
@@ -41,12 +28,16 @@ class Caller(NamedTuple):
 
 
 class Reader:
-    """The caller's view at one moment: the records that it may read; `now` is in seconds since the epoch."""
+    """The caller's view at one moment: the records that it may read; `now` is in seconds since the epoch.
 
-    def __init__(self, region: Records, caller: Caller, now: float) -> None:
+    `spend` is called before work that may be long.
+    """
+
+    def __init__(self, region: Records, caller: Caller, now: float, spend: Spend = free) -> None:
         self.region: Records = region
         self.caller = caller
         self.now = now
+        self.spend = spend
 
     def get(self, cls: type[R], id: str) -> R | None:
         """The caller's record with this id, or None."""
@@ -71,8 +62,8 @@ class Reader:
         return [record for record in found if _owner(record) == account]
 
     def _records(self, cls: type[R], ids: Set[str]) -> list[R]:
-        records = self.region.all(cls)  # one look-up for each id: lists are long
-        return [records[id] for id in ids]
+        self.spend(LOOK * len(ids), f"{len(ids)} records of {cls.__name__}")
+        return self.region.many(cls, ids)
 
     def count(self, cls: type, index: tuple[str, ...], value: Any) -> int:
         """The number of records under an index value that belongs to the caller."""
@@ -82,17 +73,13 @@ class Reader:
 class Writer(Reader):
     """A view that can change things; `txn` is the transaction itself, for rules that live beside a model."""
 
-    def __init__(self, txn: Txn, caller: Caller) -> None:
-        super().__init__(txn, caller, txn.now)
+    def __init__(self, txn: Txn, caller: Caller, spend: Spend = free) -> None:
+        super().__init__(txn, caller, txn.now, spend)
         self.txn = txn
         self.put = txn.put
         self.delete = txn.delete
         self.new_id = txn.new_id
         self.allocate = txn.allocate
-
-    def _records(self, cls: type[R], ids: Set[str]) -> list[R]:
-        found = (self.txn.get(cls, id) for id in ids)  # a transaction would copy all of them
-        return [record for record in found if record is not None]
 
     def create(self, record: R, order: Request | None = None) -> R:
         """Write a new record as ordered, and all that comes with it; the record as it is then."""

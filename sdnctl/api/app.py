@@ -5,15 +5,16 @@ An ASGI application (Starlette on uvicorn). A call is read whole, then carried o
 the store is synchronous.
 """
 
+import asyncio
 import contextlib
+import math
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import MappingProxyType
 
-import anyio
-import anyio.to_thread
 import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
@@ -22,11 +23,12 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from sdnctl.api import openapi
-from sdnctl.api.calls import Served
+from sdnctl.api.calls import FULL, Served, unavailable
 from sdnctl.api.metrics import CONTENT_TYPE_LATEST, PATH, Metrics
 from sdnctl.api.operations import OPERATOR, Operation
 from sdnctl.api.operator import OperatorApi, is_operators, refusal
 from sdnctl.api.progress import AFTER, SEQUENCE, after, headers
+from sdnctl.api.rehearsal import Rehearsals
 from sdnctl.api.schema import Json
 from sdnctl.api.signature import WINDOW_S
 from sdnctl.api.tenants import TenantApi
@@ -38,7 +40,7 @@ from sdnctl.store import Store
 
 THREADS = 8
 CATCH_UP_S = 5.0
-AWAY = "the store cannot be reached"
+GONE = b"\0gone"
 log = structlog.get_logger("sdnctl.api")
 
 
@@ -53,7 +55,7 @@ class Front(BaseRoute):
         self._metrics = metrics
         self._waiting = waiting
         self._tracing = tracing
-        self._threads = anyio.CapacityLimiter(THREADS)
+        self._threads = ThreadPoolExecutor(THREADS, "call")
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Every HTTP request."""
@@ -64,6 +66,8 @@ class Front(BaseRoute):
         began = time.perf_counter()
         request_id = scope.setdefault("state", {})["request_id"] = uuid.uuid4().hex
         body = await _body(receive)
+        if body is GONE:
+            return
         if body is None:
             answer = _refused(_target(scope), request_id, invalid(None, f"the body is larger than {MAX_BODY} bytes"))
         elif scope["method"] == "GET" and _target(scope) == PATH:
@@ -83,6 +87,7 @@ class Front(BaseRoute):
             self._operator.admit(raw)
         except IntentError as error:
             return _response(refusal(error), request_id)
+        self._metrics.unreadable(self._operator.unreadable())
         return Response(self._metrics.text(), 200, {REQUEST_ID: request_id}, CONTENT_TYPE_LATEST)
 
     async def _answer(self, raw: RawRequest, request_id: str) -> Answer:
@@ -92,7 +97,7 @@ class Front(BaseRoute):
             return _refused(raw.path, request_id, error)
         api = self._operator if is_operators(raw.path) else self._tenants
         work = partial(api.handle, raw, request_id, time.time())
-        return await anyio.to_thread.run_sync(work, limiter=self._threads)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def _catch_up(self, raw: RawRequest) -> None:
         """Wait until this server knows what the caller knows; before anything is looked at, its keys may be as new."""
@@ -111,7 +116,7 @@ class Front(BaseRoute):
             refused = _refused(path, request_id, error)
         except StoreError as error:
             log.warning("store", request=request_id, error=str(error))
-            refused = _refused(path, request_id, IntentError(None, AWAY, 503, "UNAVAILABLE"))
+            refused = _refused(path, request_id, unavailable(error))
         else:
             return answer._replace(document=found if is_operators(path) else success(request_id, found).document)
         return refused._replace(operation=answer.operation)
@@ -128,10 +133,12 @@ class Front(BaseRoute):
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """The whole body, or None when it is too large."""
+    """The whole body, None when it is too large, GONE when its sender has left in the middle of it."""
     chunks, size = [], 0
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return GONE
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > MAX_BODY:
@@ -169,7 +176,8 @@ def _refused(path: str, request_id: str, error: IntentError) -> Answer:
 
 
 def _response(answer: Answer, request_id: str, more: Mapping[str, str] = MappingProxyType({})) -> Response:
-    return Response(answer.body(), answer.code, {REQUEST_ID: request_id, **more}, "application/json")
+    wait = {"retry-after": str(math.ceil(answer.again))} if answer.again else {}  # RFC 9110, 10.2.3; RFC 6585, 4
+    return Response(answer.body(), answer.code, {REQUEST_ID: request_id, **wait, **more}, "application/json")
 
 
 async def _crashed(request: HttpRequest, error: Exception) -> Response:
@@ -198,7 +206,7 @@ def create_app(
 
     public = tuple(o for o in operations if o.service != OPERATOR)
     served, metrics, waiting = Served(store, region), Metrics(), Waiting(store)
-    tenants, operator = TenantApi(served, public, window_s), OperatorApi(served, operations, token)
+    tenants, operator = TenantApi(served, public, window_s, Rehearsals(store)), OperatorApi(served, operations, token)
     routes = [*_documents(openapi.document(operations, region)), *_health(store)]
     app = Starlette(
         routes=[*routes, Front(tenants, operator, metrics, waiting, Tracing(store))],
@@ -211,8 +219,9 @@ def create_app(
 
 
 def _documents(document: Json) -> Iterator[Route]:
-    """The API's document, for programs and, as a page, for people."""
-    yield Route("/openapi.json", lambda request: JSONResponse(document))
+    """The API's document, for programs and, as a page, for people; it is large and asked for without a key."""
+    text = JSONResponse(document).body
+    yield Route("/openapi.json", lambda request: Response(text, media_type="application/json"))
     yield Route("/docs", lambda request: HTMLResponse(openapi.PAGE))
 
 
@@ -228,12 +237,15 @@ def _health(store: Store) -> Iterator[Route]:
         try:
             with store.read() as state:
                 sequence = state.sequence
-            if store.current:
-                return JSONResponse({"status": "ok", "sequence": sequence})
-            message = "the store's server is away: reads are answered, changes wait"
+            message = FULL if store.full else ""
+            if not store.current:
+                message = "the store's server is away: reads are answered, changes wait"
         except StoreError as error:
             message = str(error)
-        return JSONResponse({"status": "unavailable", "message": message}, 503)
+        if not message:
+            return JSONResponse({"status": "ok", "sequence": sequence})
+        refused = {"code": 503, "status": "UNAVAILABLE", "message": message}
+        return JSONResponse({"status": "unavailable", "message": message, "error": refused}, 503)
 
     yield Route("/healthz", healthz)
     yield Route("/readyz", readyz)

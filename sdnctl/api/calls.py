@@ -4,30 +4,47 @@ Nothing here knows HTTP servers or threads; `app.py` does. Every refusal is an I
 was.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import structlog
 from pydantic import ValidationError
 
-from sdnctl.api.access import Caller, Reader, Records, Writer
+from sdnctl.api.access import Caller, Reader, Writer
+from sdnctl.api.cost import Spend, free
 from sdnctl.api.operations import Later, Operation, Result
 from sdnctl.api.progress import WAIT, Held, patience
 from sdnctl.api.routes import Found
 from sdnctl.api.schema import Json, Request, explain
-from sdnctl.api.wire import Answer, RawRequest, body_parameters, query_parameters
-from sdnctl.base.errors import IntentError, StoreError
-from sdnctl.store import Store, Txn
+from sdnctl.api.wire import Answer, RawRequest, body_parameters, query_parameters, storable
+from sdnctl.base.errors import DiskFull, IntentError, Refused, StoreError
+from sdnctl.store import Change, Records, Txn
 
+R = TypeVar("R")
 WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
+FULL = "the store's disk is full: reads are answered, changes are refused until there is room"
 log = structlog.get_logger("sdnctl.api")
+
+
+class Transacts(Protocol):
+    """The part of a store that calls need; a rehearsal has it too."""
+
+    def transact(self, work: Callable[[Txn], R]) -> R:
+        """See ``store.Store``."""
+
+    def read(self) -> AbstractContextManager[Records]:
+        """See ``store.Store``."""
+
+    def moment(self) -> AbstractContextManager[Records]:
+        """See ``store.Store``."""
 
 
 class Served(NamedTuple):
     """A region as an API serves it: its store and its name."""
 
-    store: Store
+    store: Transacts
     region: str
 
 
@@ -36,7 +53,7 @@ class Call:
     """A call, with what becomes known while it is carried out; ``sequence`` is its commit's, 0 when it changed nothing.
 
     ``holds`` is the sequence number from which on its answer is true, ``wait`` for how many seconds the caller waits
-    for the hosts, if at all.
+    for the hosts, if at all, ``changes`` what its transaction wrote.
     """
 
     raw: RawRequest
@@ -46,6 +63,7 @@ class Call:
     sequence: int = 0
     holds: int = 0
     wait: float | None = None
+    changes: Sequence[Change] = ()
 
     def means(self, operation: Operation) -> None:
         """Note the operation that is asked for, and for how long its caller waits once it has written."""
@@ -55,8 +73,12 @@ class Call:
 
     def committing(self, txn: Txn) -> None:
         """Note the sequence number that this transaction will have, if it changes anything."""
-        self.sequence = txn.sequence if txn.changes() else 0
+        self.sequence = txn.sequence if self.changes else 0
         self.holds = self.sequence or txn.sequence - 1
+
+    def rehearsed(self) -> None:
+        """Note that nothing of it was carried out, so that there is nothing to wait for."""
+        self.sequence, self.holds, self.wait, self.changes = 0, 0, None, ()
 
     def told(self, answer: Answer, names: bool) -> Answer:
         """An answer with all that is known of its call; ``names`` is whether the caller may know the hosts' names."""
@@ -84,10 +106,13 @@ def answered(call: Call, work: Callable[[Call], Result], shape: Shape) -> Answer
     except IntentError as error:
         log.info("refused", request=id, method=raw.method, path=raw.path, code=error.code, error=str(error))
         return call.told(shape.failure(id, error), shape.names)
+    except Refused as error:
+        log.error("the store refuses", request=id, operation=call.operation, error=str(error))
+        never = IntentError(None, "the store does not take this change", 500, "INTERNAL")
+        return call.told(shape.failure(id, never), shape.names)
     except StoreError as error:
         log.warning("store", request=id, error=str(error))
-        away = IntentError(None, "the store cannot be reached", 503, "UNAVAILABLE")
-        return call.told(shape.failure(id, away), shape.names)
+        return call.told(shape.failure(id, unavailable(error)), shape.names)
     more = {"sequence": call.sequence} if call.sequence else {}
     log.info("served", request=id, method=raw.method, path=raw.path, operation=call.operation, **more)
     if isinstance(result, Held):
@@ -99,6 +124,12 @@ def answered(call: Call, work: Callable[[Call], Result], shape: Shape) -> Answer
     return call.told(answer, shape.names)
 
 
+def unavailable(error: StoreError) -> IntentError:
+    """The refusal of a call that the store did not take, for its caller: 503, and what may be done about it."""
+    text = FULL if isinstance(error, DiskFull) else "the store cannot be reached"
+    return IntentError(None, text, 503, "UNAVAILABLE")
+
+
 def carried_out(
     call: Call,
     served: Served,
@@ -106,20 +137,27 @@ def carried_out(
     request: Request,
     account_of: Callable[[Records], str],
     change: Callable[[Operation, Request, Writer], Result],
+    spend: Spend = free,
 ) -> Result:
-    """The result of an operation: a reading one by itself, a writing one by ``change``, within one transaction."""
+    """The result of an operation: a reading one by itself, a writing one by ``change``, within one transaction.
+
+    What reads may take long, so it reads a moment of the store, and nobody waits for it.
+    """
 
     def caller(records: Records) -> Caller:
         return Caller(account_of(records), served.region, call.request_id)
 
     if operation.reads:
-        with served.store.read() as state:
-            return operation.run(request, Reader(state, caller(state), call.now))
+        with served.store.moment() as moment:
+            return operation.run(request, Reader(moment, caller(moment), call.now, spend))
 
     def work(txn: Txn) -> Result:
-        writer = Writer(txn, caller(txn))
+        writer = Writer(txn, caller(txn), spend)
         call.holds = txn.sequence - 1
-        result = change(operation, request, writer)
+        try:
+            result = change(operation, request, writer)
+        finally:
+            call.changes = txn.changes()  # paid for, even if nothing comes of it
         call.committing(txn)
         return result
 
@@ -128,9 +166,10 @@ def carried_out(
 
 def parameters(found: Found, raw: RawRequest) -> Request:
     """The checked parameters of a call: those of the path go before those of the query or body."""
-    given = arguments(found.operation, raw)
+    given = {**arguments(found.operation, raw), **found.parameters}
+    storable(given)
     try:
-        return found.operation.request.model_validate({**given, **found.parameters})
+        return found.operation.request.model_validate(given)
     except ValidationError as error:
         raise explain(error) from None
 

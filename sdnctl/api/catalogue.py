@@ -1,7 +1,8 @@
 """Every operation of the public API that a client could send here, so that what is not served yet is answered as such.
 
-The table lies beside the features, `apps/operations.txt`; a test compares it with the request classes of the installed
-SDK. What is declared with `@operation` is served, the rest answers 501 NOT_IMPLEMENTED.
+The table lies beside the features, `apps/operations.txt`, and with it `apps/services.txt`, the names of the services of
+which nothing is served; a test compares both with the installed SDK. What is declared with `@operation` is served, the
+rest answers 501 NOT_IMPLEMENTED.
 """
 
 from collections.abc import Iterator, Mapping, Set
@@ -12,7 +13,7 @@ from typing import NamedTuple
 from sdnctl.base.discovery import FEATURES
 
 REGION = "/v1/regions/{regionId}"  # written as R; ":*" ends a path with the operation's own name
-TABLE = "operations.txt"
+TABLE, OTHERS = "operations.txt", "services.txt"
 APART = "~"  # before an operation that has nothing to do with the network
 
 
@@ -38,8 +39,14 @@ def known() -> Iterator[Known]:
 
 
 def services() -> Set[str]:
-    """The names of the public API's services."""
+    """The names of the public API's services whose operations are in the table."""
     return _titles().keys()
+
+
+@cache
+def public_services() -> Set[str]:
+    """The names of all services of the public API, those of which nothing is served too."""
+    return services() | {name for line in _lines(OTHERS) for name in line.split()}
 
 
 def of_network() -> Mapping[tuple[str, str], list[Known]]:
@@ -53,14 +60,14 @@ def of_network() -> Mapping[tuple[str, str], list[Known]]:
 
 @cache
 def _titles() -> dict[str, str]:
-    heads = (line.partition(":") for line in _lines() if not line.startswith(" "))
+    heads = (line.partition(":") for line in _lines(TABLE) if not line.startswith(" "))
     return {service: title.strip() for service, _, title in heads}
 
 
 @cache
 def _table() -> tuple[Listed, ...]:
     made, service = [], ""
-    for line in _lines():
+    for line in _lines(TABLE):
         if not line.startswith(" "):
             service = line.partition(":")[0]
             continue
@@ -69,8 +76,8 @@ def _table() -> tuple[Listed, ...]:
     return tuple(made)
 
 
-def _lines() -> list[str]:
-    text = files(FEATURES).joinpath(TABLE).read_text()
+def _lines(file: str) -> list[str]:
+    text = files(FEATURES).joinpath(file).read_text()
     return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 

@@ -6,9 +6,10 @@
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 
-from sdnctl.api import catalogue, quota, rate
+from sdnctl.api import catalogue, cost, flows, quota, rate
 from sdnctl.api.catalogue import REGION, Known
 from sdnctl.api.operations import OPERATOR, OPERATOR_PREFIX, Operation, discover
+from sdnctl.program.weight import weights
 
 HEAD = """# The API
 
@@ -72,10 +73,26 @@ def _operators(declared: Mapping[Key, Operation]) -> Iterator[str]:
 
 
 def _quotas() -> Iterator[str]:
-    yield "## Quotas\n\nThey hold unless the operator gives an account others: `PATCH /accounts/{account}/quotas`."
-    yield f"`{rate.RATE.name}` is in calls a second; who was quiet may make those of {rate.BURST_S:g} s at once.\n"
+    yield "## Quotas\n\nThey hold unless the operator gives an account others: `PATCH /accounts/{account}/quotas`,"
+    yield "or `sdnctl account quotas NAME flow=100000 requestRate=400`.\n"
+    each = ", ".join(f"{one.each} for {cls.__name__}" for cls, one in sorted(weights().items(), key=_name))
+    yield f"""`{rate.RATE.name}` is in calls a second; who was quiet may make those of {rate.BURST_S:g} s at once.
+A call costs one, and one more for each {cost.STEPS} steps of work: {cost.LOOK} for a record looked at,
+1 for {cost.COMPARED} values compared by a filter, {cost.SHOW} for a record shown, {cost.WRITE} for one written,
+and {cost.FLOW} for each flow that hosts work out for it. What is beyond is owed, for {rate.DEBT_S:g} s at most;
+until then calls are refused with 429 `RATE_LIMIT_EXCEEDED`, which says what cost so much,
+and in the header `retry-after` for how many seconds to wait.
+
+`{flows.QUOTA.name}` counts the flows that a host needs for all that an account has: at most {each}.
+Each further address of an interface, and each set of equal routes, costs what it needs. `describeQuota` tells how many
+there are; a call that would need more is refused with 429 `QUOTA_EXCEEDED`, and says which resources need them.
+"""
     rows = ((f"`{q.name}`", str(q.default), q.within) for _, q in sorted(quota.declared().items()))
     yield _grid(("quota", "default", "within"), rows)
+
+
+def _name(weight: tuple[type, object]) -> str:
+    return weight[0].__name__
 
 
 def _place(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Additions of an upper feature to the calls of a lower one: fields of its answers, and fields of its orders.
+"""Additions of an upper feature to the calls of a lower one: to its answers, its orders, the filters of its lists.
 
     @shows(Vpc)
     def tables(view: Reader, vpc: Vpc) -> Json:
@@ -8,11 +8,15 @@
     def follow(subnet: Subnet, asked: Follows, txn: Writer) -> Subnet:
         return replace(subnet, route_table=...)
 
+    @narrows(Subnet, "aclId")
+    def with_acl(view: Reader, subnet: Subnet) -> tuple[str]:
+        return (...,)
+
 The lower feature shows its records by ``shown``, and declares the class that a call orders: ``@operation(...,
 orders=Subnet)``.  Both are found in the features' ``api.py``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
@@ -42,6 +46,20 @@ class Accepts:
     of: type
     fields: type[Model]
     fill: Callable[[Any, Any, Any], Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Narrows:
+    """A declared function (view, record) that gives the values at which filter ``name`` of a class's lists looks."""
+
+    of: type
+    name: str
+    values: Callable[[Any, Any], Iterable[str]]
+
+
+def narrows(of: type[R], name: str) -> Callable[[Callable[[Any, R], Iterable[str]]], Narrows]:
+    """Declare a filter of the lists of a class; it replaces the one of the same name."""
+    return lambda values: Narrows(of, name, values)
 
 
 def shows(of: type[R]) -> Callable[[Callable[[Any, R], Json]], Shows]:
@@ -74,6 +92,16 @@ def request_of(request: type[Request], orders: type | None) -> type[Request]:
     if not bases:
         return request
     return create_model(request.__name__, __base__=(request, *bases), __doc__=request.__doc__)
+
+
+def narrowed(of: type) -> Mapping[str, Callable[[Any, Any], Iterable[str]]]:
+    """The values of the filters that others declared for the lists of a class, by the filter's name."""
+    return {item.name: item.values for item in _narrows().get(of, ())}
+
+
+@cache
+def _narrows() -> Mapping[type, Sequence[Narrows]]:
+    return by_class(Narrows, LEAF)
 
 
 @cache

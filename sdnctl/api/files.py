@@ -23,11 +23,6 @@ def read(path: Path) -> Json:
     return found if isinstance(found, dict) else {}
 
 
-def write(path: Path, value: Json) -> None:
-    """Replace a file by a JSON object, at once, mode 600."""
-    secret(path, json.dumps(value))
-
-
 def secret(path: Path, text: str) -> None:
     """Replace a file by one line, at once, mode 600."""
     write_private(path, f"{text}\n")

@@ -13,7 +13,8 @@ from sdnctl.api.progress import MOST_S, Held, Progress, alive
 from sdnctl.api.schema import Json, Request, Whole, iso
 from sdnctl.api.services import services
 from sdnctl.base.errors import IntentError
-from sdnctl.model.host import Binding, Host, HostStatus
+from sdnctl.model.host import NO_SWITCH, Binding, Host, HostStatus, RetiredNumber
+from sdnctl.model.unreadable import Unreadable
 from sdnctl.store import REGION, Region
 
 
@@ -31,6 +32,13 @@ class RemoveHost(Request):
     force: bool = False
 
 
+class DeleteReport(Request):
+    """Delete the row of a table that cannot be read."""
+
+    table: str
+    row: str
+
+
 def show(view: Reader, host: Host) -> Json:
     """A host as the operator sees it; `lag` is how many transactions its switch has still to confirm."""
     status = view.region.get(HostStatus, host.id) or HostStatus(id=host.id, host=host.id)
@@ -44,11 +52,30 @@ def show(view: Reader, host: Host) -> Json:
         "flows": status.flows,
         "ports": len(view.region.by(Binding, ("host",), host.id)),
         "peers": dict(sorted(status.peers.items())),
-        "errors": list(status.errors),
+        "errors": [*status.errors, *_silence(status, view.now), *_held_back(status, view)],
         "drops": {reason: int(packets) for reason, packets in sorted(status.drops.items())},
         "seen": iso(status.seen),
         "alive": alive(status, view.now),
     }
+
+
+def _silence(status: HostStatus, now: float) -> list[str]:
+    """The error of a host that does not tell of itself, unless it has said why."""
+    if alive(status, now) or not status.seen or NO_SWITCH in status.errors:
+        return []
+    ago = f"{now - status.seen:.0f} s"
+    return [f"it has not told of itself for {ago}: is its agent running there, and does it reach the store?"]
+
+
+def _held_back(status: HostStatus, view: Reader) -> list[str]:
+    """The error of a host that is not alive, while numbers that were given up wait for its switch to let go of them."""
+    if alive(status, view.now):
+        return []
+    waiting = sum(number.sequence > status.applied for number in view.region.all(RetiredNumber).values())
+    if not waiting:
+        return []
+    gone = f"if it is gone for good, remove it: sdnctl host remove {status.id}"
+    return [f"its switch may still have what was deleted, so {waiting} numbers are not given again: {gone}"]
 
 
 def sequence(view: Reader) -> int:
@@ -70,6 +97,14 @@ def _drops(listed: list[Json]) -> dict[str, int]:
     return dict(total.most_common())
 
 
+def unreadable(view: Reader) -> list[Json]:
+    """The rows that hosts reported and nobody can read, by table and row."""
+    known = view.region.all(Unreadable)
+    found = [known[id] for id in sorted(known)]
+    names = ("table", "row", "record", "host", "error")
+    return [{name: getattr(one, name) for name in names} for one in found]
+
+
 @operator("listHosts", "GET", "/hosts", Request)
 def list_hosts(request: Request, view: Reader) -> Json:
     """The hosts of the region."""
@@ -88,7 +123,18 @@ def status(request: Request, view: Reader) -> Json:
         "errors": [f"{host['host']}: {error}" for host in listed for error in host["errors"]],
         "drops": _drops(listed),
         "services": services(view),
+        "unreadable": unreadable(view),
     }
+
+
+@operator("deleteReport", "DELETE", "/reports/{table}/{row}", DeleteReport)
+def delete_report(request: DeleteReport, txn: Writer) -> Json:
+    """Delete a row that a host reported and nobody can read; the host reports anew what is true."""
+    found = txn.region.get(Unreadable, f"{request.table}/{request.row}")
+    if found is None:
+        raise IntentError.missing("row", f"an unreadable report {request.row[:64]!r} in {request.table[:64]!r}")
+    txn.delete(Unreadable, found.id)
+    return {"table": found.table, "row": found.row, "record": found.record, "host": found.host}
 
 
 @operator("wait", "GET", "/wait", AskWait)

@@ -4,9 +4,10 @@ import hashlib
 import json
 from typing import Any
 
-from sdnctl.api.access import Records, Writer
+from sdnctl.api.access import Writer
 from sdnctl.base.errors import IntentError
 from sdnctl.model.account import AccessKey, ClientToken
+from sdnctl.store import Records
 
 TOKEN_LIFE_S = 86400.0
 

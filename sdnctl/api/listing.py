@@ -1,16 +1,19 @@
 """Lists come in pages, can be narrowed by filters and tags, and say how many there are in total.
 
-Filters are ANDed, the values of one filter are ORed. Operator `eq` compares whole values, `like` looks for a part. A
-filter that a resource does not know is refused, so that a typing mistake does not list everything.
+Filters are ANDed, the values of one filter are ORed; one without values asks for nothing and is no filter. Operator
+`eq` compares whole values, `like` looks for a part. A filter that a resource does not know is refused, so that a typing
+mistake does not list everything.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from sdnctl.api.access import Reader
+from sdnctl.api.cost import COMPARED, SHOW
+from sdnctl.api.extend import narrowed
 from sdnctl.api.schema import Json, Model, Request, Whole
 from sdnctl.api.wire import invalid
 
@@ -37,10 +40,14 @@ class TagFilter(Model):
     values: Annotated[tuple[ShortText, ...], Field(max_length=MAX_VALUES)] = ()
 
 
+def _asking(filters: tuple[Filter, ...]) -> tuple[Filter, ...]:
+    return tuple(wanted for wanted in filters if wanted.values)
+
+
 class Filtered(Request):
     """A list that can be narrowed."""
 
-    filters: Annotated[tuple[Filter, ...], Field(max_length=MAX_FILTERS)] = ()
+    filters: Annotated[tuple[Filter, ...], Field(max_length=MAX_FILTERS), AfterValidator(_asking)] = ()
     tags: Annotated[tuple[TagFilter, ...], Field(max_length=MAX_FILTERS)] = ()
 
 
@@ -70,6 +77,11 @@ def attribute(name: str, fuzzy: bool = False) -> Key:
     return Key(lambda view, record: (str(getattr(record, name)),), fuzzy)
 
 
+def word(name: str) -> Key:
+    """A filter on a field whose words mean the same in any case: as it is spelled, in small letters or in capitals."""
+    return Key(lambda view, record: {(text := str(getattr(record, name))), text.lower(), text.upper()})
+
+
 def reference(name: str) -> Key:
     """A filter on a field that holds an id: the record's own, or one by which the model keeps an index."""
     return Key(lambda view, record: (getattr(record, name),), under=(name,))
@@ -84,13 +96,20 @@ def answer(
     request: Listing, view: Reader, cls: type[R], keys: Keys, plural: str, show: Callable[[Reader, R], Json]
 ) -> Json:
     """The page of the caller's records that was asked for, oldest first, as `{plural: [...], "totalCount": n}`."""
-    chosen = choose(request, view, _candidates(request, view, cls, keys), keys)
+    known = {**keys, **{name: Key(values) for name, values in narrowed(cls).items()}}
+    chosen = choose(request, view, _candidates(request, view, cls, known), known)
     return paged(request, view, oldest_first(chosen), plural, show)
 
 
 def paged(request: Listing, view: Reader, chosen: Sequence[R], plural: str, show: Callable[[Reader, R], Json]) -> Json:
     """One page of what was chosen and put in order; only what is on the page is shown."""
-    return {plural: [show(view, record) for record in page(request, chosen)], "totalCount": len(chosen)}
+    return {plural: shown_all(view, page(request, chosen), show), "totalCount": len(chosen)}
+
+
+def shown_all(view: Reader, chosen: Sequence[R], show: Callable[[Reader, R], Json]) -> list[Json]:
+    """All that was chosen as answers show it, paid for."""
+    view.spend(SHOW * len(chosen), f"{len(chosen)} records shown")
+    return [show(view, record) for record in chosen]
 
 
 def oldest_first(records: list[R]) -> list[R]:
@@ -118,8 +137,11 @@ def _candidates(request: Filtered, view: Reader, cls: type[R], keys: Keys) -> li
 
 
 def choose(request: Filtered, view: Reader, records: Iterable[R], keys: Keys) -> list[R]:
-    """The records that pass every filter and tag."""
+    """The records that pass every filter and tag; all comparisons are paid for before the first."""
     chosen = list(records)
+    asked = [len(one.values) for one in request.filters] + [len(one.values) for one in request.tags]
+    text = f"{len(asked)} filters and tags with {sum(asked)} values over {len(chosen)} records"
+    view.spend(len(chosen) * (len(asked) + sum(asked) // COMPARED), text)
     for wanted in request.filters:
         test = _test(view, wanted, keys)
         chosen = [record for record in chosen if test(record)]

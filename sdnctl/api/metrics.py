@@ -4,10 +4,14 @@
 tenants, but they are nobody else's business.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from collections import Counter as Counted
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from sdnctl.api.wire import Answer
+from sdnctl.model.unreadable import Unreadable
 
 PATH = "/metrics"
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -41,6 +45,13 @@ class Metrics:
             registry=self._registry,
         )
 
+        self._unreadable = Gauge(
+            "sdnctl_unreadable_reports",
+            "Rows that hosts reported and nobody can read (sdnctl status says why), by table and host.",
+            ("table", "host"),
+            registry=self._registry,
+        )
+
     def count(self, answer: Answer, seconds: float) -> None:
         """Take one answered call in."""
         operation, status = answer.operation or NO_OPERATION, str(answer.code)
@@ -53,6 +64,12 @@ class Metrics:
     def crashed(self) -> None:
         """Take a call in that ended in an unforeseen error."""
         self._errors.labels("500").inc()
+
+    def unreadable(self, reports: Iterable[Unreadable]) -> None:
+        """Take in which reports of hosts cannot be read now."""
+        self._unreadable.clear()
+        for (table, host), count in Counted((one.table, one.host) for one in reports).items():
+            self._unreadable.labels(table, host).set(count)
 
     def text(self) -> bytes:
         """Everything, as Prometheus reads it."""

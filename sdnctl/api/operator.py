@@ -13,6 +13,7 @@ from sdnctl.api.routes import Routes
 from sdnctl.api.schema import Json, Request
 from sdnctl.api.wire import Answer, RawRequest
 from sdnctl.base.errors import IntentError
+from sdnctl.model.unreadable import Unreadable
 
 
 class OperatorApi:
@@ -32,6 +33,11 @@ class OperatorApi:
         scheme, _, token = raw.header("authorization").partition(" ")
         if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), self._token):
             raise IntentError(None, "the operator's bearer token is missing or wrong", 401, "UNAUTHENTICATED")
+
+    def unreadable(self) -> list[Unreadable]:
+        """The reports of hosts that cannot be read."""
+        with self._served.store.read() as state:
+            return list(state.all(Unreadable).values())
 
     def _run(self, call: Call) -> Result:
         self.admit(call.raw)
@@ -55,7 +61,8 @@ def is_operators(path: str) -> bool:
 def refusal(error: IntentError) -> Answer:
     """An error in the operator API's shape."""
     message = f"{error.field}: {error.message}" if error.field else error.message
-    return Answer(error.code, {"error": {"code": error.code, "status": error.status, "message": message}})
+    document = {"error": {"code": error.code, "status": error.status, "message": message}}
+    return Answer(error.code, document, again=error.again)
 
 
 def _success(request_id: str, document: Json) -> Answer:

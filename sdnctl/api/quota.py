@@ -69,3 +69,12 @@ def admit(view: Reader, name: str, more: int, parent: str = "", field: str | Non
     if more > 0 and have + more > limit:
         message = f"the quota {name} of {quota.within} is {limit}, {have} are in use"
         raise IntentError(field, message, 429, "QUOTA_EXCEEDED")
+
+
+def keep(view: Reader, name: str, parent: str, field: str | None = None) -> None:
+    """Refuse with 429 QUOTA_EXCEEDED when the quota is exceeded by what is there: what counts has become larger."""
+    quota = _DECLARED[name]
+    limit, have = quota.limit(view), quota.count(view, parent)
+    if have > limit:
+        message = f"the quota {name} of {parent or quota.within} is {limit}, {have} would be in use"
+        raise IntentError(field, message, 429, "QUOTA_EXCEEDED")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from sdnctl.api.operations import Operation
+from sdnctl.api.wire import UNDECODED
 
 ANY = "{}"
 MAX_SEGMENTS = 12
@@ -76,7 +77,7 @@ def _walk(node: Node, segments: Segments) -> Operation | None:
 
 def split(path: str) -> Segments:
     """A raw path as decoded segments; empty ones are dropped, so slashes fold and a trailing one does not count."""
-    return tuple(unquote(segment) for segment in path.split("/") if segment)
+    return tuple(unquote(segment, errors=UNDECODED) for segment in path.split("/") if segment)
 
 
 def versioned(path: str) -> bool:

@@ -1,12 +1,14 @@
 """The schema of calls: the types of their parameters, their limits, and how a mistake is told.
 
 A request is a pydantic model whose fields have the names of the wire. Unknown keys are ignored and null is absent,
-because clients of other versions send both. Queries carry strings only, so numbers and booleans are read from strings
-too.
+because clients of other versions send both; an empty string is absent where a parameter is optional and none of its
+values is empty, because scripts send one for what they do not use. Queries carry strings only, so numbers and booleans
+are read from strings too.
 """
 
 import datetime
 import re
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import (
@@ -16,10 +18,12 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    TypeAdapter,
     ValidationError,
     WithJsonSchema,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from sdnctl.base.addresses import Cidr, Ip4, Mac
 from sdnctl.base.errors import IntentError
@@ -40,6 +44,8 @@ _PLAIN = {
     "string_type": "must be a string",
 }
 Json = dict[str, Any]
+SAID = "said"
+"""The mark of a parameter of which even an empty string is meant: it is a value, or a mistake, but not absent."""
 
 
 class Model(BaseModel):
@@ -49,10 +55,29 @@ class Model(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _null_is_absent(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            return {key: value for key, value in data.items() if value is not None}
-        return data
+    def _nothing_is_absent(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        absent = _never_empty(cls)
+        return {key: value for key, value in data.items() if value is not None and (value != "" or key not in absent)}
+
+
+@cache
+def _never_empty(model: type[Model]) -> frozenset[str]:
+    """The optional parameters of a model of which an empty string is no value."""
+    optional = {name: field for name, field in model.model_fields.items() if not field.is_required()}
+    return frozenset(name for name, field in optional.items() if not _takes_empty(field))
+
+
+def _takes_empty(field: FieldInfo) -> bool:
+    if SAID in field.metadata:
+        return True
+    kind: Any = Annotated[field.annotation, Field(), *field.metadata]
+    try:
+        TypeAdapter(kind).validate_python("")
+    except ValidationError:
+        return False
+    return True
 
 
 class Request(Model):
@@ -127,6 +152,22 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+def without_empty(value: Any) -> Any:
+    """A list less its empty strings, which clients send for one without members."""
+    return [one for one in value if one != ""] if isinstance(value, list) else value
+
+
+def in_any_case(*words: str) -> AfterValidator:
+    """The condition that a text is one of these words, whatever the case; it stays as its caller spells it."""
+
+    def check(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError(f"must be {' or '.join(words)}")
+        return text
+
+    return AfterValidator(check)
+
+
 Name = Annotated[str, AfterValidator(_name)]
 VmName = Annotated[str, AfterValidator(_vm_name)]
 Text = Annotated[str, AfterValidator(_text)]
@@ -137,6 +178,8 @@ Block = Annotated[Cidr, PlainValidator(_cidr), WithJsonSchema({"type": "string",
 MacAddress = Annotated[Mac, PlainValidator(_mac), WithJsonSchema({"type": "string"})]
 Addresses = Annotated[tuple[Address, ...], BeforeValidator(_commas), AfterValidator(_distinct)]
 Ids = Annotated[tuple[Id, ...], AfterValidator(_distinct)]
+Token = Annotated[str, Field(max_length=MAX_ID)]
+"""The client's name for an order: the same one again gets the same answer, and nothing is done twice."""
 
 
 class Tag(Model):

@@ -1,17 +1,19 @@
 """Every call is signed with the caller's secret key; this checks the signature without ever seeing the secret on the
 wire.
 
-Two generations are accepted: version 3 (Python SDK and `jdc`) and version 2 (Go SDK and what is built on it). Both
-are checked against the raw request target, before any normalisation, because the client signed exactly those bytes.
+Two generations are accepted: version 3 (Python SDK and `jdc`) and version 2 (Go SDK and what is built on it, JavaScript
+SDK). Both are checked against the raw request target, before anything is made of it for routing. Version 3 has one
+canonical form of it; in version 2 the Go SDK signs the query as it sends it, the JavaScript SDK sorted and encoded
+anew.
 """
 
-import calendar
 import hashlib
 import hmac
 import re
-import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import product
 from typing import NamedTuple
 from urllib.parse import quote, unquote_plus
 
@@ -20,6 +22,7 @@ from sdnctl.base.errors import IntentError
 
 NO_REGION = "jdcloud-api"  # what the clients put into the scope when the operation names no region
 WINDOW_S = 900.0
+NONCE = "x-jdcloud-nonce"
 MAX_AUTHORIZATION = 4096
 
 _AUTHORIZATION = re.compile(
@@ -68,14 +71,29 @@ def verify(
     secret = secret_of(authorization.access_key)
     key = signing_key(authorization, secret or "")
     matched = False
-    for host in host_spellings(request.header("host")):
-        expected = signature(request, authorization, date, key, host)
+    for host, query in product(host_spellings(request.header("host")), query_forms(request, authorization)):
+        expected = signature(request._replace(query=query), authorization, date, key, host)
         matched |= hmac.compare_digest(expected, authorization.signature.lower())
     if secret is None:
         raise unauthenticated("unknown access key")
     if not matched:
         raise unauthenticated("the signature does not match the request")
     return Scope(authorization.access_key, authorization.region, authorization.service)
+
+
+class Signed(NamedTuple):
+    """The marks of one signed call: its access key, its date in epoch seconds, and its nonce, "" if not signed."""
+
+    access_key: str
+    at: int
+    nonce: str
+
+
+def signed(request: RawRequest) -> Signed:
+    """The marks of a call that was verified."""
+    authorization = parse(request.header("authorization"))
+    nonce = _folded(authorization, request.header(NONCE)) if NONCE in authorization.signed_headers else ""
+    return Signed(authorization.access_key, _seconds(request.header("x-jdcloud-date")), nonce)
 
 
 def parse(header: str) -> Authorization:
@@ -89,7 +107,17 @@ def parse(header: str) -> Authorization:
     signed = tuple(name.lower() for name in names.split(";"))
     if "host" not in signed:
         raise unauthenticated("SignedHeaders must contain host")
+    if len(set(signed)) < len(signed):  # each would be hashed, as often as it is named
+        raise unauthenticated("SignedHeaders names a header twice")
     return Authorization(version, access_key, day, region, service, signed, value)
+
+
+def _seconds(date: str) -> int:
+    """The epoch seconds of a date like 20261122T185918Z; ValueError when there is no such moment."""
+    # strptime(3) in Python is a tenth of a call's time.
+    day, clock = date.split("T")
+    year, month, hour, minute = int(day[:4]), int(day[4:6]), int(clock[:2]), int(clock[2:4])
+    return int(datetime(year, month, int(day[6:]), hour, minute, int(clock[4:6]), tzinfo=UTC).timestamp())
 
 
 def check_date(date: str, day: str, now: float, window_s: float) -> None:
@@ -97,7 +125,7 @@ def check_date(date: str, day: str, now: float, window_s: float) -> None:
     if not _DATE.fullmatch(date):
         raise unauthenticated("x-jdcloud-date must look like 20261122T185918Z")
     try:
-        at = calendar.timegm(time.strptime(date, "%Y%m%dT%H%M%SZ"))
+        at = _seconds(date)
     except ValueError:
         raise unauthenticated("x-jdcloud-date is not a date") from None
     if date[:8] != day:
@@ -114,6 +142,14 @@ def host_spellings(host: str) -> tuple[str, ...]:
     if colon and port.isdigit():
         return (host,)
     return host, *(f"{host}:{port}" for port in _DEFAULT_PORTS)
+
+
+def query_forms(request: RawRequest, authorization: Authorization) -> tuple[str, ...]:
+    """The forms of the query a client may have signed: as it was sent, in version 2 also in canonical form."""
+    canonical = canonical_query(request.query)
+    if authorization.version == "2" and canonical != request.query:
+        return request.query, canonical
+    return (request.query,)
 
 
 def signing_key(authorization: Authorization, secret: str) -> bytes:
@@ -145,10 +181,10 @@ def signature(request: RawRequest, authorization: Authorization, date: str, key:
 
 
 def canonical_request(request: RawRequest, authorization: Authorization, host: str) -> bytes:
-    """The bytes both sides hash: method, path, query, signed headers, body hash."""
-    target, query = request.path, request.query
-    path = target if authorization.version == "2" else canonical_path(target)
-    query = query if authorization.version == "2" else canonical_query(query)
+    """The bytes both sides hash: method, path, query, signed headers, body hash. Version 2 has the path as sent."""
+    path, query = request.path, request.query
+    if authorization.version != "2":
+        path, query = canonical_path(path), canonical_query(query)
     lines = [request.method, path, query]
     lines += canonical_headers(request, authorization, host)
     lines += ["", ";".join(authorization.signed_headers), hashlib.sha256(request.body).hexdigest()]
@@ -162,9 +198,12 @@ def canonical_headers(request: RawRequest, authorization: Authorization, host: s
         if values is None:
             raise unauthenticated(f"the signed header {name} is missing")
         value = ",".join(value.strip() for value in values)
-        if authorization.version == "2":
-            value = re.sub(" +", " ", value)
-        yield f"{name}:{value}"
+        yield f"{name}:{_folded(authorization, value)}"
+
+
+def _folded(authorization: Authorization, value: str) -> str:
+    """A header's value as it is signed: values that differ in what is folded away are one."""
+    return re.sub(" +", " ", value) if authorization.version == "2" else value
 
 
 def canonical_path(raw: str) -> str:
@@ -173,7 +212,7 @@ def canonical_path(raw: str) -> str:
 
 
 def canonical_query(raw: str) -> str:
-    """Version 3: decode and encode each `k=v`, sort, drop what has no key or no '='."""
+    """Decode and encode each `k=v` of a query, sort, drop what has no key or no '='."""
     pairs = []
     for part in raw.split("&"):
         key, equals, value = part.partition("=")

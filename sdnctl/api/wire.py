@@ -7,7 +7,7 @@ does not read.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
@@ -19,6 +19,10 @@ MAX_BODY = 1 << 20
 MAX_PARAMETERS = 2000
 MAX_DEPTH = 6
 REQUEST_ID = "x-jdcloud-request-id"
+UNDECODED = "surrogateescape"
+"""The error handler that makes lone surrogates of bytes that are no UTF-8 (Python's ``codecs``), for ``storable``."""
+MAX_WHOLE = 2**63 - 1
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 _INDEX = re.compile(r"[1-9]\d{0,3}", re.ASCII)
 
@@ -45,7 +49,8 @@ class Answer(NamedTuple):
     known, and the sequence number of its commit, 0 when it changed nothing.
 
     ``holds`` is the sequence number from which on the answer of a writing call is true, its commit's or that of what
-    it found done already; ``held`` says what the answer waits for, if it waits; ``later``, what hosts are asked for it.
+    it found done already; ``again`` is in how many seconds what was refused may be granted; ``held`` says what the
+    answer waits for, if it waits; ``later``, what hosts are asked for it.
     """
 
     code: int
@@ -53,6 +58,7 @@ class Answer(NamedTuple):
     operation: str = ""
     sequence: int = 0
     holds: int = 0
+    again: float = 0.0
     held: Held | None = None
     later: Later | None = None
 
@@ -72,6 +78,7 @@ def failure(request_id: str, error: IntentError) -> Answer:
     return Answer(
         error.code,
         {"requestId": request_id, "error": {"code": error.code, "status": error.status, "message": message}},
+        again=error.again,
     )
 
 
@@ -85,7 +92,7 @@ def body_parameters(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        document = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        document = json.loads(body.decode("utf-8", UNDECODED), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise invalid(None, "the body is not valid JSON") from None
     if not isinstance(document, dict):
@@ -95,6 +102,41 @@ def body_parameters(body: bytes) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)
+
+
+def storable(given: Mapping[str, Any]) -> None:
+    """Refuse arguments that no store or answer can hold, wherever they stand, keys included; the field is named.
+
+    A text is a sequence of characters (RFC 3629: a lone surrogate is none) without NUL, a number is finite and has at
+    most 64 bits.
+    """
+    left: list[tuple[str, Any]] = [("", given)]
+    while left:
+        where, value = left.pop()
+        inside: Iterable[tuple[Any, Any]]
+        if isinstance(value, Mapping):
+            inside = value.items()
+            for key in value:
+                _check_text(f"{where}{key}", key)
+        elif isinstance(value, list | tuple):
+            inside = ((str(number), one) for number, one in enumerate(value))
+        else:
+            _check_value(where.removesuffix("."), value)
+            continue
+        left.extend((f"{where}{key}.", one) for key, one in inside)
+
+
+def _check_value(where: str, value: Any) -> None:
+    if isinstance(value, str):
+        _check_text(where, value)
+    elif isinstance(value, int | float) and not -MAX_WHOLE <= value <= MAX_WHOLE:
+        raise invalid(where, "is out of range", "OUT_OF_RANGE")
+
+
+def _check_text(where: str, text: str) -> None:
+    if _NO_TEXT.search(text):
+        named = ascii(where)[1:-1]
+        raise invalid(named[:64], "must be text: no NUL character, no lone surrogate, no bytes that are not UTF-8")
 
 
 def query_parameters(query: str) -> dict[str, Any]:
@@ -109,7 +151,7 @@ def query_parameters(query: str) -> dict[str, Any]:
         raise invalid(None, "too many query parameters")
     for part in parts:
         key, _, value = part.partition("=")
-        _insert(tree, unquote_plus(key), unquote_plus(value))
+        _insert(tree, unquote_plus(key, errors=UNDECODED), unquote_plus(value, errors=UNDECODED))
     return {key: _listed(value) for key, value in tree.items()}
 
 

@@ -5,9 +5,10 @@ edges (API, intent files, store, logs).  netaddr reads it there, at its strictes
 """
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple, Self
 
-from netaddr import INET_PTON, AddrFormatError, IPAddress, IPNetwork
+from netaddr import INET_PTON, AddrFormatError, IPAddress, IPNetwork, IPSet
 
 _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 _BLOCK = re.compile(r"[^/]*/(?:[0-2]?\d|3[0-2])", re.ASCII)
@@ -101,6 +102,14 @@ class Cidr(NamedTuple):
         return f"{self.network}/{self.length}"
 
 
+def without(blocks: Iterable[Cidr], others: Iterable[Cidr]) -> tuple[Cidr, ...]:
+    """The addresses of some blocks that are in none of the others, as the fewest blocks, in order."""
+    left = IPSet(map(str, blocks)) - IPSet(map(str, others))
+    return tuple(Cidr(Ip4(block.first), block.prefixlen) for block in left.iter_cidrs())
+
+
+NEVER_FORWARDED = tuple(map(Cidr.parse, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")))
+"""This network, loopback, link-local, multicast and what is reserved: no router forwards there (RFC 6890; RFC 1812)."""
 MAX_PORT = 65535
 
 

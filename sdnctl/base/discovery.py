@@ -8,6 +8,7 @@ import importlib
 import os
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from types import ModuleType
 from typing import Protocol, TypeVar
 
@@ -39,18 +40,22 @@ def modules(leaf: str, package: str = "") -> Iterator[ModuleType]:
 
 
 def _modules(package: str, leaf: str) -> Iterator[ModuleType]:
-    for found in sorted(pkgutil.iter_modules(importlib.import_module(package).__path__), key=lambda m: m.name):
-        if not found.ispkg:
-            continue
-        folder = importlib.import_module(f"{package}.{found.name}")
-        if any(m.name == leaf for m in pkgutil.iter_modules(folder.__path__)):
-            yield importlib.import_module(f"{package}.{found.name}.{leaf}")
+    for name, ispkg in _inside(package).items():
+        if ispkg and leaf in _inside(f"{package}.{name}"):
+            yield importlib.import_module(f"{package}.{name}.{leaf}")
 
 
 def everything(package: str) -> Iterator[ModuleType]:
     """All modules of a package, imported, in order of name."""
-    for found in sorted(pkgutil.iter_modules(importlib.import_module(package).__path__), key=lambda m: m.name):
-        yield importlib.import_module(f"{package}.{found.name}")
+    for name in _inside(package):
+        yield importlib.import_module(f"{package}.{name}")
+
+
+@cache
+def _inside(package: str) -> Mapping[str, bool]:
+    """The modules of a package in order of name, each with True when it is a package too; looked up once a process."""
+    found = pkgutil.iter_modules(importlib.import_module(package).__path__)
+    return {name: ispkg for _, name, ispkg in sorted(found, key=lambda module: module.name)}
 
 
 def declared(kind: type[K], leaf: str) -> tuple[K, ...]:

@@ -8,14 +8,20 @@ own: it cannot be reached, so nothing can be acknowledged.
 
 
 class IntentError(Exception):
-    """A refused request: ``field`` names the culprit, ``code`` and ``status`` are those of the JD Cloud OpenAPI."""
+    """A refused request: ``field`` names the culprit, ``code`` and ``status`` are those of the JD Cloud OpenAPI.
 
-    def __init__(self, field: str | None, message: str, code: int = 400, status: str = "INVALID_ARGUMENT") -> None:
+    ``again`` is in how many seconds the same may be granted, 0.0 where time changes nothing.
+    """
+
+    def __init__(
+        self, field: str | None, message: str, code: int = 400, status: str = "INVALID_ARGUMENT", again: float = 0.0
+    ) -> None:
         super().__init__(f"{field}: {message}" if field else message)
         self.field = field
         self.message = message
         self.code = code
         self.status = status
+        self.again = again
 
     @classmethod
     def missing(cls, field: str, what: str) -> "IntentError":
@@ -48,3 +54,16 @@ class SwitchError(Exception):
 
 class StoreError(Exception):
     """The store cannot be reached, or refused a commit for a reason that is not the user's."""
+
+
+class Refused(StoreError):
+    """The store will never take a transaction: it violates a type, a constraint, a right or the protocol itself."""
+
+
+class DiskFull(StoreError):
+    """The store has no room left on its disk: what is there can be read, and nothing was changed."""
+
+
+def told(text: str) -> str:
+    """A text as a store can hold it: what is no character (a lone surrogate, NUL) stands there as its escape."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

@@ -2,13 +2,25 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
+from sdnctl.base.problem import Usage
+
+BRIDGE = "br-int"
 DEFAULT_DATA = "/var/lib/sdnctl"
 DEFAULT_LISTEN = "127.0.0.1:7480"
 DEFAULT_REGION = "cn-north-1"
 DEFAULT_RUNDIR = "/var/run/openvswitch"
 REMEMBERED = "up.json"
+REGION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+
+
+def region_id(text: str) -> str:
+    """A region's id, as it stands in every path of the API and in every signature; Usage when it cannot."""
+    if not REGION_ID.fullmatch(text):
+        raise Usage(f"a region's id is letters, digits, '.', '_' and '-', a letter or digit first, not {text[:80]!r}")
+    return text
 
 
 def data_directory(given: str | None) -> Path:
@@ -19,6 +31,20 @@ def data_directory(given: str | None) -> Path:
 def default_ovs_db() -> str:
     """The address of the system's Open vSwitch database, honouring OVS_RUNDIR as its own tools do (ovs-vsctl(8))."""
     return f"unix:{os.environ.get('OVS_RUNDIR') or DEFAULT_RUNDIR}/db.sock"
+
+
+def rundir_of(remote: str) -> str:
+    """The directory of the bridge's management socket: $OVS_RUNDIR, else beside the database's socket."""
+    given = os.environ.get("OVS_RUNDIR")
+    if given:
+        return given
+    kind, _, path = remote.partition(":")
+    return os.path.dirname(path) if kind == "unix" else "/var/run/openvswitch"
+
+
+def management_of(remote: str) -> str:
+    """The management socket of the bridge of a switch, by the address of its database (ovs-vswitchd(8))."""
+    return os.path.join(rundir_of(remote), f"{BRIDGE}.mgmt")
 
 
 def remember_switch(data: Path, ovs_db: str) -> None:

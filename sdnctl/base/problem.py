@@ -5,9 +5,12 @@ class Problem(Exception):
     """The request was refused, or could not be carried out."""
 
     code = 1
+    status = "FAILED"
+    """The word by which a program tells it from others."""
 
 
 class Usage(Problem):
     """The command was called wrongly, or nothing runs that could answer it."""
 
     code = 2
+    status = "USAGE"

@@ -1,9 +1,11 @@
-"""A program that is started for another one ends with it, also when that one is killed."""
+"""Other programs on this machine: one that ends with who started it, and the age of one that runs."""
 
 import ctypes
 import os
 import signal
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -18,3 +20,17 @@ def die_with(parent: int, sign: int = signal.SIGKILL) -> Callable[[], None]:
             os._exit(1)
 
     return prepare
+
+
+def age(pid: int) -> float:
+    """The seconds since a process was started (proc(5), ``starttime``); infinite when that cannot be told."""
+    ticks = started(pid)
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK") if ticks else float("inf")
+
+
+def started(pid: int) -> int:
+    """The time at which a process was started, in clock ticks since the machine was; 0 when that cannot be told."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:
+        return 0

@@ -20,10 +20,13 @@ def local_changes(state: State, seen: Snapshot) -> list[Change]:
 
 
 def _records(seen: Snapshot) -> list[Any]:
-    made: list[Any] = [LocalPort(id=id, ofport=r.ofport, row=r.uuid, name=r.name) for id, r in seen.ports.items()]
+    made: list[Any] = [
+        LocalPort(id=id, ofport=row.ofport, row=row.uuid, zone=row.zone, name=row.name)
+        for id, row in seen.ports.items()
+    ]
     if seen.uplink is not None:
         row = seen.uplink
-        made.append(LocalUplink(id=UPLINK, ofport=row.ofport, mac=row.mac, name=row.name))
+        made.append(LocalUplink(id=UPLINK, ofport=row.ofport, mac=row.mac, mtu=row.mtu, name=row.name))
     if seen.tunnel:
         made.append(LocalTunnel(id=TUNNEL, ofport=seen.tunnel, mtu=seen.settings.mtu - ENCAPSULATION_BYTES))
     made += (LocalPeer(id=peer, up=up, met=peer in seen.met) for peer, up in seen.peers.items())

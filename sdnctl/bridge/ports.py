@@ -10,6 +10,12 @@ from typing import Any
 
 from sdnctl.base.addresses import Mac
 from sdnctl.bridge.snapshot import Row
+from sdnctl.program.zones import PORTS_HIGH, PORTS_LOW
+
+USUAL_MTU = 1500
+"""Of a device that does not say one (IEEE 802.3)."""
+ZONE = "sdnctl-zone"
+"""The key of an Interface row's ``external_ids`` under which its zone is noted, as "ZONE/PORT"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +93,16 @@ def _row(interface: Any, ids: Mapping[str, str]) -> Row | None:
     if ofport <= 0:
         return None
     mac = Mac.parse(interface.mac_in_use[0]) if interface.mac_in_use else Mac(0)
-    return Row(interface.name, ofport, ids.get("iface-id", ""), mac, str(interface.uuid))
+    mtu = interface.mtu[0] if interface.mtu else USUAL_MTU
+    return Row(interface.name, ofport, ids.get("iface-id", ""), mac, str(interface.uuid), mtu, noted(ids))
+
+
+def noted(ids: Mapping[str, str]) -> int:
+    """The zone in the ``external_ids`` of an Interface row, 0 when it has none or it was another port's."""
+    number, _, port = ids.get(ZONE, "").partition("/")
+    return port_zone(number) if port and port == ids.get("iface-id") else 0
+
+
+def port_zone(text: str) -> int:
+    """The number of a port's zone; 0 when the text is none."""
+    return int(text) if text.isdecimal() and PORTS_LOW <= int(text) <= PORTS_HIGH else 0

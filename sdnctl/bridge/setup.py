@@ -11,9 +11,9 @@ from hashlib import blake2b
 from typing import Any
 
 from sdnctl.base.addresses import Ip4
+from sdnctl.base.paths import BRIDGE
 from sdnctl.bridge.snapshot import Settings
 
-BRIDGE = "br-int"
 OPENFLOW = "OpenFlow14"
 TUNNEL_PORT = "sdnctl-tun"
 PEER_ID = "sdnctl-peer"

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sdnctl.base.addresses import Ip4, Mac
 
 NOWHERE = Ip4(0)
 ENCAPSULATIONS = ("geneve", "vxlan")
-NUMBERS = {"sdnctl-underlay-mtu": (576, 65535), "sdnctl-gateway": (0, 65535)}
+NUMBERS = {"sdnctl-underlay-mtu": (576, 65535), "sdnctl-gateway": (0, 65535), "sdnctl-connections": (1, 3_000_000)}
+CONNECTIONS = 65_535
+"""The connections that are tracked for a port at a time, unless the operator says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +18,15 @@ class Settings:
     """The operator's settings of this host, in ``external_ids`` of the Open_vSwitch row.
 
     ``encap_ip`` (0: no tunnels) and ``encap_type`` say how other hosts reach it, ``mtu`` is the underlay's in bytes,
-    ``gateway`` its preference as a gateway to the public network (0: none).
+    ``gateway`` its preference as a gateway to the public network (0: none), ``connections`` the most that are tracked
+    for one port.
     """
 
     encap_ip: Ip4 = NOWHERE
     encap_type: str = "geneve"
     mtu: int = 1500
     gateway: int = 0
+    connections: int = CONNECTIONS
 
     @classmethod
     def read(cls, ids: Mapping[str, str]) -> "Settings":
@@ -34,6 +39,7 @@ class Settings:
             kind,
             _number(ids, "sdnctl-underlay-mtu", 1500),
             _number(ids, "sdnctl-gateway", 0),
+            _number(ids, "sdnctl-connections", CONNECTIONS),
         )
 
 
@@ -69,13 +75,25 @@ def _number(ids: Mapping[str, str], name: str, default: int) -> int:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Row:
-    """One ready Interface of br-int: its name, OpenFlow port, iface-id ("" when it has none), MAC address and UUID."""
+    """One ready Interface of br-int: its name, OpenFlow port, iface-id ("" when it has none), MAC address and UUID.
+
+    ``mtu`` is that of the device, in bytes; ``zone`` the port's of connection tracking, 0 while it has none.
+    """
 
     name: str
     ofport: int
     iface_id: str
     mac: Mac
     uuid: str = ""
+    mtu: int = 1500
+    zone: int = 0
+
+
+class Zone(NamedTuple):
+    """The connections that a zone of connection tracking may have, and those that it has."""
+
+    limit: int
+    used: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +101,8 @@ class Snapshot:
     """The state of the switch's database: the host and its settings, its ports by iface-id, its ways out.
 
     ``tunnel`` is the OpenFlow port of the tunnels, 0 without; ``peers`` says of each watched host whether BFD is up,
-    ``met`` which have been reached at all.
+    ``met`` which have been reached at all.  ``problems`` says in words what is wrong with it.  ``turn`` grows with each
+    that is delivered.
     """
 
     host: str
@@ -93,6 +112,8 @@ class Snapshot:
     tunnel: int = 0
     peers: Mapping[str, bool] = field(default_factory=dict)
     met: frozenset[str] = frozenset()
+    problems: tuple[str, ...] = ()
+    turn: int = field(default=0, compare=False)
 
 
 def chosen(rows: Iterable[Row], before: Mapping[str, Row]) -> tuple[dict[str, Row], list[Row]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sdnctl.base.paths import DEFAULT_REGION
-from sdnctl.cli.exchange import NotRunning, exchange
+from sdnctl.cli.exchange import NO_FILE, NotRunning, Refused, Trust, exchange, url
 
 ENDPOINT = "endpoint.json"
 WAIT_S = 60.0
@@ -22,13 +22,16 @@ class Client:
     endpoint: str
     token: str
     region: str = DEFAULT_REGION
+    trust: Trust = NO_FILE
 
     @classmethod
     def at(cls, data: Path) -> "Client":
         """The region whose data directory this is; NotRunning when none serves there."""
         try:
             found = json.loads((data / ENDPOINT).read_text())
-            return cls(found["endpoint"], found["operator"], found.get("region", DEFAULT_REGION))
+            scheme = f"{found['scheme']}://" if "scheme" in found else ""
+            trust = Trust(served=found.get("certificate", ""))
+            return cls(scheme + found["endpoint"], found["operator"], found.get("region", DEFAULT_REGION), trust)
         except FileNotFoundError:
             raise NotRunning(
                 f"no region is running on {data}: start one with 'sdnctl up --data {data}', "
@@ -49,9 +52,22 @@ class Client:
         """Have something made under /x/v1."""
         return self._call("POST", path, body)
 
+    def patch(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Change."""
+        return self._call("PATCH", path, body)
+
     def delete(self, path: str) -> dict[str, Any]:
         """Have something removed under /x/v1."""
         return self._call("DELETE", path, None)
+
+    def trouble(self) -> str:
+        """The reason for which the region would not take a change now, as it says itself; "" when it would."""
+        request = urllib.request.Request(f"{url(self.endpoint)}/readyz")
+        try:
+            exchange(request, self.endpoint, {}, self.trust)
+        except Refused as refused:
+            return refused.message
+        return ""
 
     def until_applied(self, sequence: int | None, seconds: float) -> dict[str, Any]:
         """The hosts' progress once all that are alive have ``sequence`` (None: the latest), or after ``seconds``."""
@@ -66,9 +82,9 @@ class Client:
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         request = urllib.request.Request(
-            f"http://{self.endpoint}/x/v1{path}",
+            f"{url(self.endpoint)}/x/v1{path}",
             data=None if body is None else json.dumps(body).encode(),
             method=method,
             headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
         )
-        return exchange(request, self.endpoint, {})
+        return exchange(request, self.endpoint, {}, self.trust)

@@ -18,25 +18,34 @@ from typing import Annotated, Any
 
 import typer
 
+from sdnctl import __version__
 from sdnctl.base.paths import data_directory
 from sdnctl.base.problem import Problem
 from sdnctl.cli.catalogue import catalogue
 from sdnctl.cli.client import Client
+from sdnctl.cli.exchange import Refused
 from sdnctl.cli.invocation import PATIENCE, SHAPE, WHERE, invocation, quiet
 from sdnctl.cli.kind import Kind
-from sdnctl.cli.names import listed, scoped
+from sdnctl.cli.names import listed, scoped, told
 
 Run = Callable[..., None]
 Data = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Data directory of the region (SDNCTL_DATA).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
+START, LOOK, NETWORK = "Begin", "See what is there and what becomes of packets", "A tenant's network"
+OPERATE, SEVERAL = "The operator's", "A region of several machines"
+PANELS = (START, NETWORK, LOOK, OPERATE, SEVERAL)
+"""The headings under which the help lists commands, in this order."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """Commands under one word: ``sdnctl NAME …``."""
+    """Commands under one word: ``sdnctl NAME …``; ``panel`` is the heading under which the help lists it."""
 
     name: str
     help: str
+    panel: str = OPERATE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +54,7 @@ class Command:
 
     The name "" stands for the group's own word: its function gets a typer.Context and does nothing when a command of
     the group was given.  ``tenants``: the function gets an Invocation first, and the command line the options that make
-    one; ``waits``: among them ``--wait``.
+    one; ``waits``: among them ``--wait``.  ``panel`` is the heading under which the help lists a command of no group.
     """
 
     group: str
@@ -53,6 +62,7 @@ class Command:
     run: Run
     tenants: bool = False
     waits: bool = False
+    panel: str = LOOK
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,14 +93,20 @@ def option(kind: str, flag: str, help: str) -> Naming:
     return Naming(lambda: (kind,), flag, help)
 
 
-def command(group: str, name: str) -> Callable[[Run], Command]:
+def command(group: str, name: str, *, panel: str = LOOK) -> Callable[[Run], Command]:
     """Declare a command of the operator, or of this machine."""
-    return lambda run: Command(group, name, run)
+    return lambda run: Command(group, name, run, panel=panel)
 
 
-def tenants(group: str, name: str, waits: bool = False) -> Callable[[Run], Command]:
+def tenants(group: str, name: str, waits: bool = False, *, panel: str = NETWORK) -> Callable[[Run], Command]:
     """Declare a command of a tenant: the function's own parameters, then the common ones."""
-    return lambda run: Command(group, name, run, tenants=True, waits=waits)
+    return lambda run: Command(group, name, run, tenants=True, waits=waits, panel=panel)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"sdnctl {__version__}")
+        raise typer.Exit
 
 
 def operated(data: str | None) -> Client:
@@ -101,24 +117,38 @@ def operated(data: str | None) -> Client:
 def program(groups: Iterable[Group], commands: Iterable[Command], help: str | None) -> typer.Typer:
     """The command line of these groups and commands, in order of name; ValueError when two have one name."""
     app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=help)
+    app.callback(help=help)(_general)
     made = {"": app}
-    for group in sorted(groups, key=lambda group: group.name):
+    for group in sorted(groups, key=lambda group: (_place(group.panel), group.name)):
         if group.name in made:
             raise ValueError(f"two groups of commands are called {group.name!r}")
         made[group.name] = typer.Typer(no_args_is_help=True, help=group.help)
-        app.add_typer(made[group.name], name=group.name)
+        app.add_typer(made[group.name], name=group.name, rich_help_panel=group.panel)
     seen = set()
-    for one in commands:
+    for one in sorted(commands, key=lambda one: _place(one.panel)):
         if (one.group, one.name) in seen:
             raise ValueError(f"two commands are called '{one.group} {one.name}'")
         seen.add((one.group, one.name))
         run = _invoked(one) if one.tenants else one.run
         if one.name:
-            made[one.group].command(one.name)(run)
+            made[one.group].command(one.name, rich_help_panel=None if one.group else one.panel)(run)
         else:
             made[one.group].info.no_args_is_help = False
             made[one.group].callback(invoke_without_command=True)(run)
     return app
+
+
+def _place(panel: str) -> int:
+    """The place of a heading in the help; one that is not ours goes last."""
+    return PANELS.index(panel) if panel in PANELS else len(PANELS)
+
+
+def _general(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that stand before every command."""
 
 
 def _named(run: Run) -> list[inspect.Parameter]:
@@ -166,7 +196,11 @@ def _invoked(declared: Command) -> Run:
     def run(**given: Any) -> None:
         where = {key: given.pop(key) for key in WHERE}
         shape = {key: given.pop(key) for key in common if key in given}
-        declared.run(invocation(**where, **shape), **given)
+        call = invocation(**where, **shape)
+        try:
+            declared.run(call, **given)
+        except Refused as refused:
+            raise refused.told(told(call.tenant, refused.message)) from None
 
     own = _named(declared.run)[1:]
     added = [

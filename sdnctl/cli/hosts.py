@@ -57,15 +57,24 @@ def remove(
 
 
 def print_table(hosts: list[Host], json: bool) -> None:
-    """The hosts as a table, or as they came."""
+    """The hosts as a table and what is wrong with them, or as they came."""
     show.table(hosts if json else rows(hosts), COLUMNS, EMPTY, json, "hosts")
+    for host in hosts if not json else ():
+        for error in host["errors"]:
+            show.line(f"! {host['host']}: {error}", "red")
 
 
 def rows(hosts: Iterable[Host]) -> list[Host]:
     """The hosts as people read them."""
     now = time.time()
     return [
-        {**host, "ways": ways(host["peers"]), "gateway": host["gateway"] or "", "age": age(host["seen"], now)}
+        {
+            **host,
+            "ways": ways(host["peers"]),
+            "gateway": host["gateway"] or "",
+            "age": age(host["seen"], now),
+            "errors": len(host["errors"]) or "",
+        }
         for host in hosts
     ]
 

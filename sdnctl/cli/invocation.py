@@ -7,6 +7,7 @@ the region's data directory.
 import contextlib
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,11 +16,11 @@ from typing import Annotated, Any
 
 import typer
 
-from sdnctl.base.paths import DEFAULT_REGION, data_directory
+from sdnctl.base.paths import DEFAULT_REGION, data_directory, region_id
 from sdnctl.base.problem import Problem, Usage
 from sdnctl.cli.catalogue import catalogue
 from sdnctl.cli.client import WAIT_S, Client
-from sdnctl.cli.exchange import NotRunning, Refused
+from sdnctl.cli.exchange import NotRunning, Refused, Trust
 from sdnctl.cli.kind import Kind
 from sdnctl.cli.names import beside, described, find, find_id
 from sdnctl.cli.signed import Tenant
@@ -28,6 +29,8 @@ PANEL = "Which region, whose resources"
 DEFAULT = "default"
 ACCOUNT = "account.json"
 POLL_S = 0.1
+ACCESS_KEY = re.compile(r"[!-+\-.0-~]{1,128}")
+ENDPOINT = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.ASCII)
 
 Data = Annotated[
     str | None,
@@ -65,6 +68,13 @@ Region = Annotated[
         rich_help_panel=PANEL, show_envvar=True,
     ),
 ]  # fmt: skip
+Ca = Annotated[
+    str | None,
+    typer.Option(
+        "--ca", metavar="FILE", envvar="SDNCTL_CA", help="CA of an https endpoint; default: the system's.",
+        rich_help_panel=PANEL, show_envvar=True,
+    ),
+]  # fmt: skip
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs: the API's own result.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Return when the switches have it: state UP, or gone.")]
 Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=0.1, help="How long --wait waits.")]
@@ -76,6 +86,7 @@ WHERE: dict[str, tuple[Any, Any]] = {
     "secret_key": (SecretKey, None),
     "endpoint": (Endpoint, None),
     "region": (Region, None),
+    "ca": (Ca, None),
 }
 SHAPE: dict[str, tuple[Any, Any]] = {"json": (Json, False)}
 PATIENCE: dict[str, tuple[Any, Any]] = {"wait": (Wait, False), "timeout": (Timeout, WAIT_S)}
@@ -99,7 +110,7 @@ class Invocation:
     def id(self, kind: str, text: str, scope: str = "") -> str:
         """The id of the one resource of a kind that goes by this text; a plain name is one of the scope (an id)."""
         of = catalogue().kinds[kind]
-        return find_id(self.tenant, of, beside(of, text, scope))
+        return find_id(self.tenant, of, beside(of, text, scope), text)
 
     def settle(self, made: Iterable[tuple[Kind, str]]) -> None:
         """With ``--wait``, return when the switches have what was made or changed (kinds and ids)."""
@@ -165,6 +176,7 @@ def invocation(
     secret_key: str | None = None,
     endpoint: str | None = None,
     region: str | None = None,
+    ca: str | None = None,
     **shape: Any,
 ) -> Invocation:
     """The invocation that these options ask for; raises Usage when something is missing."""
@@ -173,15 +185,26 @@ def invocation(
         raise Usage("an access key needs its secret key: give both --access-key and --secret-key")
     if endpoint is None:
         operator: Client | None = Client.at(directory)
-        place = (operator.endpoint, region or operator.region) if operator else ("", "")
+        place = (operator.endpoint, region_id(region or operator.region)) if operator else ("", "")
     else:
-        operator, place = None, (endpoint.rstrip("/"), region or DEFAULT_REGION)
+        operator, place = None, (_address(endpoint), region_id(region or DEFAULT_REGION))
+    if access_key and not ACCESS_KEY.fullmatch(access_key):
+        raise Usage(f"{access_key[:80]!r} is no access key: 'sdnctl account list' shows them")
     if access_key and secret_key:
         _check_owner(operator, account, access_key)
         keys = (access_key, secret_key)
     else:
         keys = _kept(directory, account)
-    return Invocation(Tenant(*place, *keys), operator, directory, **shape)
+    trust = Trust(ca=ca or "") if ca or operator is None else operator.trust
+    return Invocation(Tenant(*place, *keys, trust=trust), operator, directory, **shape)
+
+
+def _address(endpoint: str) -> str:
+    """HOST:PORT, or a URL in front of it without a path."""
+    scheme, slashes, where = endpoint.rstrip("/").rpartition("://")
+    if not ENDPOINT.fullmatch(where) or (slashes and scheme not in ("http", "https")):
+        raise Usage(f"--endpoint must be HOST:PORT or http(s)://HOST:PORT, not {endpoint[:80]!r}")
+    return f"{scheme}{slashes}{where}"
 
 
 def _kept(directory: Path, account: str | None) -> tuple[str, str]:

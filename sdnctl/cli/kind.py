@@ -30,6 +30,7 @@ class Kind:
     ``resource`` is its class in the model, ``inside`` the command of the kind that each of them is in, if any: a name
     is then looked for there, and may be written SCOPE/NAME.  ``known_by`` maps a filter of the API to the spelling of
     what it looks for, where a thing has such a second name; ``lines`` tells an element of a nested list in one line.
+    ``warns`` tells what is probably not meant in one of them.
     """
 
     command: str
@@ -46,6 +47,7 @@ class Kind:
     inside: str = ""
     known_by: Mapping[str, str] = field(default_factory=dict)
     lines: Mapping[str, Callable[[Any], str]] = field(default_factory=dict)
+    warns: Callable[[Json], Sequence[str]] = lambda shown: ()
 
     @property
     def id_key(self) -> str:

@@ -3,6 +3,7 @@
 What is inside something else may also be named ``SCOPE/NAME``: two of them may each have one ``front`` inside.
 """
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -36,22 +37,24 @@ def described(tenant: Tenant, kind: Kind, id: str) -> Json:
     return found
 
 
-def find(tenant: Tenant, kind: Kind, text: str) -> Json:
+def find(tenant: Tenant, kind: Kind, text: str, said: str = "") -> Json:
     """The one resource that goes by an id, a name, SCOPE/NAME or what else it is known by.
 
-    Raises Unknown or Ambiguous.
+    Raises Unknown, which quotes what was ``said`` where that is not the same, or Ambiguous.
     """
     found = candidates(tenant, kind, text)
     if not found:
-        raise Unknown(f"no {kind.noun} goes by {text!r}: 'sdnctl {kind.command} list' shows what there is")
+        raise Unknown(
+            f"no {kind.noun} goes by {(said or text)[:80]!r}: 'sdnctl {kind.command} list' shows what there is"
+        )
     if len(found) > 1:
         raise ambiguous(kind, text, found)
     return found[0]
 
 
-def find_id(tenant: Tenant, kind: Kind, text: str) -> str:
+def find_id(tenant: Tenant, kind: Kind, text: str, said: str = "") -> str:
     """The id of the one resource that goes by this text; what is an id already is not asked for."""
-    return text if kind.is_id(text) else str(find(tenant, kind, text)[kind.id_key])
+    return text if kind.is_id(text) else str(find(tenant, kind, text, said)[kind.id_key])
 
 
 def candidates(tenant: Tenant, kind: Kind, text: str) -> list[Json]:
@@ -82,6 +85,22 @@ def ambiguous(kind: Kind, text: str, found: list[Json]) -> Ambiguous:
     rest = f" and {len(ids) - MENTIONED} more" if len(ids) > MENTIONED else ""
     how = f"its id or as {scoped(kind)}" if kind.inside and "/" not in text else "its id"
     return Ambiguous(f"{len(ids)} {kind.noun}s go by {text!r} ({', '.join(ids[:MENTIONED])}{rest}): name one by {how}")
+
+
+def told(tenant: Tenant, message: str) -> str:
+    """A refusal as people read it: each id with its name, each class of the model as the kind that it is."""
+    kinds = list(catalogue().kinds.values())
+
+    def named(found: re.Match[str]) -> str:
+        kind = next(kind for kind in kinds if kind.is_id(found["id"]))
+        word = found["word"] if found["word"] != f"{kind.resource} " else f"{kind.noun} "
+        with contextlib.suppress(Problem):  # it is not there, or nobody can be asked
+            if name := described(tenant, kind, found["id"])[kind.name_key]:
+                return f"{word}{name} ({found['id']})"
+        return f"{word}{found['id']}"
+
+    prefixes = "|".join(kind.prefix for kind in kinds)
+    return re.sub(rf"(?P<word>(?:\b[A-Z][A-Za-z]+ )?)(?P<id>\b(?:{prefixes})-[a-z0-9]{{10}}\b)", named, message)
 
 
 def scoped(kind: Kind) -> str:

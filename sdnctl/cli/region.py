@@ -11,14 +11,14 @@ from typing import Annotated
 
 import typer
 
-from sdnctl.base.addresses import HostPort
-from sdnctl.base.paths import DEFAULT_LISTEN, DEFAULT_REGION, data_directory, default_ovs_db, remember_switch
+from sdnctl.base.paths import DEFAULT_LISTEN, DEFAULT_REGION, data_directory, default_ovs_db, region_id, remember_switch
 from sdnctl.base.problem import Usage
-from sdnctl.cli import show
-from sdnctl.cli.command import Group, command
+from sdnctl.bridge.claim import SwitchClaim
+from sdnctl.cli import arguments, show
+from sdnctl.cli.command import SEVERAL, Group, command
 
-STORE = Group("store", "One member of the region's store.")
-PKI = Group("pki", "Certificates for the parts of a region.")
+STORE = Group("store", "One member of the region's store.", SEVERAL)
+PKI = Group("pki", "Certificates for the parts of a region.", SEVERAL)
 
 Data = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Data directory (SDNCTL_DATA).")]
 Pki = Annotated[
@@ -28,7 +28,15 @@ Pki = Annotated[
 Store = Annotated[
     str, typer.Option("--store", metavar="REMOTE,...", help="Its members: ssl:HOST:PORT, tcp:HOST:PORT or unix:PATH.")
 ]
+TlsCert = Annotated[
+    Path | None,
+    typer.Option("--tls-cert", metavar="FILE", help="Serve https with this certificate; 'sdnctl pki https' makes one."),
+]
+TlsKey = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="The key of the certificate.")]
 Metrics = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Serve figures for Prometheus there.")]
+TakeOver = Annotated[
+    bool, typer.Option("--take-over", help="Take the switch from another program that keeps it; that one then ends.")
+]
 MetricsFile = Annotated[Path | None, typer.Option(metavar="FILE", help="JSON file that says where.")]
 Directory = Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where the CA is; keep it safe and offline.")]
 
@@ -54,11 +62,14 @@ def store(
     from sdnctl.store.server.keeper import serve
     from sdnctl.store.server.member import Member
 
-    for option, where in (("--listen", listen), ("--raft", raft), *(("--join", one) for one in _several(join))):
-        _checked(option, where)
+    arguments.endpoint("--listen", listen)
+    arguments.endpoint("--raft", raft)
+    others = tuple(one for one in join.split(",") if one)
+    for one in others:
+        arguments.endpoint("--join", one.removeprefix("ssl:"))
     feature.discover()
     delegated = service.delegated(service.discover())
-    serve(Member(data_directory(data), listen, raft, _several(join), pki, delegated))
+    serve(Member(data_directory(data), listen, raft, others, pki, delegated))
 
 
 @command("store", "repair")
@@ -82,25 +93,44 @@ def store_repair(
     show.record({**where, "members": found.members, **kept}, False)
 
 
-@command("", "api")
+@command("store", "leave")
+def store_leave(data: Data = None) -> None:
+    """Have a member leave the others, so that it may join them anew.
+
+    They must be a majority without it.  Then start it again with --join: its old file is kept, under another name.
+    """
+    from sdnctl.store.server.leave import leave
+
+    directory = data_directory(data)
+    leave(directory)
+    show.record({"data": str(directory), "next": "start it again with --join"}, False)
+
+
+@command("", "api", panel=SEVERAL)
 def api(
     store: Store,
     data: Data = None,
     listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where it answers.")] = DEFAULT_LISTEN,
     region: Annotated[str, typer.Option(metavar="NAME", help="Region id in every API path.")] = DEFAULT_REGION,
     pki: Pki = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
 ) -> None:
     """Run one API server of the region; any number may run.
 
-    The first line on stdout says where it serves and the default account's keys.
+    The first line on stdout says where it serves and the default account's keys.  A renewed certificate is taken up by
+    itself, and on SIGHUP.
     """
+    more = tls(tls_cert, tls_key)
     directory = data_directory(data)
+    arguments.endpoint("--listen", listen, any_port=True)
+    members = arguments.members(store, pki)
+    where = ["--data", str(directory), "--listen", listen, "--region", region_id(region)]
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    where = ["--data", str(directory), "--listen", listen, "--region", region]
-    _become("sdnctl.api", "--store", store, *where, *_pki(pki))
+    _become("sdnctl.api", "--store", members, *where, *_pki(pki), *more)
 
 
-@command("", "agent")
+@command("", "agent", panel=SEVERAL)
 def agent(
     store: Store,
     ovs_db: Annotated[
@@ -111,26 +141,42 @@ def agent(
     pki: Pki = None,
     metrics: Metrics = None,
     metrics_file: MetricsFile = None,
+    take_over: TakeOver = False,
 ) -> None:
     """Run the controller of this host, beside its Open vSwitch.
 
     Traffic goes on whether it runs or not.
     """
-    switch = ovs_db or default_ovs_db()
+    switch, members = arguments.database(ovs_db or default_ovs_db()), arguments.members(store, pki)
+    if metrics:
+        arguments.endpoint("--metrics", metrics, any_port=True)
     if data is not None:
         data_directory(data).mkdir(mode=0o700, parents=True, exist_ok=True)
         remember_switch(data_directory(data), switch)
-    more = ["--metrics", metrics] if metrics else []
+    owner = f"sdnctl agent --store {members} (pid {os.getpid()})"
+    with contextlib.suppress(OSError):  # the switch may come later: the agent waits for it
+        SwitchClaim(switch, owner, take_over).check()
+    more = ["--owner", owner, *(["--take-over"] if take_over else [])]
+    more += ["--metrics", metrics] if metrics else []
     more += ["--metrics-file", str(metrics_file)] if metrics_file else []
-    _become("sdnctl.agent.app", "--store", store, "--ovs-db", switch, *more, *_pki(pki))
+    _become("sdnctl.agent.app", "--store", members, "--ovs-db", switch, *more, *_pki(pki))
 
 
 @command("pki", "init")
 def pki_init(dir: Directory) -> None:
-    """Make the region's CA."""
+    """Make the region's CA, and that of its store's members."""
     from sdnctl.region.pki import init
 
     init(dir)
+    show.record({"ca": str(dir)}, False)
+
+
+@command("pki", "raft")
+def pki_raft(dir: Directory) -> None:
+    """Make the CA for the members of the store, in a region that an earlier version made."""
+    from sdnctl.region.pki import raft
+
+    raft(dir)
     show.record({"ca": str(dir)}, False)
 
 
@@ -148,20 +194,39 @@ def pki_issue(
     show.record({"name": name, "role": role, "pki": str(out)}, False)
 
 
+@command("pki", "https")
+def pki_https(
+    names: Annotated[list[str], typer.Argument(metavar="NAME|ADDRESS...", help="What clients call the API by.")],
+    dir: Directory,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where https.ca.pem, https.pem and https.key.pem go.")],
+) -> None:
+    """Make a certificate with which the API serves https (--tls-cert, --tls-key).
+
+    Its CA is one of its own, made the first time: clients trust https.ca.pem (--ca); it opens nothing in the region.
+    """
+    from sdnctl.region.pki import https
+
+    https(dir, names, out)
+    show.record({"names": names, "certificate": str(out / "https.pem"), "ca": str(out / "https.ca.pem")}, False)
+
+
+def tls(certificate: Path | None, key: Path | None) -> tuple[str, ...]:
+    """The arguments for an API that serves with a certificate, none without one; Usage when it cannot be used."""
+    if certificate is None and key is None:
+        return ()
+    if certificate is None or key is None:
+        raise Usage("--tls-cert needs --tls-key, and the other way round")
+    from sdnctl.api.tls import Certificate
+
+    try:
+        Certificate(certificate, key)
+    except OSError as error:
+        raise Usage(f"{certificate} and {key} cannot be used: {error.strerror or error}") from None
+    return ("--tls-cert", str(certificate.absolute()), "--tls-key", str(key.absolute()))
+
+
 def _pki(directory: Path | None) -> list[str]:
     return ["--pki", str(directory)] if directory is not None else []
-
-
-def _several(text: str) -> tuple[str, ...]:
-    return tuple(one for one in text.split(",") if one)
-
-
-def _checked(option: str, where: str) -> None:
-    with contextlib.suppress(ValueError):
-        host, port = HostPort.parse(where)
-        if host and port:
-            return
-    raise Usage(f"{option} must be HOST:PORT, not {where!r}")
 
 
 def _become(module: str, *arguments: str) -> None:

@@ -3,6 +3,7 @@
 ``create`` and what else can be done to one kind is declared beside it, in its feature's ``cli.py``.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
@@ -19,6 +20,10 @@ from sdnctl.cli.names import NameBook, described, find, find_id, listed
 Json = dict[str, Any]
 NewName = Annotated[str, typer.Argument(metavar="NAME", help="Its name.", show_default=False)]
 MayName = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Its name.", show_default=False)]
+OneField = Annotated[
+    str | None,
+    typer.Option("--field", metavar="NAME", help="Print one field alone, such as macAddress."),
+]
 Description = Annotated[str | None, typer.Option(metavar="TEXT", help="What it is for.")]
 
 
@@ -52,12 +57,15 @@ def common(kind: Kind) -> Iterator[Command]:
     """The commands that all kinds have."""
     Which = Annotated[str, one(kind.command)]
 
-    def get(call: Invocation, which: Which) -> None:
+    def get(call: Invocation, which: Which, *, field: OneField = None) -> None:
         shown = find(call.tenant, kind, which)
-        if call.json:
+        if field is not None:
+            print(_named(kind, shown, field))
+        elif call.json:
             show.document({kind.singular: shown})
         else:
-            show.record(flat(call, kind, shown), False)
+            warnings = list(kind.warns(shown))
+            show.record({**flat(call, kind, shown), **({"warnings": warnings} if warnings else {})}, False)
 
     def delete(call: Invocation, which: Which) -> None:
         remove(call, kind, which)
@@ -67,6 +75,14 @@ def common(kind: Kind) -> Iterator[Command]:
     yield tenants(kind.command, "list")(_listing(kind))
     yield tenants(kind.command, "get")(get)
     yield tenants(kind.command, "delete", waits=True)(delete)
+
+
+def _named(kind: Kind, shown: Json, field: str) -> Any:
+    """One field of a resource; raises Usage when it has no such field."""
+    if field not in shown:
+        raise Usage(f"no field {field!r} in this {kind.noun}: it has {', '.join(shown)}")
+    value = shown[field]
+    return value if isinstance(value, str | int | float) else json.dumps(value, ensure_ascii=False)
 
 
 def _listing(kind: Kind) -> Run:

@@ -3,13 +3,13 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
 from sdnctl.base.paths import data_directory
 from sdnctl.base.problem import Usage
-from sdnctl.cli import show
+from sdnctl.cli import arguments, show
 from sdnctl.cli.command import Data, Group, Json, command, operated
 
 SERVICES = Group("services", "What runs beside the flows, on hosts and once in the region.")
@@ -48,6 +48,14 @@ def run(
         return
     if not store:
         raise Usage("say --store to run services here, or a command: list, restart")
+    from sdnctl.program.service import Per
+
+    arguments.members(store, pki)
+    arguments.words("--per", per, get_args(Per))
+    if ovs_db is not None:
+        arguments.database(ovs_db)
+    if metrics is not None:
+        arguments.endpoint("--metrics", metrics, any_port=True)
     options: dict[str, Any] = {"--ovs-db": ovs_db, "--name": name, "--pki": pki, "--metrics": metrics}
     options |= {"--metrics-file": metrics_file}
     more = [word for option, value in options.items() if value is not None for word in (option, str(value))]

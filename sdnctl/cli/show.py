@@ -1,12 +1,15 @@
 """The output of a command: a table for people, or with ``--json`` one JSON document for programs, on stdout alone."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from sdnctl.base.problem import Problem
 
 Row = Mapping[str, Any]
 
@@ -58,14 +61,26 @@ def grid(rows: Sequence[Row], columns: Mapping[str, str], paint: tuple[str, Mapp
     return made
 
 
-def line(text: str) -> None:
+def line(text: str, style: str | None = None) -> None:
     """One line for people."""
-    console().print(escape(text), soft_wrap=True)
+    console().print(escape(printable(text)), soft_wrap=True, style=style)
 
 
-def error(message: str) -> None:
-    """Print an error on stderr."""
-    Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {escape(message)}", highlight=False)
+def error(fault: Exception, as_json: bool) -> None:
+    """Print an error on stderr; for programs with its status: the region's own, or that of the ``Problem``."""
+    message = _said(fault)
+    if as_json:
+        status = getattr(fault, "status", Problem.status)
+        print(json.dumps({"error": {"status": status, "message": message}}, ensure_ascii=False), file=sys.stderr)
+        return
+    Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {escape(printable(message))}", highlight=False)
+
+
+def _said(fault: Exception) -> str:
+    """A fault in words; of a file or a socket, which one."""
+    if isinstance(fault, OSError):
+        return f"{fault.filename}: {fault.strerror}" if fault.filename else str(fault.strerror or fault)
+    return str(fault)
 
 
 def console() -> Console:
@@ -80,5 +95,10 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return escape("\n".join(str(item) for item in value))
-    return escape(str(value))
+        return escape(printable("\n".join(str(item) for item in value)))
+    return escape(printable(str(value)))
+
+
+def printable(text: str) -> str:
+    """A text that commands nothing: what a terminal would obey (ECMA-48), or not show, stands there as its escape."""
+    return "".join(one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text)

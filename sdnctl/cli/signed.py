@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from sdnctl.cli.exchange import Refused, exchange, no_region
+from sdnctl.cli.exchange import NO_FILE, Refused, Trust, exchange, no_region
 
 Json = dict[str, Any]
 Query = Iterable[tuple[str, str]]
 VERSION, CONTENT_TYPE = "3", "application/json"
-SIGNED_HEADERS = ("content-type", "host")
+NONCE = "x-jdcloud-nonce"
+SIGNED_HEADERS = ("content-type", "host", NONCE)
 PAGE = 100  # the largest page that the API gives
 BUSY = "RATE_LIMIT_EXCEEDED"
 BUSY_PAUSE_S, BUSY_TRIES = 0.3, 40
@@ -37,6 +38,9 @@ class Tenant:
     region: str
     access_key: str
     secret_key: str = field(repr=False)
+    rehearsal: str = ""
+    """The token of the rehearsal in which calls are checked and not carried out; "" when they are real."""
+    trust: Trust = NO_FILE
 
     def get(self, service: str, path: str, query: Query = ()) -> Json:
         """Ask for something; ``path`` is what follows ``/v1/regions/{regionId}/``."""
@@ -70,7 +74,7 @@ class Tenant:
 
     def _call(self, service: str, method: str, path: str, body: Json | None, query: Query) -> Json:
         request = self.request(service, method, path, body, query)
-        result = exchange(request, self.endpoint, HINTS).get("result")
+        result = exchange(request, self.endpoint, HINTS, self.trust).get("result")
         if not isinstance(result, dict):
             raise no_region(self.endpoint)
         return result
@@ -80,7 +84,8 @@ class Tenant:
     ) -> urllib.request.Request:
         """The signed request, ready to be sent; ``when`` is its date in epoch seconds (0: now)."""
         scheme, _, host = self.endpoint.rpartition("://")
-        target = f"/v1/regions/{quote(self.region, safe='')}/{path}"
+        within = f"rehearsals/{self.rehearsal}/" if self.rehearsal else ""
+        target = f"/v1/regions/{quote(self.region, safe='')}/{within}{path}"
         text = "&".join(f"{quote(key, safe='~')}={quote(value, safe='~')}" for key, value in query)
         data = b"" if body is None else json.dumps(body).encode()
         date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(when or None))
@@ -88,20 +93,21 @@ class Tenant:
             "Content-Type": CONTENT_TYPE,
             "Host": host,
             "x-jdcloud-date": date,
-            "x-jdcloud-nonce": str(uuid.uuid4()),
+            NONCE: str(uuid.uuid4()),
             "x-jdcloud-content-sha256": hashlib.sha256(data).hexdigest(),
         }
-        headers["Authorization"] = self._authorization(method, target, text, data, service, date, host)
+        raw = method, target, text, data, headers[NONCE]
+        headers["Authorization"] = self._authorization(*raw, service, date, host)
         url = f"{scheme or 'http'}://{host}{target}" + (f"?{text}" if text else "")
         return urllib.request.Request(url, data=data or None, method=method, headers=headers)
 
     def _authorization(
-        self, method: str, target: str, query: str, data: bytes, service: str, date: str, host: str
+        self, method: str, target: str, query: str, data: bytes, nonce: str, service: str, date: str, host: str
     ) -> str:
-        from sdnctl.api.signature import Authorization, signature, signing_key
+        from sdnctl.api.signature import Authorization, canonical_query, signature, signing_key
         from sdnctl.api.wire import RawRequest
 
-        raw = RawRequest(method, target, query, {"content-type": [CONTENT_TYPE]}, data)
+        raw = RawRequest(method, target, canonical_query(query), {"content-type": [CONTENT_TYPE], NONCE: [nonce]}, data)
         scope = Authorization(VERSION, self.access_key, date[:8], self.region, service, SIGNED_HEADERS, "")
         signed = signature(raw, scope, date, signing_key(scope, self.secret_key), host)
         credential = f"{self.access_key}/{date[:8]}/{self.region}/{service}/jdcloud{VERSION}_request"

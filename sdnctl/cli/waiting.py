@@ -6,10 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from sdnctl.cli import show
-from sdnctl.cli.client import WAIT_S
+from sdnctl.cli.client import WAIT_S, Client
 from sdnctl.cli.command import Data, Json, command, operated
+from sdnctl.cli.exchange import NotRunning
 from sdnctl.cli.hosts import EMPTY, age
 
+START_LOOK_S = 0.2
 COLUMNS = {"host": "host", "state": "state", "applied": "applied", "age": "seen"}
 
 
@@ -19,6 +21,7 @@ def wait(
         int | None, typer.Option(metavar="N", min=0, help="The transaction to wait for; default: the latest one.")
     ] = None,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="How long to wait.")] = WAIT_S,
+    start: Annotated[bool, typer.Option("--start", help="Wait for 'sdnctl up' to serve, too.")] = False,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -26,13 +29,28 @@ def wait(
 
     Exit code 0 when all hosts that are alive have it, 1 when one has not in time, or when no host is there.
     """
-    found = operated(data).until_applied(sequence, timeout)
+    end = time.monotonic() + timeout
+    client = _served(data, end) if start else operated(data)
+    found = client.until_applied(sequence, max(0.0, end - time.monotonic()))
     if json:
         show.document(found)
     else:
         _show(found)
     if not found["applied"]:
         raise typer.Exit(1)
+
+
+def _served(data: str | None, end: float) -> Client:
+    """The region that serves at ``data``, once it takes changes; raises NotRunning when it does not by ``end``."""
+    while True:
+        try:
+            client = operated(data)
+            if not client.trouble() or time.monotonic() > end:
+                return client
+        except NotRunning:
+            if time.monotonic() > end:
+                raise
+        time.sleep(START_LOOK_S)
 
 
 def _show(found: dict[str, Any]) -> None:

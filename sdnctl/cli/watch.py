@@ -21,7 +21,7 @@ from rich.text import Text
 
 from sdnctl.cli import hosts, show
 from sdnctl.cli.catalogue import catalogue
-from sdnctl.cli.command import tenants
+from sdnctl.cli.command import LOOK, tenants
 from sdnctl.cli.exchange import NotRunning
 from sdnctl.cli.invocation import Invocation
 from sdnctl.cli.kind import Watched
@@ -141,7 +141,7 @@ def metered(found: Samples) -> dict[tuple[str, str, str], float]:
     return meters
 
 
-@tenants("", "watch")
+@tenants("", "watch", panel=LOOK)
 def watch(call: Invocation, interval: Interval = 1.0, once: Once = False) -> None:
     """Show, live, what your resources carry and lose, and how far each host has got.  Ctrl-C ends it.
 

@@ -3,18 +3,23 @@
 Changes come in; each dirties the units of its resource and every unit that read a changed key.  All dirty units run
 first, then their old yields are retracted and the new ones added, and what differs is handed to the plan.  The engine
 has no clock, no socket and no thread: the same changes in any order, split or repeated, end in the same flows.
+
+A run can be cut into slices (``slices``).  Between two of them the records are all new already and the derived values
+agree with them, while the desired state is in between: packets may be answered then, and nothing else is asked.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 from sdnctl.base.errors import FeatureError
+from sdnctl.engine.absorb import absorb
 from sdnctl.engine.border import guarded, name_of
 from sdnctl.engine.desired import Desired, Touched
-from sdnctl.engine.graph import ANY, Graph, Key, Memo, Node, Placement, Unit
+from sdnctl.engine.graph import Graph, Memo, Node, Placement, Unit
 from sdnctl.engine.ledger import Ledger, ReportKey
 from sdnctl.engine.outputs import NOTHING, Outputs
+from sdnctl.engine.slices import finished
 from sdnctl.model.resource import meta
 from sdnctl.program.feature import Feature, Placed, Program, Static, View
 from sdnctl.program.packets import Drop, PacketIn, PacketOut, Put, Report
@@ -54,8 +59,10 @@ class Engine:
         self._reported = frozenset(cls for cls in reported if not meta(cls).local)
         self._responders: dict[str, Unit] = {}
         self._withdrawn: set[ReportKey] = set()
+        self._told: dict[ReportKey, Any] = {}
+        self._slicing = False
         always = {Unit(Feature(s.name, object), "always"): _static(s) for s in program.statics}
-        self._waiting, _, clash = self._ledger.settle(always)
+        self._waiting, _, clash = finished(self._ledger.settle(always))
         if clash:
             raise next(iter(clash.values()))
 
@@ -90,28 +97,52 @@ class Engine:
 
         What units report of ``local`` classes is a change of its own, which runs what it concerns, until all agree.
         """
-        touched = self._step(changes, strict)
-        for _ in range(LOCAL_ROUNDS):
-            own = self._own_changes()
-            if not own:
-                break
-            touched.local.update(change.cls for change in own)
-            touched.merge(self._step(own, strict))
-        else:
-            self._go_round(strict)
-        self._memo.sweep()
-        touched.merge(self._waiting)
-        self._waiting = Touched()
-        return touched
+        return finished(self.slices(changes, strict=strict))
+
+    def slices(self, changes: Iterable[Change], *, strict: bool = False) -> Generator[None, None, Touched]:
+        """The same in slices, each about as long as one unit runs; between two of them only ``handle`` may be called.
+
+        RuntimeError when another run is under way.
+        """
+        if self._slicing:
+            raise RuntimeError("a run of the engine inside another one")
+        self._slicing = True
+        try:
+            touched = yield from self._step([*changes, *self._told_changes()], strict)
+            touched.merge(self._waiting)
+            self._waiting = Touched()
+            for _ in range(LOCAL_ROUNDS):
+                own = self._own_changes()
+                if not own:
+                    break
+                touched.local.update(change.cls for change in own)
+                touched.merge((yield from self._step(own, strict)))
+            else:
+                self._go_round(strict)
+            self._memo.sweep()
+            return touched
+        finally:
+            self._slicing = False
+
+    @property
+    def slicing(self) -> bool:
+        """True between two slices of a run."""
+        return self._slicing
 
     @property
     def stirred(self) -> bool:
-        """True when an answer to a packet or to the time has changed what is wanted; ``apply`` of nothing tells."""
-        return bool(self._waiting or self._waiting.local)
+        """True when an answer to a packet or to the time is a change of local records; ``apply`` of nothing tells."""
+        return bool(self._told)
 
-    def _step(self, changes: Iterable[Change], strict: bool) -> Touched:
+    def _told_changes(self) -> list[Change]:
+        """The changes that answers to packets and to the time made to local records, since they were last asked for."""
+        told, self._told = self._told, {}
+        self._waiting.local.update(cls for cls, _ in told)
+        return [Change(*key, self.state.get(*key), record) for key, record in told.items()]
+
+    def _step(self, changes: Iterable[Change], strict: bool) -> Generator[None, None, Touched]:
         """One round of ``apply``: the changes, and the units that they concern."""
-        felt, keys = self._absorb(changes)
+        felt, keys = absorb(self.state, changes)
         dirty = self._memo.settle(node for key in keys for node in self._graph.readers(key))
         dirty.update(self._failed())
         units = {node for node in dirty if isinstance(node, Unit)}
@@ -122,7 +153,7 @@ class Engine:
         for change in felt:
             for within, features in self._by_class.get(change.cls, {}).items():
                 self._enrol(change, within, features, units, gone)
-        return self._run(units - gone, gone, strict)
+        return (yield from self._run(units - gone, gone, strict))
 
     def _failed(self) -> list[Node]:
         """The nodes to be tried again with every change; handlers and tickers wait for their next turn instead."""
@@ -154,37 +185,6 @@ class Engine:
             for within in features:
                 if within is not None:
                     self.state.index(cls, within.index)
-
-    def _absorb(self, changes: Iterable[Change]) -> tuple[list[Change], set[Key]]:
-        """Put changes into the state; those that are felt, and the keys that changed."""
-        felt: list[Change] = []
-        keys: set[Key] = set()
-        had: dict[Key, bool] = {}
-        for given in changes:
-            old = self.state.get(given.cls, given.id)
-            change = given if given.old is old else Change(given.cls, given.id, old, given.new)
-            described = meta(change.cls)
-            if old is not None and change.new is not None and described.identity(old) == described.identity(change.new):
-                self.state.apply((change,))
-                continue
-            if old is None and change.new is None:
-                continue
-            felt.append(change)
-            keys.add((change.cls, change.id))
-            if old is None or change.new is None:
-                keys.add((change.cls,))
-            for index in self.state.indexes(change.cls):
-                values_of = described.index_of[index]
-                before = values_of(old) if old is not None else ()
-                after = values_of(change.new) if change.new is not None else ()
-                if before != after:
-                    for value in set(before).symmetric_difference(after):
-                        key = (change.cls, index, value)
-                        keys.add(key)
-                        had.setdefault(key, bool(self.state.by(*key)))
-            self.state.apply((change,))
-        keys.update((*key, ANY) for key, before in had.items() if bool(self.state.by(*key)) != before)
-        return felt, keys
 
     def _replace(self, node: Placement, units: set[Unit], gone: set[Unit]) -> None:
         """Ask again whether a placement holds; if that flipped, all its members come or go."""
@@ -239,7 +239,11 @@ class Engine:
 
     def _retire(self, change: Change, within: Placed) -> None:
         """Forget a placement whose index value has no members left."""
-        for value in meta(change.cls).index_of[within.index](change.old):
+        values_of = meta(change.cls).index_of[within.index]
+        before = values_of(change.old)
+        if change.new is not None and values_of(change.new) == before:
+            return
+        for value in before:
             if not self.state.by(change.cls, within.index, value):
                 node = self._placements.pop((change.cls, within, value), None)
                 if node is not None:
@@ -265,12 +269,13 @@ class Engine:
         if units.pop(unit.id, None) is not None and not units:
             del self._units[unit.feature]
 
-    def _run(self, units: set[Unit], gone: set[Unit], strict: bool) -> Touched:
+    def _run(self, units: set[Unit], gone: set[Unit], strict: bool) -> Generator[None, None, Touched]:
         if not units and not gone:
             self._reporting = set()
             return Touched()
         yields: dict[Unit, Outputs] = dict.fromkeys(gone, NOTHING)
         for unit in units:
+            yield
             record = self.state.get(unit.feature.each, unit.id)
             if record is None:
                 yields[unit] = NOTHING
@@ -284,7 +289,7 @@ class Engine:
                     raise
                 self.errors[unit] = fault
         self._reporting = {unit for unit, new in yields.items() if new.reports != unit.held.reports}
-        touched, reports, conflicts = self._ledger.settle(yields)
+        touched, reports, conflicts = yield from self._ledger.settle(yields)
         if strict and conflicts:
             raise next(iter(conflicts.values()))
         self.errors.update(dict[Node, FeatureError](conflicts.items()))
@@ -369,10 +374,7 @@ class Engine:
         own = [one for one in answers if isinstance(one, Put | Drop) and meta(_about(one)[0]).local]
         if not own:
             return answers
-        new = [(_about(one), one.record if isinstance(one, Put) else None) for one in own]
-        touched = self.apply([Change(*key, self.state.get(*key), record) for key, record in new])
-        touched.local.update(key[0] for key, _ in new)
-        self._waiting = touched
+        self._told.update((_about(one), one.record if isinstance(one, Put) else None) for one in own)
         return [one for one in answers if one not in own]
 
 

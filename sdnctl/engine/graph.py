@@ -118,7 +118,7 @@ class Graph:
         """Note what a node has read this time."""
         before = node.reads
         if before:
-            if len(before) == len(reads) and all(key in reads for key in before):
+            if len(before) == len(reads) and reads >= set(before):
                 return
             for key in before:
                 if key not in reads:

@@ -5,7 +5,7 @@ the later one keeps its last good flows.  What changes is noted in a ``Touched``
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -17,6 +17,7 @@ from sdnctl.of.flow import Flow
 
 Owners = Unit | tuple[Unit, ...]
 ReportKey = tuple[type, str]
+Settled = tuple[Touched, set[ReportKey], dict[Unit, FlowConflict]]
 
 
 class Ledger:
@@ -29,6 +30,7 @@ class Ledger:
         self._by_key: dict[bytes, Flow] = {}
         self._meter_owner: dict[int, Unit] = {}
         self._group_owner: dict[int, Unit] = {}
+        self._limit_owner: dict[int, Unit] = {}
         self._reporters: Counter[ReportKey] = Counter()
         self._contesting: set[Unit] = set()
 
@@ -41,18 +43,24 @@ class Ledger:
         """The unit that wants a meter."""
         return self._meter_owner.get(id)
 
-    def settle(self, yields: Mapping[Unit, Outputs]) -> tuple[Touched, set[ReportKey], dict[Unit, FlowConflict]]:
-        """Retract what the units held, add what they yield now; the conflicts by unit, whose old flows stay."""
+    def settle(self, yields: Mapping[Unit, Outputs]) -> Generator[None, None, Settled]:
+        """Retract what the units held, add what they yield now; the conflicts by unit, whose old flows stay.
+
+        It pauses between units; until it has come to its end the desired state is in between and not to be read.
+        """
         touched, reports, conflicts = Touched(), set[ReportKey](), dict[Unit, FlowConflict]()
         moved = [unit for unit, new in yields.items() if not new.same(unit.held)]
-        moved.sort(key=attrgetter("feature.name", "id"))
-        # Who lost a conflict is tried again after everybody else: the first stays the first.
-        moved.sort(key=self._contesting.__contains__)
+        if len(moved) > 1:
+            moved.sort(key=attrgetter("feature.name", "id"))
+            # Who lost a conflict is tried again after everybody else: the first stays the first.
+            moved.sort(key=self._contesting.__contains__)
         self._contesting.difference_update(yields)
         before = {unit: unit.held for unit in moved}
         for unit in moved:
+            yield
             self._retract(unit, touched, reports)
         for unit in moved:
+            yield
             conflict = self._conflict(unit, yields[unit])
             if conflict is None:
                 self._add(unit, yields[unit], touched, reports)
@@ -78,6 +86,10 @@ class Ledger:
             owner = self._group_owner.get(group.id)
             if owner is not None:
                 return FlowConflict(f"{unit} and {owner} both want group {group.id}")
+        for limit in new.limits:
+            owner = self._limit_owner.get(limit.zone)
+            if owner is not None:
+                return FlowConflict(f"{unit} and {owner} both limit zone {limit.zone}")
         return None
 
     def _free(self, held: Outputs) -> Outputs:
@@ -85,6 +97,7 @@ class Ledger:
         left = Outputs(flow for flow in held.flows if self._by_key.get(flow.key, flow).body == flow.body)
         left.meters = tuple(meter for meter in held.meters if meter.id not in self._meter_owner)
         left.groups = tuple(group for group in held.groups if group.id not in self._group_owner)
+        left.limits = tuple(limit for limit in held.limits if limit.zone not in self._limit_owner)
         left.reports = held.reports
         return left
 
@@ -92,18 +105,22 @@ class Ledger:
         held, unit.held = unit.held, NOTHING
         for flow in held.flows:
             cookie = flow.cookie
-            left = tuple(owner for owner in self.owners(cookie) if owner is not unit)
-            if left:
-                self._owners[cookie] = left[0] if len(left) == 1 else left
-            elif cookie in self._owners:
+            owners = self._owners.get(cookie)
+            if owners is unit or owners == (unit,):
                 del self._owners[cookie], self.desired.flows[cookie], self._by_key[flow.key]
                 touched.cookies.add(cookie)
+            elif isinstance(owners, tuple):
+                left = tuple(owner for owner in owners if owner is not unit)
+                self._owners[cookie] = left[0] if len(left) == 1 else left
         for meter in held.meters:
             del self.desired.meters[meter.id], self._meter_owner[meter.id]
             touched.meters.add(meter.id)
         for group in held.groups:
             del self.desired.groups[group.id], self._group_owner[group.id]
             touched.groups.add(group.id)
+        for limit in held.limits:
+            del self.desired.limits[limit.zone], self._limit_owner[limit.zone]
+            touched.limits.add(limit.zone)
         for record in held.reports:
             key = (type(record), record.id)
             self._reporters[key] -= 1
@@ -129,6 +146,10 @@ class Ledger:
             self.desired.groups[group.id] = group
             self._group_owner[group.id] = unit
             touched.groups.add(group.id)
+        for limit in new.limits:
+            self.desired.limits[limit.zone] = limit.limit
+            self._limit_owner[limit.zone] = unit
+            touched.limits.add(limit.zone)
         for record in new.reports:
             key = (type(record), record.id)
             self.reports[key] = record

@@ -7,12 +7,13 @@ from sdnctl.of.flow import Flow
 from sdnctl.of.group import Group
 from sdnctl.of.meter import Meter
 from sdnctl.program.feature import Announce, Item, Reported
+from sdnctl.program.zones import ZoneLimit
 
 
 class Outputs:
     """The items of one run; nearly always a few flows and nothing else.  Raises TypeError for what is no item."""
 
-    __slots__ = ("announce", "flows", "groups", "meters", "reports")
+    __slots__ = ("announce", "flows", "groups", "limits", "meters", "reports")
 
     def __init__(self, items: Iterable[Item]) -> None:
         flows: list[Flow] = []
@@ -27,6 +28,7 @@ class Outputs:
         self.groups: tuple[Group, ...] = ()
         self.reports: tuple[Any, ...] = ()
         self.announce: tuple[Announce, ...] = ()
+        self.limits: tuple[ZoneLimit, ...] = ()
         if others:
             self._sort(others)
 
@@ -40,6 +42,8 @@ class Outputs:
                 self.groups += (item,)
             elif isinstance(item, Announce):
                 self.announce += (item,)
+            elif isinstance(item, ZoneLimit):
+                self.limits += (item,)
             else:
                 raise TypeError(f"yields {item!r}, which is nothing that a switch or the region can have")
 
@@ -51,6 +55,7 @@ class Outputs:
             and self.meters == other.meters
             and self.groups == other.groups
             and self.reports == other.reports
+            and self.limits == other.limits
         )
 
 

@@ -4,10 +4,17 @@ These are the only resources that the machine itself knows: everything else is a
 """
 
 from sdnctl.base.addresses import Ip4, Mac
+from sdnctl.model.checks import COUNT_MAX, TIME_MAX, named, within
 from sdnctl.model.resource import PLUGGED, field, label, ref, resource
 
+NO_SWITCH = "no switch: is ovs-vswitchd running? (systemctl status openvswitch-switch; its log says why not)"
+"""The error of a host whose br-int does not answer."""
 UPLINK = "uplink"
 TUNNEL = "tunnel"
+SWITCH = "switch"
+MTU_MIN, NUMBER_MAX = 576, 2**16 - 1
+READ = 5
+"""Numbers of a counter in ``TrafficCount.read``."""
 ENCAPSULATION_BYTES = 50
 """Bytes that Geneve or VXLAN without options adds to a packet: IPv4 20, UDP 8, their own 8, inner Ethernet 14."""
 
@@ -28,6 +35,11 @@ class Host:
     mtu: int = field(default=1500)
     gateway: int = field(default=0)
 
+    def check(self) -> None:
+        """ValueError for an MTU or a preference that there is not."""
+        within("mtu", self.mtu, MTU_MIN, NUMBER_MAX)
+        within("gateway", self.gateway, 0, NUMBER_MAX)
+
 
 @resource(report=True, reach="host")
 class HostStatus:
@@ -45,6 +57,13 @@ class HostStatus:
     drops: dict[str, str] = label(default={})
     peers: dict[str, str] = label(default={})
     seen: float = label(default=0.0)
+
+    def check(self) -> None:
+        """ValueError when it is of another host than its id says, or a count or a time is none."""
+        named(self.id, self.host)
+        for count in self.drops.values():
+            within("drops", int(count), 0, COUNT_MAX)
+        within("seen", self.seen, 0, TIME_MAX)
 
 
 @resource(report=True, reach="host")
@@ -70,6 +89,13 @@ class TrafficCount:
     epoch: int = label(default=0)
     ended: float = label(default=0.0)
     read: tuple[int, ...] = label(default=())
+
+    def check(self) -> None:
+        """ValueError when the id is another one, or a number is missing."""
+        named(self.id, f"{self.host}/{self.family}/{self.resource}/{self.direction}")
+        within("ended", self.ended, 0, TIME_MAX)
+        if len(self.read) % READ:
+            raise ValueError(f"read has {len(self.read)} numbers, not {READ} for each counter")
 
 
 @resource(indexes=(("pool",),))
@@ -116,6 +142,10 @@ class TraceQuestion:
     packet: dict[str, str] = label(default={})
     asked: float = label(default=0.0)
 
+    def check(self) -> None:
+        """ValueError when the time is none."""
+        within("asked", self.asked, 0, TIME_MAX)
+
 
 @resource(report=True, reach="host")
 class TraceAnswer:
@@ -127,27 +157,43 @@ class TraceAnswer:
     leg: str = label(default="")
     error: str = label(default="")
 
+    def check(self) -> None:
+        """ValueError when it answers another question than its id says."""
+        named(self.id, self.question)
+
+
+@resource(local=True)
+class Complaint:
+    """A sentence that the operator should read: logged once when it is new, and shown by ``sdnctl status``."""
+
+    id: str
+    text: str = field()
+
 
 @resource(local=True)
 class LocalPort:
     """An Interface row of this host's br-int with ``external_ids:iface-id``: the id, its OpenFlow port and name.
 
-    ``row`` is the UUID of the Interface row: the same port plugged in again has another.
+    ``row`` is the UUID of the Interface row: the same port plugged in again has another.  ``zone`` is the port's of
+    connection tracking, 1 to 16383, and nobody else's: it stays the same while the row does, whatever is started anew,
+    and nothing of an earlier owner is known in it.
     """
 
     id: str
     ofport: int = field()
     row: str = field(default="")
+    zone: int = field(default=0)
     name: str = label(default="")
 
 
 @resource(local=True)
 class LocalUplink:
-    """This host's way to the public network: the OpenFlow port and MAC address of ``sdnctl-uplink``."""
+    """This host's way to the public network: the OpenFlow port, MAC address and MTU in bytes of ``sdnctl-uplink``."""
 
     id: str
     ofport: int = field()
     mac: Mac = field()
+    mtu: int = field(default=1500)
     name: str = label(default="")
 
 
@@ -167,6 +213,19 @@ class LocalPeer:
     id: str
     up: bool = field()
     met: bool = field(default=False)
+
+
+@resource(local=True)
+class Grace:
+    """The half minute after ovs-vswitchd has started anew on this host; the one record, ``SWITCH``, is there that long.
+
+    Connection tracking knows nothing then of connections that go on (docs/decisions/024-conntrack-on-a-host.md).  What
+    a feature of ``each=Grace`` yields, or a unit while ``view.get(Grace, SWITCH)`` finds it, can help them: it is in
+    the first bundle, and goes with the record.  There is none when only this controller starts anew, nor at the first
+    start of a switch on a host, before which there were no connections.
+    """
+
+    id: str
 
 
 @resource(local=True, indexes=(("host",),))

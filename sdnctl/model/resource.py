@@ -8,6 +8,8 @@ reaches the wire), ``label`` (names, bookkeeping: a change of it makes no flow r
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, dataclass_transform, get_type_hints
 
@@ -35,15 +37,16 @@ class FieldMeta:
     secret: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Meta:
     """Everything the machine knows of a resource class.
 
     ``index_of`` maps an index to a function that lists a record's values under it (several when a field of the index
     is a tuple).  ``identity`` gives the part of a record whose change is felt: everything but the labels.  ``reach``
     says which of its records a host's controller holds, and by which field that is told (``reach_field``);
-    ``contested``, that any host may write any of them.  ``leads`` names two fields: who follows what the first holds
-    follows what the second holds too.
+    ``contested``, that hosts take them over from each other.  ``leads`` names two fields: who follows what the first
+    holds follows what the second holds too.  ``check`` is the class's own method of that name, if it has one: it raises
+    ValueError for a record that makes no sense, and is asked when a row of the store is read that a host reported.
     """
 
     cls: type
@@ -57,20 +60,21 @@ class Meta:
     plugged: bool
     contested: bool
     leads: tuple[str, str] | None
+    check: Callable[[Any], None] | None
     index_of: Mapping[Index, Callable[[Any], tuple[Any, ...]]]
-    identity: Callable[[Any], tuple[Any, ...]]
+    identity: Callable[[Any], Any]
 
     @property
     def reach_field(self) -> str:
         """The field that holds the host or VPC by which a controller chooses: named like its reach, or the id."""
         return self.reach if self.reach in self.fields else "id"
 
-    @property
+    @cached_property
     def refs(self) -> tuple[FieldMeta, ...]:
         """The fields that name other resources."""
         return tuple(f for f in self.fields.values() if f.kind == "ref")
 
-    @property
+    @cached_property
     def numbers(self) -> tuple[FieldMeta, ...]:
         """The fields whose values are allocated from a pool."""
         return tuple(f for f in self.fields.values() if f.kind == "number")
@@ -118,13 +122,11 @@ def number(pool: str, low: int, high: int) -> Any:
 
 def _indexer(index: Index, multi: str | None) -> Callable[[Any], tuple[Any, ...]]:
     """A function from a record to its values under ``index``; a one-field index has plain values, not tuples."""
+    values = attrgetter(*index)
     if multi is None:
-        if len(index) == 1:
-            (name,) = index
-            return lambda record: (getattr(record, name),)
-        return lambda record: (tuple(getattr(record, name) for name in index),)
+        return lambda record: (values(record),)
     if len(index) == 1:
-        return lambda record: tuple(getattr(record, multi))
+        return values  # the field itself, a tuple
 
     def expand(record: Any) -> tuple[Any, ...]:
         return tuple(
@@ -133,10 +135,6 @@ def _indexer(index: Index, multi: str | None) -> Callable[[Any], tuple[Any, ...]
         )
 
     return expand
-
-
-def _identity(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    return lambda record: tuple(getattr(record, name) for name in names)
 
 
 def _describe(
@@ -180,8 +178,9 @@ def _describe(
         plugged,
         contested,
         leads,
+        getattr(cls, "check", None),
         MappingProxyType(index_of),
-        _identity(felt),
+        attrgetter(*felt),
     )
 
 
@@ -215,9 +214,10 @@ def resource(
     memory only.  ``reach`` says what a host's controller holds of it: nothing, all of the ``region``, what is of the
     ``host``, or what is of a ``vpc`` that the host has a port of.  ``plugged`` marks the class whose ids are the
     ``iface-id`` of a switch's Interface rows.  ``contested`` marks reports that one host takes over from another, dead
-    or not, so that any host may write them.  ``leads=("vpc", "remote_vpc")`` says that a host that follows one VPC for
-    its own ports follows the other too, one hop far.  Raises TypeError when an index names an unknown field, a pool has
-    other bounds elsewhere, or the name is taken.
+    or not; where certificates tell hosts apart, API servers write them as hosts ask (``api.arbiter``).
+    ``leads=("vpc", "remote_vpc")`` says that a host that follows one VPC for its own ports follows the other too, one
+    hop far.  Raises TypeError when an index names an unknown field, a pool has other bounds elsewhere, or the name is
+    taken.
     """
 
     def declare(cls: type[T]) -> type[T]:

@@ -1,5 +1,6 @@
 """Services beside the flows, as the region sees them: who may act, how each does, and that it is to start anew."""
 
+from sdnctl.model.checks import TIME_MAX, named, within
 from sdnctl.model.resource import field, label, ref, resource
 
 
@@ -38,6 +39,14 @@ class ServiceHealth:
     error: str = label(default="")
     says: str = label(default="")
     seen: float = label(default=0.0)
+
+    def check(self) -> None:
+        """ValueError when it is of another service or machine than its id says, or a time is none."""
+        named(self.id, f"{self.service}@{self.machine}")
+        if self.host not in ("", self.machine):
+            raise ValueError(f"host {self.host[:64]!r} speaks for {self.machine[:64]!r}")
+        within("since", self.since, 0, TIME_MAX)
+        within("seen", self.seen, 0, TIME_MAX)
 
 
 @resource()

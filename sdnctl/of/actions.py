@@ -19,6 +19,7 @@ NO_BUFFER = 0xFFFF
 
 NICIRA = 0x2320
 OUTPUT = 0
+POP_VLAN = 18
 GROUP = 22
 SET_NW_TTL = 23
 DEC_NW_TTL = 24
@@ -28,6 +29,7 @@ REG_MOVE = 6
 REG_LOAD = 7
 MULTIPATH = 10
 RESUBMIT_TABLE = 14
+TO_CONTROLLER = 20
 REG_LOAD2 = 33
 CONJUNCTION = 34
 CT = 35
@@ -43,6 +45,7 @@ RESUBMIT_SAME_PORT = 0xFFF8
 SYMMETRIC_L3L4_UDP = 3
 MODULO_N = 0
 NO_TABLE = 0xFF
+ACTION_REASON = 1
 CT_COMMIT = 1
 CT_FORCE = 2
 NAT_SRC = 1
@@ -112,6 +115,15 @@ def output(port: int, max_len: int = NO_BUFFER) -> Action:
     return _action(OUTPUT, struct.pack("!IH6x", _fits("port", port, 32), max_len))
 
 
+@lru_cache
+def to_program(number: int) -> Action:
+    """Send the whole packet to the program that has this controller number (NXAST_CONTROLLER, ovs-actions(7)).
+
+    A program takes a number by ``message.set_controller_id``; while none has it the packet is lost.
+    """
+    return _nicira(TO_CONTROLLER, struct.pack("!HHBx", NO_BUFFER, _fits("controller", number, 16), ACTION_REASON))
+
+
 @lru_cache(_CACHED)
 def set_field(field: Field, value: int) -> Action:
     """Overwrite a whole field (OFPAT_SET_FIELD), or the bits that a field has of a register (NXAST_REG_LOAD).
@@ -168,6 +180,12 @@ def move(src: Field, dst: Field, nbits: int | None = None, src_ofs: int = 0, dst
         raise ValueError(f"move of {nbits} bits from {src}[{src_ofs}] to {dst}[{dst_ofs}]")
     offsets = src.shift + src_ofs, dst.shift + dst_ofs
     return _nicira(REG_MOVE, struct.pack("!HHHII", nbits, *offsets, src.header, dst.header))
+
+
+@lru_cache
+def pop_vlan() -> Action:
+    """Take the outermost VLAN tag off (OFPAT_POP_VLAN)."""
+    return _action(POP_VLAN, b"")
 
 
 @lru_cache

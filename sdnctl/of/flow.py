@@ -12,6 +12,7 @@ from hashlib import blake2b
 
 from sdnctl.of.actions import APPLY_ACTIONS, GOTO_TABLE, GROUP, METER, Action, Instruction
 from sdnctl.of.fields import FIELDS, Field, OxmField, Value, complete
+from sdnctl.of.oxm import oxms
 
 OURS = 0x5D << 56
 OURS_MASK = 0xFF << 56
@@ -66,6 +67,12 @@ class Flow:
     def match(self) -> bytes:
         """The OXM match with its header, padded to 8 bytes."""
         return self.key[3:]
+
+    @property
+    def matched(self) -> dict[OxmField, int]:
+        """The fields that it matches, with their values."""
+        length = int.from_bytes(self.key[5:7], "big")
+        return {field: value for field, value, _ in oxms(self.key[7 : 3 + length])}
 
     @property
     def instructions(self) -> bytes:

@@ -8,8 +8,8 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sdnctl.of.actions import ANY, Action
-from sdnctl.of.fields import IN_PORT, REG, XREG
+from sdnctl.of.actions import ANY, NICIRA, Action
+from sdnctl.of.fields import IN_PORT, METADATA, REG, TUN_DST, XREG
 from sdnctl.of.flow import NO_BUFFER, VERSION
 from sdnctl.of.oxm import oxms
 
@@ -17,6 +17,7 @@ HELLO = 0
 ERROR = 1
 ECHO_REQUEST = 2
 ECHO_REPLY = 3
+EXPERIMENTER = 4
 SET_CONFIG = 9
 PACKET_IN = 10
 PACKET_OUT = 13
@@ -27,6 +28,9 @@ BARRIER_REPLY = 21
 SET_ASYNC = 28
 BUNDLE_CONTROL = 33
 BUNDLE_ADD = 34
+SET_CONTROLLER_ID = 20
+CT_FLUSH_ZONE = 29
+FRAG_NX_MATCH = 3
 
 ALL_TABLES = 0xFF
 ALL_METERS = 0xFFFFFFFF
@@ -73,7 +77,7 @@ class FlowStats:
 
 @dataclass(frozen=True, slots=True)
 class PacketInMessage:
-    """A packet that a flow sent to the controller, and the registers it had then."""
+    """A packet that a flow sent to the controller, and the registers, ``metadata`` and ``tun_dst`` it had then."""
 
     reason: int
     table: int
@@ -81,6 +85,8 @@ class PacketInMessage:
     in_port: int
     registers: dict[int, int]
     data: bytes
+    metadata: int = 0
+    tunnel: int = 0
 
 
 def _message(kind: int, xid: int, body: bytes = b"") -> bytes:
@@ -135,14 +141,27 @@ def set_async(xid: int, packet_in: int = PACKET_INS) -> bytes:
 
 
 def set_config(xid: int, miss_send_len: int = 0xFFFF) -> bytes:
-    """Set the bytes of a packet that matched nothing which the controller gets; 0xffff: all, and no buffering."""
-    return _message(SET_CONFIG, xid, struct.pack("!HH", 0, miss_send_len))
+    """Set the bytes of a packet that matched nothing which the controller gets; 0xffff: all, and no buffering.
+
+    First fragments have their ports then, and not only whole packets (OFPC_FRAG_NX_MATCH, nicira-ext.h).
+    """
+    return _message(SET_CONFIG, xid, struct.pack("!HH", FRAG_NX_MATCH, miss_send_len))
 
 
 def packet_out(data: bytes, in_port: int, actions: Sequence[Action], xid: int) -> bytes:
     """Have the switch do the actions with this frame, as if it had come in at `in_port`."""
     joined = b"".join(actions)
     return _message(PACKET_OUT, xid, struct.pack("!IIH6x", NO_BUFFER, in_port, len(joined)) + joined + data)
+
+
+def ct_flush_zone(zone: int, xid: int) -> bytes:
+    """Have connection tracking forget every connection of a zone (NXT_CT_FLUSH_ZONE, nicira-ext.h)."""
+    return _message(EXPERIMENTER, xid, struct.pack("!II6xH", NICIRA, CT_FLUSH_ZONE, zone))
+
+
+def set_controller_id(number: int, xid: int) -> bytes:
+    """Take the packets that ``actions.to_program(number)`` sends, and no others (NXT_SET_CONTROLLER_ID)."""
+    return _message(EXPERIMENTER, xid, struct.pack("!II6xH", NICIRA, SET_CONTROLLER_ID, number))
 
 
 def _multipart(kind: int, xid: int, body: bytes = b"") -> bytes:
@@ -211,13 +230,19 @@ def packet_in_of(message: bytes) -> PacketInMessage:
     """A packet-in read (OFPT_PACKET_IN): registers that are not mentioned are 0."""
     reason, table, cookie = struct.unpack_from("!14xBBQ", message)
     length = int.from_bytes(message[26:28], "big")
-    in_port, registers = 0, {}
+    in_port = metadata = tunnel = 0
+    registers = {}
     for field, value, _ in oxms(message[28 : 24 + length]):
         if field is IN_PORT:
             in_port = value
+        elif field is METADATA:
+            metadata = value
+        elif field is TUN_DST:
+            tunnel = value
         elif field in REG:
             registers[REG.index(field)] = value
         elif field in XREG:
             pair = 2 * XREG.index(field)
             registers |= {pair: value >> 32, pair + 1: value & 0xFFFFFFFF}
-    return PacketInMessage(reason, table, cookie, in_port, registers, message[24 + (length + 7 & ~7) + 2 :])
+    data = message[24 + (length + 7 & ~7) + 2 :]
+    return PacketInMessage(reason, table, cookie, in_port, registers, data, metadata, tunnel)

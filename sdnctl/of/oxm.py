@@ -3,6 +3,7 @@
 The TLVs are OXM (OpenFlow 1.4, section 7.2.3.2).
 """
 
+import struct
 from collections.abc import Iterator
 
 from sdnctl.of.fields import FIELDS, OxmField
@@ -30,3 +31,20 @@ def oxms(data: bytes) -> Iterator[tuple[OxmField, int, int | None]]:
 def field_of(header: int) -> OxmField | None:
     """The field of a 32-bit OXM header, None for one this program never uses."""
     return _BY_CODE.get(header >> 9)
+
+
+def known_field(header: int) -> OxmField:
+    """The field of a 32-bit OXM header; ValueError for one this program never uses."""
+    field = field_of(header)
+    if field is None:
+        raise ValueError(f"no field with OXM header {header:#010x}")
+    return field
+
+
+def tlvs(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """(type, whole TLV) of a list of actions or instructions."""
+    offset = 0
+    while offset < len(data):
+        kind, length = struct.unpack_from("!HH", data, offset)
+        yield kind, data[offset : offset + length]
+        offset += length

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from sdnctl.of import actions as a
 from sdnctl.of.fields import ETH_TYPE, IN_PORT, IP_PROTO, REG, TUN_METADATA0, XREG, OxmField
 from sdnctl.of.flow import Flow
-from sdnctl.of.oxm import field_of, oxms
+from sdnctl.of.oxm import known_field, oxms, tlvs
 from sdnctl.of.values import ip_text, ipv6_text, port_text, protocol_text, value_text
 
 _ALGORITHMS = {21: "ftp", 69: "tftp"}
@@ -56,22 +56,6 @@ def actions_text(data: bytes, names: Names | None = None, table: int = 0) -> str
     return ",".join(_Writer(table, names).actions(data))
 
 
-def _tlvs(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(type, whole TLV) of a list of actions or instructions."""
-    offset = 0
-    while offset < len(data):
-        kind, length = struct.unpack_from("!HH", data, offset)
-        yield kind, data[offset : offset + length]
-        offset += length
-
-
-def _known(header: int) -> OxmField:
-    field = field_of(header)
-    if field is None:
-        raise ValueError(f"no field with OXM header {header:#010x}")
-    return field
-
-
 class _Writer:
     """Writes the parts of one flow with the names that hold in its table."""
 
@@ -110,7 +94,7 @@ class _Writer:
 
     def instructions(self, data: bytes) -> str:
         parts: list[str] = []
-        for kind, tlv in _tlvs(data):
+        for kind, tlv in tlvs(data):
             if kind == a.APPLY_ACTIONS:
                 parts.extend(self.actions(tlv[8:]))
             elif kind == a.GOTO_TABLE:
@@ -122,7 +106,7 @@ class _Writer:
         return ",".join(parts) or "drop"
 
     def actions(self, data: bytes) -> Iterator[str]:
-        for kind, tlv in _tlvs(data):
+        for kind, tlv in tlvs(data):
             writers = _STANDARD if kind != a.EXPERIMENTER else _EXTENSIONS
             number, body = (kind, tlv[4:]) if kind != a.EXPERIMENTER else (tlv[8] << 8 | tlv[9], tlv[10:])
             if number not in writers:
@@ -145,7 +129,7 @@ class _Writer:
 
     def _load(self, body: bytes) -> str:
         part, header, value = struct.unpack_from("!HIQ", body)
-        field, offset, nbits = _known(header), part >> 6, (part & 63) + 1
+        field, offset, nbits = known_field(header), part >> 6, (part & 63) + 1
         bits = self._named_slice(field, offset, nbits)
         if bits:
             return f"load:{bits.show(value)}->{bits.name}"
@@ -182,24 +166,24 @@ class _Writer:
     def _move(self, body: bytes) -> str:
         nbits, source_offset, target_offset, source, target = struct.unpack_from("!HHHII", body)
         return (
-            f"move:{self._part(_known(source), source_offset, nbits)}"
-            f"->{self._part(_known(target), target_offset, nbits)}"
+            f"move:{self._part(known_field(source), source_offset, nbits)}"
+            f"->{self._part(known_field(target), target_offset, nbits)}"
         )
 
     def _check_pkt_larger(self, body: bytes) -> str:
         size, bit, header = struct.unpack_from("!HHI", body)
-        return f"check_pkt_larger({size})->{self._part(_known(header), bit, 1)}"
+        return f"check_pkt_larger({size})->{self._part(known_field(header), bit, 1)}"
 
     def _multipath(self, body: bytes) -> str:
         basis, last, part, header = struct.unpack_from("!2xH4xH6xHI", body)
-        register = self._part(_known(header), part >> 6, (part & 63) + 1)
+        register = self._part(known_field(header), part >> 6, (part & 63) + 1)
         return f"multipath(symmetric_l3l4+udp,{basis},modulo_n,{last + 1},0,{register})"
 
     def _ct(self, body: bytes) -> str:
         flags, source, where, table, algorithm = struct.unpack_from("!HIHB3xH", body)
         parts = ["commit"] * bool(flags & a.CT_COMMIT) + ["force"] * bool(flags & a.CT_FORCE)
         if source:
-            parts.append(f"zone={self._part(_known(source), where >> 6, (where & 63) + 1)}")
+            parts.append(f"zone={self._part(known_field(source), where >> 6, (where & 63) + 1)}")
         elif where:
             parts.append(f"zone={where}")
         if table != a.NO_TABLE:
@@ -228,6 +212,9 @@ class _Writer:
         parts = [f"{kind}={range_text}"] if kind else []
         parts += [name for name, flag in choices if flags & flag]
         return f"nat({','.join(parts)})" if parts else "nat"
+
+    def _to_program(self, body: bytes) -> str:
+        return f"controller(id={int.from_bytes(body[2:4], 'big')})"
 
     def _resubmit(self, body: bytes) -> str:
         return f"resubmit(,{self.table_name(body[2])})"
@@ -259,6 +246,7 @@ _WriterOf = Callable[[_Writer, bytes], str]
 
 _STANDARD: dict[int, _WriterOf] = {
     a.OUTPUT: _Writer._output,
+    a.POP_VLAN: lambda *_: "pop_vlan",
     a.GROUP: lambda writer, body: f"group:{writer.group_name(int.from_bytes(body[:4], 'big'))}",
     a.SET_NW_TTL: lambda _, body: f"mod_nw_ttl:{body[0]}",
     a.DEC_NW_TTL: lambda *_: "dec_ttl",
@@ -269,6 +257,7 @@ _EXTENSIONS: dict[int, _WriterOf] = {
     a.REG_LOAD: _Writer._load,
     a.REG_LOAD2: _Writer._set_field,
     a.MULTIPATH: _Writer._multipath,
+    a.TO_CONTROLLER: _Writer._to_program,
     a.RESUBMIT_TABLE: _Writer._resubmit,
     a.CHECK_PKT_LARGER: _Writer._check_pkt_larger,
     a.CONJUNCTION: _conjunction,

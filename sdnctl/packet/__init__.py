@@ -19,10 +19,12 @@ from sdnctl.packet.frame import (
     parse,
 )
 from sdnctl.packet.icmp import icmp_error, nat_icmp_error, quoted
+from sdnctl.packet.options import DhcpError
 
 __all__ = [
     "BROADCAST",
     "Arp",
+    "DhcpError",
     "DhcpRequest",
     "DhcpType",
     "Icmp",

@@ -148,9 +148,9 @@ def _arp(op: int, eth_dst: int, sha: int, spa: int, tha: int, tpa: int) -> bytes
     return ethernet(sha, eth_dst, ETH_TYPE_ARP, body)
 
 
-def arp_request(eth_src: int, spa: int, tpa: int) -> bytes:
-    """Ask everyone who has the address `tpa`."""
-    return _arp(ARP_REQUEST, BROADCAST, eth_src, spa, 0, tpa)
+def arp_request(eth_src: int, spa: int, tpa: int, eth_dst: int = BROADCAST) -> bytes:
+    """Ask everyone, or one machine, who has the address `tpa`."""
+    return _arp(ARP_REQUEST, eth_dst, eth_src, spa, 0, tpa)
 
 
 def arp_reply(mac: int, ip: int, to_mac: int, to_ip: int) -> bytes:

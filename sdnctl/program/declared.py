@@ -1,10 +1,10 @@
-"""Declarations of a pipeline beside its tables: reasons, questions, limits, barriers; numbered when all are known."""
+"""Declarations of a pipeline beside its tables: reasons, questions, limits, barriers, spreads; numbered when known."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sdnctl.of.actions import Action, Instruction, resubmit
+from sdnctl.of.actions import Action, Instruction, resubmit, set_field
 from sdnctl.of.actions import group as group_action
 from sdnctl.of.actions import meter as meter_instruction
 from sdnctl.of.fields import RegisterField
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Reason:
-    """The reason of a drop, in tenant words; ``number`` is what the drop table matches."""
+    """The reason of a drop, in tenant words; ``number`` is what the drop table matches, ``remedy`` what to do."""
 
     name: str
     text: str
+    remedy: str = ""
     number: int = 0
 
 
@@ -81,6 +82,42 @@ class Barrier:
 
     def through(self) -> Action:
         """Go on behind the barrier."""
+        return group_action(self.number)
+
+
+@dataclass(slots=True, eq=False)
+class Spread:
+    """A point at which packets are spread evenly over numbered slots, by a hash that the datapath works out.
+
+    The hash is of both addresses, the protocol and the ports of TCP, the same for both directions of a connection;
+    other ports have no part in it.  The slot, as many as ``field`` has values, is written to ``field`` and packets go
+    on at ``table``: its flows say who owns a slot, so that owners come and go and this group never changes.
+
+    It is a select group of one bucket a slot, so a barrier too (see there): the packet is looked up again, by at most
+    one flow a slot, however many connections there are.  256 buckets are the most that a switch tells apart by that
+    hash (Open vSwitch 3.1 and 3.7).
+    """
+
+    name: str
+    purpose: str
+    field: RegisterField
+    table: "Table"
+    number: int = 0
+
+    @property
+    def slots(self) -> int:
+        """The number of slots."""
+        return 1 << self.field.width
+
+    @property
+    def group(self) -> Group:
+        """The group, once its number, that of its table and the bits of the field are known."""
+        go_on = resubmit(self.table.id)
+        ways = (bucket([set_field(self.field, slot), go_on], weight=1) for slot in range(self.slots))
+        return Group(self.number, "select", tuple(ways))
+
+    def through(self) -> Action:
+        """Go on at the table, with a slot."""
         return group_action(self.number)
 
 

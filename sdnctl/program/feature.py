@@ -7,7 +7,7 @@
 A unit is (feature, resource): the engine runs it again when something that it read through its ``View`` changed, and
 retracts what it no longer yields.  Derived values are shared between units and stop a wave of changes when they come
 out equal.  ``@packet_in`` answers what packets ask, ``@every`` looks at the world now and then.  ``@says``
-tells in words what a flow does to a packet, ``@counts`` what a meter or a flow counts.
+says in words what a flow does to a packet, ``@counts`` what a meter or a flow counts, ``@tells`` reports it at once.
 """
 
 import importlib
@@ -23,9 +23,10 @@ from sdnctl.of.flow import Flow
 from sdnctl.of.group import Group
 from sdnctl.of.meter import Meter
 from sdnctl.program.declared import Question, Reason
-from sdnctl.program.packets import PacketIn, PacketOut, Report
+from sdnctl.program.packets import Forget, PacketIn, PacketOut, Report
 from sdnctl.program.pipeline import Pipeline, Table
 from sdnctl.program.step import Step
+from sdnctl.program.zones import ZoneLimit
 
 R = TypeVar("R")
 V = TypeVar("V")
@@ -34,10 +35,10 @@ Counter = TypeVar("Counter", Meter, Flow)
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """A packet to send once ``flow``, yielded by the same unit, is newly confirmed in the switch."""
+    """A packet to send, or a zone to forget, once ``flow``, yielded by the same unit, is newly confirmed."""
 
     flow: Flow
-    packet: PacketOut
+    packet: PacketOut | Forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Reported:
     record: Any
 
 
-Item = Flow | Meter | Group | Announce | Reported
+Item = Flow | Meter | Group | Announce | Reported | ZoneLimit
 
 
 class View(Protocol):
@@ -153,6 +154,27 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """The counts of one resource at one moment: its ``flows`` with their packets, and the packets that meters dropped.
+
+    ``dropped`` has every meter of the switch, by its number; ``now`` is in seconds since 1970.
+    """
+
+    now: float
+    flows: tuple[tuple[Flow, int], ...]
+    dropped: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tells:
+    """A declared function that makes a report of what a feature's flows of some ``tables`` count, as it is read."""
+
+    of: Feature
+    tables: tuple[Table, ...]
+    report: Callable[[Any, Reading, str, View], Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """All that was declared under a package."""
 
@@ -165,6 +187,7 @@ class Program:
     words: Mapping[str | Reason | Question, Words] = field(default_factory=dict)
     """By the name of a feature or static, else by the reason or question itself."""
     counted: Mapping[Feature, tuple[Counted, ...]] = field(default_factory=dict)
+    tells: Mapping[Feature, Tells] = field(default_factory=dict)
 
 
 @cache  # features that run for the same resources share one, and with it what was found out
@@ -176,7 +199,14 @@ def placed(*index: str, test: Derived[bool]) -> Placed:
 def feature(
     *, each: type, within: Placed | None = None, reports: tuple[type, ...] = ()
 ) -> Callable[[UnitFunction], Feature]:
-    """Declare a function from one ``each`` resource to what it needs in this host's switch."""
+    """Declare a function from one ``each`` resource to what it needs in this host's switch.
+
+    ``reports`` are the classes of records that it tells the region; ValueError for one that no host follows (see
+    ``resource``): who does not hear of a record cannot tell it anew.
+    """
+    for cls in reports:
+        if not meta(cls).reach and not meta(cls).local:
+            raise ValueError(f"{cls.__name__} could be reported once only: it has no reach, so no host follows it")
 
     def declare(run: UnitFunction) -> Feature:
         return Feature(f"{_folder(run)}.{run.__name__}", each, within, reports, run)
@@ -209,7 +239,8 @@ def every(
 def says(subject: Subject) -> Callable[[Callable[[Step, View], str]], Words]:
     """Declare the words for what a feature's flows do, for a reason, or for what the controller answers.
 
-    ``step.record`` is the resource that the flow is for; a sentence starts small and has no full stop.
+    ``step.record`` is the resource that the flow is for; a sentence starts small and has no full stop.  A step with
+    nothing to say ("") is left out of what is told.
     """
     return lambda say: Words(subject, say)
 
@@ -222,6 +253,16 @@ def counts(of: Feature, family: str, *tables: Table) -> Callable[[Callable[[Any,
     and the meter or flow, and returns the direction, "" for one that is not counted.
     """
     return lambda direction: Counted(of, family, direction, tables)
+
+
+def tells(of: Feature, *tables: Table) -> Callable[[Callable[[R, Reading, str, View], Any]], Tells]:
+    """Declare what this host reports of the counts of a feature's flows in these tables, for somebody who looks on.
+
+    The function is given the resource, what was read, this host and a view, and returns the record to report.  While
+    there are such flows they are read every two seconds and told at once, where ``counts`` adds up in its own time
+    what ledgers need.
+    """
+    return lambda report: Tells(of, tables, report)
 
 
 def _folder(run: Callable[..., Any]) -> str:
@@ -247,7 +288,7 @@ def assemble(declared: Iterable[Any], pipeline: Pipeline) -> Program:
 
     The pipeline is settled by this: all that is declared has been imported.
     """
-    kinds = Feature | Static | Handler | Ticker | Words | Counted
+    kinds = Feature | Static | Handler | Ticker | Words | Counted | Tells
     unique = list(dict.fromkeys(value for value in declared if isinstance(value, kinds)))
     pipeline.settle()
     return Program(
@@ -258,6 +299,7 @@ def assemble(declared: Iterable[Any], pipeline: Pipeline) -> Program:
         pipeline,
         _words(item for item in unique if isinstance(item, Words)),
         _counted(item for item in unique if isinstance(item, Counted)),
+        {item.of: item for item in unique if isinstance(item, Tells)},
     )
 
 

@@ -12,6 +12,9 @@ feature above it declares in its ``writes.py`` what else that takes:
     @blocks(NetworkInterface)
     def next_hop(port: NetworkInterface, txn: Txn) -> str: ...
 
+    @removed(NetworkInterface)
+    def left(port: NetworkInterface, txn: Txn) -> None: ...
+
 So a lower feature never names an upper one.  Any of them may raise IntentError: then nothing of the transaction is
 done.
 """
@@ -65,6 +68,47 @@ class Blocks:
     why: Callable[[Any, Any], str]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Removed:
+    """A declared function (record, transaction) that runs when a record of a class has been deleted."""
+
+    of: type
+    run: Callable[[Any, Any], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arbitrates:
+    """A declared function (known, wanted, transaction) that judges a host's wish for a contested record.
+
+    It returns the record as it is to be, None while nothing backs the wish.  ``keys`` is true of the ids it is for.
+    """
+
+    of: type
+    judge: Callable[[Any, Any, Any], Any]
+    keys: Callable[[str], bool]
+
+
+def arbitrates(
+    of: type[R], keys: Callable[[str], bool] = lambda id: True
+) -> Callable[[Callable[[R | None, R, Any], R | None]], Arbitrates]:
+    """Declare a rule for the records of a class that hosts take over from each other, those whose id ``keys`` is for.
+
+    All rules must agree; a record that no rule is for is given to nobody.
+    """
+    return lambda judge: Arbitrates(of, judge, keys)
+
+
+def arbitrated(known: R | None, wanted: R, txn: Transaction) -> R | None:
+    """The record that a host's wish becomes, None while nothing backs it."""
+    id = getattr(wanted, "id")  # noqa: B009 - every resource has one, a type variable does not
+    rules = [item for item in _arbitrates().get(type(wanted), ()) if item.keys(id)]
+    made: R | None = wanted if rules else None
+    for item in rules:
+        if made is not None:
+            made = item.judge(known, made, txn)
+    return made
+
+
 def born(of: type[R]) -> Callable[[Callable[[R, Any], None]], Born]:
     """Declare what is made along with a record of a class."""
     return lambda run: Born(of, run)
@@ -78,6 +122,11 @@ def changed(of: type[R]) -> Callable[[Callable[[R, R, Any], None]], Changed]:
 def blocks(of: type[R]) -> Callable[[Callable[[R, Any], str]], Blocks]:
     """Declare what keeps a record of a class from being deleted."""
     return lambda why: Blocks(of, why)
+
+
+def removed(of: type[R]) -> Callable[[Callable[[R, Any], None]], Removed]:
+    """Declare what goes along with a record of a class that is deleted."""
+    return lambda run: Removed(of, run)
 
 
 def create(txn: Transaction, record: R) -> R:
@@ -98,12 +147,14 @@ def change(txn: Transaction, before: R, after: R) -> None:
 
 
 def remove(txn: Transaction, record: Any, field: str) -> None:
-    """Delete a record; IntentError naming ``field``, the caller's word for it, when something blocks that."""
+    """Delete a record and what goes with it; IntentError naming ``field``, the caller's word for it, when blocked."""
     for item in _blocks().get(type(record), ()):
         reason = item.why(record, txn)
         if reason:
             raise IntentError.precondition(field, reason)
     txn.delete(type(record), record.id)
+    for gone in _removed().get(type(record), ()):
+        gone.run(record, txn)
 
 
 @cache
@@ -119,3 +170,13 @@ def _changed() -> Mapping[type, Sequence[Changed]]:
 @cache
 def _blocks() -> Mapping[type, Sequence[Blocks]]:
     return by_class(Blocks, LEAF)
+
+
+@cache
+def _removed() -> Mapping[type, Sequence[Removed]]:
+    return by_class(Removed, LEAF)
+
+
+@cache
+def _arbitrates() -> Mapping[type, Sequence[Arbitrates]]:
+    return by_class(Arbitrates, LEAF)

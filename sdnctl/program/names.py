@@ -2,6 +2,7 @@
 
 from sdnctl.of.fields import REG
 from sdnctl.of.text import Bits
+from sdnctl.program.declared import Barrier, Spread
 from sdnctl.program.pipeline import TABLES_PER_STAGE, Pipeline
 
 
@@ -19,8 +20,9 @@ class Names:
             return str(id)
 
     def group(self, id: int) -> str:
-        """The name of a barrier, or the number of another group."""
-        return next((barrier.name for barrier in self._pipeline.barriers if barrier.number == id), str(id))
+        """The name of a barrier or spread, or the number of another group."""
+        declared: tuple[Barrier | Spread, ...] = (*self._pipeline.barriers, *self._pipeline.spreads)
+        return next((one.name for one in declared if one.number == id), str(id))
 
     def register(self, table: int, register: int, mask: int) -> tuple[Bits, ...]:
         """The fields that have some of these bits of a register in the stage of a table."""

@@ -37,6 +37,13 @@ class PacketOut:
     in_port: int = CONTROLLER
 
 
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The connections that connection tracking knows in ``zone`` are to be forgotten (see ``program.zones``)."""
+
+    zone: int
+
+
 WHATEVER: Any = object()
 
 

@@ -24,13 +24,14 @@ from sdnctl.of.fields import ETH_TYPE, IP_PROTO, Field, OxmField, RegisterField,
 from sdnctl.of.flow import Flow, flow
 from sdnctl.of.group import Group
 from sdnctl.of.meter import Meter
-from sdnctl.program.declared import Alive, Barrier, Limit, Marked, Question, Reason
+from sdnctl.program.declared import Alive, Barrier, Limit, Marked, Question, Reason, Spread
 from sdnctl.program.layout import Span, allocated, ordered
 from sdnctl.program.meters import MACHINE_LAST
 
 TABLES_PER_STAGE = 16
 UNSETTLED = -1
-Named = TypeVar("Named", Reason, Question, Limit, Barrier)
+SPREAD_BITS = 8
+Named = TypeVar("Named", Reason, Question, Limit, Barrier, Spread)
 
 
 class Priority(IntEnum):
@@ -47,9 +48,14 @@ class Priority(IntEnum):
         """A longer prefix (0–32) wins, then a lower preference (0–255)."""
         return 1000 + length * 256 + (255 - preference)
 
+    @staticmethod
+    def rank(place: int) -> int:
+        """A higher place (0–55535) wins: for rules that have an order among themselves."""
+        return _RANKS.start + place
 
-PRIORITIES = frozenset(Priority) | {Priority.prefix(length, least) for length in range(33) for least in range(256)}
-"""Every priority that a flow may have."""
+
+_RANKS = range(10_000, 1 << 16)
+_OTHERS = frozenset(Priority) | {Priority.prefix(length, least) for length in range(33) for least in range(256)}
 
 
 Miss = Reason | Literal["onward"] | None
@@ -60,6 +66,7 @@ Miss = Reason | Literal["onward"] | None
 class Table:
     """One decision: what it may look at, and what becomes of a packet that no flow of it matches.
 
+    A change in a table that is ``obeyed`` counts as in force when the data path obeys, and not when the switch has it.
     ``next`` is the table that ``onward`` leads to; ``id`` and ``next`` are known once the pipeline is settled.
     """
 
@@ -71,6 +78,7 @@ class Table:
     after: tuple[str, ...]
     before: tuple[str, ...]
     aside: bool
+    obeyed: bool = False
     id: int = UNSETTLED
     next: "Table | None" = None
     _checked: set[tuple[object, ...]] | None = None
@@ -91,7 +99,7 @@ class Table:
         undeclared = [field.name for field in match if field not in self.matches]
         if undeclared:
             raise ValueError(f"table {self.name} does not declare a match on {', '.join(undeclared)}")
-        if priority not in PRIORITIES:
+        if priority not in _OTHERS and priority not in _RANKS:
             raise ValueError(f"table {self.name}: {priority} is none of Priority")
         if self.id == UNSETTLED:
             raise ValueError(f"table {self.name} has no number before the pipeline is settled")
@@ -124,11 +132,14 @@ class Stage:
         after: str = "",
         before: str = "",
         aside: bool = False,
+        obeyed: bool = False,
     ) -> Table:
         """Declare a table of this stage; ``after`` and ``before`` name tables of it, several with spaces between.
 
         ``miss`` is the reason to drop what no flow matches, or "onward"; without it flows say what becomes of that.
-        ``aside`` takes the table off the path: packets get there by a ``goto`` that names it.
+        ``aside`` takes the table off the path: packets get there by a ``goto`` that names it.  ``obeyed`` is for tables
+        whose promise is that packets stop: a change of their flows is confirmed (PROCESSING becomes UP, ``--wait``
+        returns) when the data path has let go of the old ones too, some milliseconds later.
         """
         self._pipeline.open()
         if len(self.tables) == TABLES_PER_STAGE:
@@ -140,7 +151,7 @@ class Stage:
                 raise ValueError(f"table {name} matches {match}, which means nothing in stage {self.name}")
         implied = {need.field for match in matches for need in match.needs}
         allowed = frozenset({*matches, *implied, *({ETH_TYPE, IP_PROTO} if implied else ())})
-        table = Table(name, self, purpose, allowed, miss, tuple(after.split()), tuple(before.split()), aside)
+        table = Table(name, self, purpose, allowed, miss, tuple(after.split()), tuple(before.split()), aside, obeyed)
         self.tables.append(table)
         self._pipeline.tables[name] = table
         return table
@@ -170,10 +181,11 @@ class Pipeline:
         self.tables: dict[str, Table] = {}
         self.fields: dict[str, Alive] = {}
         self.reasons: list[Reason] = []
-        """These, and the three lists after it, are in order of their numbers (and names) once all is settled."""
+        """These, and the four lists after it, are in order of their numbers (and names) once all is settled."""
         self.questions: list[Question] = []
         self.limits: list[Limit] = []
         self.barriers: list[Barrier] = []
+        self.spreads: list[Spread] = []
         self.end: Marked | None = None
         self.asked: Marked | None = None
         self.settled = False
@@ -212,9 +224,9 @@ class Pipeline:
         known = self._alive.get(field)
         return known is not None and known.first <= stage <= known.last
 
-    def reason(self, name: str, text: str) -> Reason:
-        """Declare why packets may be dropped."""
-        return self._one_more(self.reasons, Reason(name, text))
+    def reason(self, name: str, text: str, remedy: str = "") -> Reason:
+        """Declare why packets may be dropped, and in words what the one whose packets they are may do about it."""
+        return self._one_more(self.reasons, Reason(name, text, remedy))
 
     def question(self, name: str, purpose: str) -> Question:
         """Declare what a packet may ask of the controller."""
@@ -227,6 +239,12 @@ class Pipeline:
     def barrier(self, name: str, purpose: str, to: Table) -> Barrier:
         """Declare a point at which packets are looked up again, and the table at which they go on."""
         return self._one_more(self.barriers, Barrier(name, purpose, to))
+
+    def spread(self, name: str, purpose: str, field: RegisterField, to: Table) -> Spread:
+        """Declare a point at which packets get a slot, by a hash, and the table at which they go on."""
+        if field.width > SPREAD_BITS:
+            raise ValueError(f"spread {name}: a switch hashes to {1 << SPREAD_BITS} slots at most")
+        return self._one_more(self.spreads, Spread(name, purpose, field, to))
 
     def _one_more(self, known: list[Named], made: Named) -> Named:
         self.open()
@@ -259,6 +277,7 @@ class Pipeline:
         _number(self.questions)
         _number(self.limits)
         _number(self.barriers)
+        _number(self.spreads, len(self.barriers))
         if len(self.limits) > MACHINE_LAST:
             raise ValueError(f"no meter is left for limit {self.limits[-1].name}")
         for stage in self.stages:
@@ -289,9 +308,10 @@ class Pipeline:
         return stage.tables[id % TABLES_PER_STAGE]
 
     def items(self, drop: "Dropper") -> Iterator[Flow | Meter | Group]:
-        """Yield what the declarations ask for: limits, barriers, and the flows for what a table does not match."""
+        """Yield what the declarations ask for: limits, groups, and the flows for what a table does not match."""
         yield from (limit.meter for limit in self.limits)
         yield from (barrier.group for barrier in self.barriers)
+        yield from (spread.group for spread in self.spreads)
         for table in self.tables.values():
             if table.miss == "onward":
                 yield table.flow(Priority.MISS, {}, [onward(table)])
@@ -299,17 +319,22 @@ class Pipeline:
                 yield table.flow(Priority.MISS, {}, drop(table.miss))
 
 
-def _number(declared: list[Named]) -> None:
+def _number(declared: list[Named], after: int = 0) -> None:
     declared.sort(key=lambda one: one.name)
-    for number, one in enumerate(declared, 1):
+    for number, one in enumerate(declared, after + 1):
         one.number = number
 
 
 def goto(table: Table) -> Instruction:
     """Go on in a later table of the same feature (OpenFlow 1.4, 7.2.4); ValueError before the pipeline is settled."""
+    return goto_id(settled(table))
+
+
+def settled(table: Table) -> int:
+    """The number of a table; ValueError before the pipeline is settled."""
     if table.id == UNSETTLED:
         raise ValueError(f"table {table.name} has no number before the pipeline is settled")
-    return goto_id(table.id)
+    return table.id
 
 
 def onward(table: Table) -> Instruction:

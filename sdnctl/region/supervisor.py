@@ -1,10 +1,12 @@
 """Keeps the programs of a region alive on one machine: the store, the API, the controller and the services.
 
 Each is a process of its own, started again when it dies, with a back-off.  Traffic depends on none of them.  They never
-outlive this one: the kernel kills them when it dies (prctl(2), PR_SET_PDEATHSIG).  Nothing here knows what they do.
+outlive this one: the kernel kills them when it dies (prctl(2), PR_SET_PDEATHSIG).  What they say comes through pipes
+into log files that stay small, so none of them meets a full disk by speaking.  Nothing here knows what they do.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import selectors
@@ -22,13 +24,15 @@ import structlog
 from sdnctl.base.paths import write_private
 from sdnctl.base.problem import Problem
 from sdnctl.base.process import die_with
+from sdnctl.base.rotating import Rotating
 
 BACKOFF_FIRST_S = 0.05
 BACKOFF_MAX_S = 2.0
 HEALTHY_S = 5.0  # who lived this long has earned a quick start again
 STOP_S = 5.0  # what an orderly end may take before it is cut short
 TRIES = 6  # deaths in a row before anything served: not bad luck, but a wrong set-up
-LOG_MAX = 16 << 20
+PIPE_BYTES = 1 << 20  # what a child may say while this process is busy (fcntl(2), F_SETPIPE_SZ)
+CHUNK = 1 << 16
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = structlog.get_logger("sdnctl.up")
@@ -55,10 +59,15 @@ class Child:
     spec: Spec
     process: subprocess.Popen[bytes] | None = None
     pidfd: int = -1
+    said: int = -1
+    log: Rotating = field(init=False)
     heard: bytearray = field(default_factory=bytearray)
     started: float = 0.0
     due: float = 0.0
     deaths: int = 0
+
+    def __post_init__(self) -> None:
+        self.log = Rotating(self.spec.log)
 
     @property
     def backoff_s(self) -> float:
@@ -126,45 +135,58 @@ class Supervisor:
 
     def _start(self, child: Child) -> None:
         spec = child.spec
-        stdout = subprocess.PIPE if spec.announce else None
-        with _open_log(spec.log) as out:
-            child.process = subprocess.Popen(
-                list(spec.argv()),
-                stdin=subprocess.DEVNULL,
-                stdout=stdout or out,
-                stderr=out,
-                start_new_session=True,  # Ctrl-C is for the supervisor, which ends them in order
-                preexec_fn=die_with(os.getpid()),
-            )
+        child.said, theirs = _pipe()
+        child.process = subprocess.Popen(
+            list(spec.argv()),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if spec.announce else theirs,
+            stderr=theirs,
+            start_new_session=True,  # Ctrl-C is for the supervisor, which ends them in order
+            preexec_fn=die_with(os.getpid()),
+        )
+        os.close(theirs)
+        child.log.write(b"")  # so that it is there to look at
         child.started = time.monotonic()
         child.pidfd = os.pidfd_open(child.process.pid)
         self._selector.register(child.pidfd, selectors.EVENT_READ, lambda: self._died(child))
+        self._selector.register(child.said, selectors.EVENT_READ, lambda: self._listen(child))
         if child.process.stdout is not None:
             child.heard.clear()
             self._selector.register(child.process.stdout, selectors.EVENT_READ, lambda: self._hear(child))
         self._write_pids()
         log.info("started", child=spec.name, pid=child.process.pid)
 
+    def _listen(self, child: Child) -> bool:
+        """Put what a child has said into its log; False when there is no more for now."""
+        try:
+            data = os.read(child.said, CHUNK)
+        except BlockingIOError:
+            return False
+        if not data:  # it has closed its end, or is about to end
+            self._selector.unregister(child.said)
+            return False
+        child.log.write(data)
+        return True
+
     def _hear(self, child: Child) -> None:
         """Read what an announcing child prints; its first line is news, all else goes to its log."""
         assert child.process is not None
         pipe = child.process.stdout
         assert pipe is not None
-        data = os.read(pipe.fileno(), 65536)
+        data = os.read(pipe.fileno(), CHUNK)
         if not data:
             self._selector.unregister(pipe)
             return
         if child.spec.announce is None or b"\n" in child.heard:
-            with _open_log(child.spec.log) as out:
-                os.write(out, data)
+            child.log.write(data)
             return
         child.heard += data
         line, newline, rest = bytes(child.heard).partition(b"\n")
         if newline:
             child.spec.announce(line.decode(errors="replace"))
             self._announced = True
-            with _open_log(child.spec.log) as out:
-                os.write(out, rest)
+            if rest:
+                child.log.write(rest)
 
     def _died(self, child: Child) -> None:
         """Reap a child and plan its next start."""
@@ -185,6 +207,13 @@ class Supervisor:
         code = process.wait()
         self._selector.unregister(child.pidfd)
         os.close(child.pidfd)
+        with contextlib.suppress(KeyError):  # it had closed its end before
+            for _ in range(PIPE_BYTES // CHUNK):  # no more than fits: a child of the child may go on speaking
+                if not self._listen(child):
+                    break
+            self._selector.unregister(child.said)
+        os.close(child.said)
+        child.said = child.pidfd = -1
         if process.stdout is not None:
             with contextlib.suppress(KeyError):
                 self._selector.unregister(process.stdout)
@@ -198,32 +227,44 @@ class Supervisor:
             if child.process is None:
                 continue
             child.process.terminate()
-            try:
-                child.process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
+            if not self._ends(child, STOP_S):
                 log.warning("killed", child=child.spec.name, after_s=STOP_S)
                 child.process.kill()
             log.info("stopped", child=child.spec.name, code=self._reap(child))
         self._pids.unlink(missing_ok=True)
 
+    def _ends(self, child: Child, seconds: float) -> bool:
+        """True once a child has ended, within some time; what all of them say meanwhile is listened to."""
+        until = time.monotonic() + seconds
+        pidfds = {other.pidfd for other in self._children}
+        while (left := until - time.monotonic()) > 0:
+            for key, _ in self._selector.select(left)[:1]:
+                if key.fd == child.pidfd:
+                    return True
+                if key.fd not in pidfds:
+                    key.data()
+        return False
+
     def _write_pids(self) -> None:
         pids = {c.spec.name: c.process.pid for c in self._children if c.process is not None}
-        write_private(self._pids, json.dumps({"up": os.getpid(), **pids}))
+        try:
+            write_private(self._pids, json.dumps({"up": os.getpid(), **pids}))
+        except OSError as error:  # a full disk ends nobody
+            log.warning("not written", file=str(self._pids), error=str(error))
 
 
-@contextlib.contextmanager
-def _open_log(path: Path) -> Iterator[int]:
-    """An append-only descriptor of a log; one that has grown past 16 MiB becomes ``.1`` first."""
-    if path.exists() and path.stat().st_size > LOG_MAX:
-        path.replace(path.with_suffix(path.suffix + ".1"))
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+def _pipe() -> tuple[int, int]:
+    """Our end of a pipe, which never blocks, and a child's."""
+    ours, theirs = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(ours, False)
+    with contextlib.suppress(OSError):  # more than this user may have
+        fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return ours, theirs
 
 
 def _tail(path: Path, lines: int = 8) -> str:
+    if not path.exists():
+        return ""
     with path.open("rb") as file:
         file.seek(max(path.stat().st_size - 8192, 0))
         return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])

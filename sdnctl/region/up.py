@@ -6,6 +6,7 @@ program is called.
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -18,6 +19,7 @@ from pathlib import Path
 from sdnctl.base.addresses import HostPort
 from sdnctl.base.paths import remember_switch
 from sdnctl.base.problem import Usage
+from sdnctl.bridge.claim import SwitchClaim, Taken
 from sdnctl.program import feature
 from sdnctl.region.supervisor import Spec, Supervisor
 from sdnctl.store.server.single import Server
@@ -38,13 +40,25 @@ class Settings:
     listen: str
     ovs_db: str
     region: str
+    take_over: bool = False
+    api: tuple[str, ...] = ()
+    """Further arguments of the API."""
+
+    @property
+    def owner(self) -> str:
+        """The program that keeps the switch, in words."""
+        return f"sdnctl up --data {self.data} (pid {os.getpid()})"
 
 
 def up(settings: Settings, say: Callable[[str], None]) -> None:
-    """Serve until told to stop; ``say`` gets the one line that tells where.  Raises Unusable, Hopeless, StoreError."""
+    """Serve until told to stop; ``say`` gets the one line that tells where.
+
+    Raises Unusable, Taken (by another program), Hopeless, StoreError.
+    """
     _check_switch(settings.ovs_db)
     _check_listen(settings.listen)
-    with _owned(settings.data):
+    with _full_disk_told(settings.data), _owned(settings.data):
+        _check_claim(settings)
         remember_switch(settings.data, settings.ovs_db)
         feature.discover()
         server = Server(settings.data)
@@ -54,6 +68,16 @@ def up(settings: Settings, say: Callable[[str], None]) -> None:
             supervisor.run()
         finally:
             (settings.data / "endpoint.json").unlink(missing_ok=True)
+
+
+def _check_claim(settings: Settings) -> None:
+    """Refuse a switch that another program keeps, also in the log of the controller that does not start."""
+    try:
+        SwitchClaim(settings.ovs_db, settings.owner, settings.take_over).check()
+    except Taken as taken:
+        with (settings.data / "controller.log").open("a") as log:
+            print(json.dumps({"event": str(taken), "level": "error"}), file=log)
+        raise
 
 
 class _Front:
@@ -78,10 +102,11 @@ def _specs(settings: Settings, server: Server, say: Callable[[str], None]) -> li
 
     def api() -> list[str]:
         where = ("--data", str(data), "--listen", front.listen, "--region", settings.region)
-        return [sys.executable, "-m", "sdnctl.api", "--store", server.remote, *where]
+        return [sys.executable, "-m", "sdnctl.api", "--store", server.remote, *where, *settings.api]
 
     controller = [sys.executable, "-m", "sdnctl.agent.app", "--store", server.remote, "--ovs-db", settings.ovs_db]
-    controller += ["--metrics", METRICS, "--metrics-file", str(data / "metrics.json")]
+    controller += ["--metrics", METRICS, "--metrics-file", str(data / "metrics.json"), "--owner", settings.owner]
+    controller += ["--take-over"] if settings.take_over else []
     services = [sys.executable, "-m", "sdnctl.services", "--store", server.remote, "--data", str(data)]
     services += ["--per", "host,gateway,region", "--ovs-db", settings.ovs_db]
     services += ["--metrics", METRICS, "--metrics-file", str(data / "services.json")]
@@ -102,9 +127,14 @@ def _check_switch(ovs_db: str) -> None:
         try:
             probe.connect(path)
         except OSError as error:
+            how = (
+                "run this as root"
+                if isinstance(error, PermissionError)
+                else "start it (systemctl start openvswitch-switch)"
+            )
             raise Unusable(
-                f"no Open vSwitch answers at {path} ({error.strerror or error}): start it "
-                "(systemctl start openvswitch-switch), or name its database with --ovs-db unix:PATH or OVS_RUNDIR"
+                f"no Open vSwitch answers at {path} ({error.strerror or error}): {how}, "
+                "or name its database with --ovs-db unix:PATH or OVS_RUNDIR"
             ) from error
 
 
@@ -125,6 +155,18 @@ def _check_listen(listen: str) -> None:
         raise Unusable(
             f"cannot listen on {listen} ({error.strerror or error}): choose another with --listen"
         ) from error
+
+
+@contextlib.contextmanager
+def _full_disk_told(data: Path) -> Iterator[None]:
+    """Raise Unusable, in words, where there is no room for what is kept beside the store."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        text = f"the disk that has {data} is full: make room there; until then the switch keeps the flows that it has"
+        raise Unusable(text) from error
 
 
 @contextlib.contextmanager

@@ -5,8 +5,10 @@ the kernel started it is kept too (proc(5), ``/proc/PID/stat``, field 22).
 """
 
 import asyncio
+import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Awaitable, Callable, Sequence
@@ -157,8 +159,15 @@ def end_all(place: Path) -> list[str]:
 
 
 def trim(place: Path) -> None:
-    """Keep the logs of a service's processes small: one that is too long is kept as ``.1`` and begun anew."""
+    """Keep the logs of a service's processes small: of one that is too long the end is kept as ``.1``."""
     for path in place.glob("*.log"):
         if path.stat().st_size > LOG_MAX:
-            path.with_suffix(".log.1").write_bytes(path.read_bytes())
+            with contextlib.suppress(OSError):  # the disk is full: then the end is lost, and there is room
+                _keep_end(path, path.with_suffix(".log.1"))
             os.truncate(path, 0)
+
+
+def _keep_end(path: Path, kept: Path) -> None:
+    with path.open("rb") as old, kept.open("wb") as new:
+        old.seek(-LOG_MAX, os.SEEK_END)
+        shutil.copyfileobj(old, new)

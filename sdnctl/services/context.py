@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sdnctl.base.errors import FeatureError, StoreError
+from sdnctl.base.errors import FeatureError, Refused, StoreError
 from sdnctl.program.service import Region, Sample, Service
 from sdnctl.services import children, rights
 from sdnctl.services.health import Health
@@ -109,6 +109,8 @@ class RunningContext:
             try:
                 await self.waiting(asyncio.to_thread(self._store.report, self._guarded(work)))
                 return
+            except Refused:
+                raise
             except StoreError:
                 await self.sleep(RETRY_S)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from sdnctl.base.errors import IntentError, StoreError
+from sdnctl.base.errors import IntentError, StoreError, told
 from sdnctl.model.service import ServiceHealth
 from sdnctl.store import Store, Txn
 
@@ -48,8 +48,8 @@ class Health:
             state=self.state,
             since=self.since,
             restarts=self.restarts,
-            error=self.error[:TEXT_MAX],
-            says=self.says[:TEXT_MAX],
+            error=told(self.error[:TEXT_MAX]),
+            says=told(self.says[:TEXT_MAX]),
         )
 
 

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
+from sdnctl.store.moment import Moment
 from sdnctl.store.state import REGION, Batch, Change, Clause, Interest, Region, State
-from sdnctl.store.txn import Txn
+from sdnctl.store.txn import Records, Txn
 
 R = TypeVar("R")
-__all__ = ["REGION", "Batch", "Change", "Clause", "Interest", "Region", "State", "Store", "Txn"]
+__all__ = ["REGION", "Batch", "Change", "Clause", "Interest", "Moment", "Records", "Region", "State", "Store", "Txn"]
 
 
 class Store(Protocol):
@@ -25,11 +26,19 @@ class Store(Protocol):
     def current(self) -> bool:
         """True while the replica follows the store; False while its server is away."""
 
+    @property
+    def full(self) -> bool:
+        """True while its disk is known to be full: reading works, and writing is refused."""
+
+    @property
+    def arbitrated(self) -> bool:
+        """True where hosts may not write contested records themselves but bid for them (see ``store.bids``)."""
+
     def transact(self, work: Callable[[Txn], R]) -> R:
         """Run ``work`` on a consistent state and commit what it wrote, all or nothing, as one sequence number.
 
         ``work`` may run again after a conflict.  IntentError passes through and nothing changes; StoreError when the
-        store cannot be reached.
+        store cannot be reached, DiskFull when it has no room.
         """
 
     def report(self, work: Callable[[Txn], R]) -> R:
@@ -42,7 +51,10 @@ class Store(Protocol):
         """From now on hold and deliver these records only; the number that a batch's ``followed`` will reach then."""
 
     def read(self) -> AbstractContextManager[State]:
-        """Hold the replica still while reading it."""
+        """Hold the replica still while reading it: for a few looks."""
+
+    def moment(self) -> AbstractContextManager[Moment]:
+        """The replica as it is now, to be read at leisure: nobody waits for it."""
 
     def close(self) -> None:
         """Stop following the store."""

@@ -3,11 +3,12 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 from sdnctl.model.resource import meta, resources
-from sdnctl.store import REGION, Batch, Change, Interest, Region, State, Txn
+from sdnctl.store import REGION, Batch, Change, Interest, Moment, Region, State, Txn
+from sdnctl.store.moment import moment
 from sdnctl.store.numbers import Hints
 from sdnctl.store.ovsdb.interest import Selection
 
@@ -21,6 +22,8 @@ class MemoryStore:
     """
 
     current = True
+    arbitrated = False
+    full = False
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.state = State()
@@ -85,6 +88,10 @@ class MemoryStore:
         """See Store.read."""
         with self._lock:
             yield self.state
+
+    def moment(self) -> AbstractContextManager[Moment]:
+        """See Store.moment."""
+        return moment(self.state, self._lock)
 
     def close(self) -> None:
         """Forget the followers."""

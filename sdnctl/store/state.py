@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sdnctl.model.resource import Index, field, meta, resource
 
@@ -47,15 +47,23 @@ class Batch:
     followed: int = 0
 
 
+class Preserver(Protocol):
+    """The receiver of what a state replaces."""
+
+    def keep(self, cls: type, id: str, known: Any) -> None:
+        """Take the record, or None, that is about to be replaced."""
+
+
 class State:
     """Records by class and id, with indexes that are made when first asked for and kept up to date from then on.
 
     An index value with one member, which is what most have, holds that id itself instead of a set.
     """
 
-    __slots__ = ("_indexes", "_records")
+    __slots__ = ("_indexes", "_preservers", "_records")
 
     def __init__(self) -> None:
+        self._preservers: tuple[Preserver, ...] = ()
         self._records: dict[type, dict[str, Any]] = {}
         self._indexes: dict[type, dict[Index, dict[Any, str | set[str]]]] = {}
 
@@ -63,6 +71,11 @@ class State:
         """The record, or None."""
         records = self._records.get(cls)
         return records.get(id) if records is not None else None
+
+    def many(self, cls: type[R], ids: Iterable[str]) -> list[R]:
+        """The records with these ids, in order, less those that are not there."""
+        records = self.all(cls)
+        return [records[id] for id in ids if id in records]
 
     def by(self, cls: type, index: Index, value: Any) -> Set[str]:
         """The ids under an index value (a plain value for one field, else a tuple); do not change the set."""
@@ -77,20 +90,29 @@ class State:
         table = tables.get(index)
         if table is None:
             values_of = meta(cls).index_of[index]
-            table = tables[index] = {}
+            table = {}
             records: Mapping[str, Any] = self.all(cls)
             for id, record in records.items():
                 for value in values_of(record):
                     _enter(table, value, id)
+            tables[index] = table  # now it is whole, for whoever reads without a lock
         return table
 
-    def indexes(self, cls: type) -> Iterable[Index]:
-        """The indexes of a class that somebody has asked for."""
-        return self._indexes.get(cls, {}).keys()
+    def known_index(self, cls: type, index: Index) -> Mapping[Any, str | set[str]] | None:
+        """An index by value, None when nobody has asked for it yet."""
+        return self._indexes.get(cls, {}).get(index)
 
     def all(self, cls: type[R]) -> Mapping[str, R]:
         """Every record of a class by id."""
         return self._records.get(cls, {})
+
+    def hold(self, preserver: Preserver) -> None:
+        """From now on leave with ``preserver`` what is replaced, before it is."""
+        self._preservers = (*self._preservers, preserver)
+
+    def release(self, preserver: Preserver) -> None:
+        """Leave nothing with it any more."""
+        self._preservers = tuple(one for one in self._preservers if one is not preserver)
 
     @property
     def sequence(self) -> int:
@@ -101,21 +123,41 @@ class State:
     def apply(self, changes: Iterable[Change]) -> None:
         """Take changes in; ``old`` is not looked at."""
         for change in changes:
-            records = self._records.setdefault(change.cls, {})
-            known = records.get(change.id)
-            if change.new is None:
-                records.pop(change.id, None)
-            else:
-                records[change.id] = change.new
-            for index, table in self._indexes.get(change.cls, {}).items():
-                values_of = meta(change.cls).index_of[index]
-                before = values_of(known) if known is not None else ()
-                after = values_of(change.new) if change.new is not None else ()
-                if before != after:
-                    for value in before:
-                        _leave(table, value, change.id)
-                    for value in after:
-                        _enter(table, value, change.id)
+            self.replace(change.cls, change.id, change.new)
+
+    def replace(self, cls: type, id: str, new: Any) -> list[tuple[Index, Any, bool]]:
+        """Put a record in place of what has its id, None to take it away.
+
+        Returns the index values that it came under or left, each with True when the value had members before.
+        """
+        records = self._records.setdefault(cls, {})
+        known = records.get(id)
+        for preserver in self._preservers:
+            preserver.keep(cls, id, known)
+        if new is None:
+            records.pop(id, None)
+        else:
+            records[id] = new
+        moved: list[tuple[Index, Any, bool]] = []
+        tables = self._indexes.get(cls)
+        if tables is None:
+            return moved
+        index_of = meta(cls).index_of
+        for index, table in tables.items():
+            values_of = index_of[index]
+            before = values_of(known) if known is not None else ()
+            after = values_of(new) if new is not None else ()
+            if before == after:
+                continue
+            for value in before:
+                if value not in after:
+                    moved.append((index, value, True))
+                    _leave(table, value, id)
+            for value in after:
+                if value not in before:
+                    moved.append((index, value, value in table))
+                    _enter(table, value, id)
+        return moved
 
 
 def _enter(table: dict[Any, str | set[str]], value: Any, id: str) -> None:

@@ -5,25 +5,45 @@ numbers and addresses from what is free, and ends as a list of changes that a st
 """
 
 import secrets
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sdnctl.base.errors import IntentError
 from sdnctl.model.resource import FieldMeta, Index, Meta, meta, named, referrers
 from sdnctl.store.numbers import Hints, Numbers
-from sdnctl.store.state import Change, State
+from sdnctl.store.state import Change
 
 R = TypeVar("R")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _GONE: Any = object()
 
 
+class Records(Protocol):
+    """The readings that a State, a Moment and a transaction have in common."""
+
+    @property
+    def sequence(self) -> int:
+        """The sequence number of the last transaction."""
+
+    def get(self, cls: type[R], id: str) -> R | None:
+        """The record, or None."""
+
+    def many(self, cls: type[R], ids: Iterable[str]) -> list[R]:
+        """The records with these ids."""
+
+    def by(self, cls: type, index: Index, value: Any) -> Set[str]:
+        """The ids under an index value."""
+
+    def all(self, cls: type[R]) -> Mapping[str, R]:
+        """Every record of a class."""
+
+
 class Txn:
-    """Intended writes on top of a State; not shared between threads."""
+    """Intended writes on top of a State, or of another transaction; not shared between threads."""
 
     def __init__(
-        self, state: State, hints: Hints, now: float, holds: Callable[[type, str], bool] = lambda cls, id: True
+        self, state: Records, hints: Hints, now: float, holds: Callable[[type, str], bool] = lambda cls, id: True
     ) -> None:
         """``now`` is the time in seconds since the epoch that everything in this transaction agrees on.
 
@@ -34,7 +54,9 @@ class Txn:
         self._holds = holds
         self.assumed: list[tuple[str, type, str]] = []
         self._hints = hints
-        self._writes: dict[tuple[type, str], Any] = {}
+        self._writes: dict[tuple[type, str], Any] = {}  # in the order in which they were first made
+        self._written: dict[type, dict[str, Any]] = {}  # the same by class, so that each is found without the others
+        self._indexes: dict[type, dict[Index, dict[Any, set[str]]]] = {}  # of what is written, as far as asked for
         self.now = now
         self.sequence = state.sequence + 1
         self._numbers = Numbers(self)
@@ -47,36 +69,68 @@ class Txn:
             return self._state.get(cls, id)
         return written  # type: ignore[no-any-return]
 
+    def many(self, cls: type[R], ids: Iterable[str]) -> list[R]:
+        """The records with these ids, in order, less those that are not there."""
+        found = (self.get(cls, id) for id in ids)
+        return [record for record in found if record is not None]
+
     def by(self, cls: type, index: Index, value: Any) -> Set[str]:
         """The ids under an index value, own writes included (see ``State.by``)."""
         known = self._state.by(cls, index, value)
-        written = [(id, record) for (kind, id), record in self._writes.items() if kind is cls]
+        written = self._written.get(cls)
         if not written:
             return known
-        values_of = meta(cls).index_of[index]
-        here = {id for id, record in written if record is not None and value in values_of(record)}
-        return (known - {id for id, _ in written}) | here
+        return {id for id in known if id not in written} | self._index(cls, index, written).get(value, set())
+
+    def _index(self, cls: type, index: Index, written: dict[str, Any]) -> dict[Any, set[str]]:
+        """An index of what is written, made when it is first asked for."""
+        tables = self._indexes.setdefault(cls, {})
+        table = tables.get(index)
+        if table is None:
+            values_of = meta(cls).index_of[index]
+            table = tables[index] = {}
+            for id, record in written.items():
+                for value in values_of(record) if record is not None else ():
+                    table.setdefault(value, set()).add(id)
+        return table
+
+    def _write(self, cls: type, id: str, record: Any) -> None:
+        """Note a record as it is to be, None for none."""
+        written = self._written.setdefault(cls, {})
+        before = written.get(id)
+        self._writes[cls, id] = written[id] = record
+        for index, table in self._indexes.get(cls, {}).items():
+            values_of = meta(cls).index_of[index]
+            for value in values_of(before) if before is not None else ():
+                table[value].discard(id)
+            for value in values_of(record) if record is not None else ():
+                table.setdefault(value, set()).add(id)
 
     def all(self, cls: type[R]) -> Mapping[str, R]:
         """Every record of a class; prefer ``by``, this copies when the transaction wrote any."""
-        written = {id: record for (kind, id), record in self._writes.items() if kind is cls}
+        written = self._written.get(cls)
         if not written:
             return self._state.all(cls)
         merged = {**self._state.all(cls), **written}
         return {id: record for id, record in merged.items() if record is not None}
+
+    @property
+    def before(self) -> Records:
+        """The state on which this transaction stands, without its own writes."""
+        return self._state
 
     def put(self, record: Any) -> None:
         """Write a record, new or changed; a reference to nothing raises IntentError naming the field."""
         described = meta(type(record))
         for item in described.refs:
             self._check(described, item, getattr(record, item.name))
-        self._writes[type(record), record.id] = record
+        self._write(type(record), record.id, record)
 
     def _check(self, described: Meta, item: FieldMeta, value: Any) -> None:
-        target = named(item.target)
         for id in value if isinstance(value, tuple) else (value,):
             if id == "" and item.optional:
                 continue
+            target = named(item.target)
             if self.get(target, id) is not None:
                 continue
             where = f"{described.name}.{item.name}"
@@ -92,7 +146,7 @@ class Txn:
             for holder in sorted(self.by(other.cls, (item.name,), id)):
                 self._settle(cls, id, other, item, holder)
         known = self._state.get(cls, id)
-        self._writes[cls, id] = None
+        self._write(cls, id, None)
         for item in meta(cls).numbers if known is not None else ():
             value = getattr(known, item.name)
             self._numbers.retire(item.pool, value)
@@ -105,7 +159,7 @@ class Txn:
             record: Any = self.get(other.cls, holder)
             value = getattr(record, item.name)
             left = tuple(v for v in value if v != id) if isinstance(value, tuple) else ""
-            self._writes[other.cls, holder] = replace(record, **{item.name: left})
+            self._write(other.cls, holder, replace(record, **{item.name: left}))
         else:
             raise IntentError.precondition(None, f"{cls.__name__} {id} is still used by {other.name} {holder}")
 
@@ -131,6 +185,11 @@ class Txn:
     def pick(self, pool: Any, low: int, high: int, used: Callable[[int], bool]) -> int | None:
         """A number between ``low`` and ``high`` that is not ``used``, next after the last one picked from ``pool``."""
         return self._hints.take(pool, low, high, used)
+
+    def absorb(self, later: "Txn") -> None:
+        """Take in the writes of a transaction that was made on top of this one."""
+        for (cls, id), record in later._writes.items():
+            self._write(cls, id, record)
 
     def changes(self) -> list[Change]:
         """The changes to commit, each record once; writes that change nothing are left out."""

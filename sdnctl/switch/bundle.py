@@ -15,7 +15,7 @@ from sdnctl.of import message
 from sdnctl.of.flow import Flow, flow_add, flow_delete_strict
 from sdnctl.of.group import Group, group_mod
 from sdnctl.of.meter import ADD, DELETE, MODIFY, Meter, meter_mod
-from sdnctl.program.packets import PacketOut
+from sdnctl.program.packets import Forget, PacketOut
 from sdnctl.switch.plan import Plan
 
 CHUNK = 256 * 1024
@@ -58,7 +58,7 @@ class Transfer:
     plan: Plan
     sequence: int
     xid: int
-    announce: list[tuple[int, PacketOut]] = field(default_factory=list)
+    announce: list[tuple[int, PacketOut | Forget]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     committed: bool = False
     barrier: int = 0

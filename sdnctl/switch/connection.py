@@ -9,6 +9,7 @@ import contextlib
 import logging
 import queue
 import socket
+import struct
 import time
 from collections.abc import Callable
 from typing import Any
@@ -30,6 +31,7 @@ DIVERTED = frozenset(
     (message.ERROR, message.PACKET_IN, message.MULTIPART_REPLY, message.BARRIER_REPLY, message.BUNDLE_CONTROL)
 )
 Divert = Callable[["Datapath", list[bytes]], None]
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7))
 log = logging.getLogger("sdnctl.switch")
 
 
@@ -74,6 +76,14 @@ class Datapath(controller.Datapath):  # type: ignore[misc]
     def waiting(self) -> int:
         """The number of buffers that the switch has not taken yet."""
         return self._out.qsize()
+
+    @property
+    def process(self) -> int:
+        """The process id of the switch, 0 where it is not on this machine."""
+        if self.socket.family != socket.AF_UNIX:
+            return 0
+        told = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        return int(_CREDENTIALS.unpack(told)[0])
 
     def hang_up(self) -> None:
         """End the connection from any thread; the loops notice and finish."""

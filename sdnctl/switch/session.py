@@ -8,25 +8,26 @@ sends no flow, meter or group message at all.
 
 import struct
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence, Set
+from typing import Literal
 
 from sdnctl.base.errors import SwitchError
 from sdnctl.engine.desired import Desired, Touched
 from sdnctl.of import message
 from sdnctl.of.flow import Flow
 from sdnctl.of.group import Group
-from sdnctl.of.meter import DELETE, Meter, MeterStats, meter_mod, meter_stats_of
-from sdnctl.program.packets import PacketOut
+from sdnctl.of.meter import DELETE, Meter, meter_mod, meter_stats_of
+from sdnctl.program.packets import Forget, PacketOut
 from sdnctl.switch.bundle import Transfer, joined
+from sdnctl.switch.commands import NEVER, Command, Confirmed, LastCount, Note, Reconnect, Refused, SayNow, Send
+from sdnctl.switch.forgetting import Forgetting
 from sdnctl.switch.plan import Installed, Plan, plan
 from sdnctl.switch.readback import Readback
 from sdnctl.switch.refusals import Refusable, Refusals
+from sdnctl.switch.revalidation import Revalidation
 
 State = Literal["NEW", "READING", "SYNCING", "LIVE", "WAITING"]
 COMMIT_REPLY = 5  # OFPBCT_COMMIT_REPLY, 7.3.9
-NEVER = float("inf")
 BACKOFF_S, BACKOFF_MAX_S = 0.1, 10.0
 REPLY_S = 60.0
 DRAIN_S = 0.6  # until the data path obeys a bundle for certain (docs/decisions/013-counters.md)
@@ -35,69 +36,19 @@ _HEADER = struct.Struct("!BBHI")
 _PAIR = struct.Struct("!HH")
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Write these buffers to the switch, in order."""
-
-    buffers: list[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """The switch has in force everything up to this sequence number; ``made`` are flows whose keys are new there."""
-
-    sequence: int
-    made: Sequence[Flow] = field(default=(), compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class LastCount:
-    """The last counts of a meter, when its counters begin again at zero or it is deleted."""
-
-    stats: MeterStats
-
-
-@dataclass(frozen=True, slots=True)
-class SayNow:
-    """Send these packets out: what they tell of is in force."""
-
-    packets: list[PacketOut]
-
-
-@dataclass(frozen=True, slots=True)
-class Reconnect:
-    """Give this connection up and start a new session."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The switch does not take this flow, meter or group; it is left out until it changes."""
-
-    thing: Refusable
-    error: SwitchError
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A note that an operator should read in the log."""
-
-    event: str
-    fields: Mapping[str, Any] = field(default_factory=dict)
-
-
-Command = Send | Confirmed | LastCount | SayNow | Reconnect | Refused | Note
-
-
 class Session:
     """The state of one connection to one switch; ``desired`` is the engine's and changes under it.
 
     Give every event the time first (``tick``, seconds on any steady clock) and call ``tick`` again at ``deadline``.
     """
 
-    def __init__(self, desired: Desired, sequence: int = 0, audit_s: float = 60.0) -> None:
-        """``sequence`` is what ``desired`` stands for; every ``audit_s`` seconds an idle switch is read again."""
+    def __init__(
+        self, desired: Desired, sequence: int = 0, audit_s: float = 60.0, obeyed: Set[int] = frozenset()
+    ) -> None:
+        """``sequence`` is what ``desired`` stands for; every ``audit_s`` seconds an idle switch is read again.
+
+        A change in the tables ``obeyed`` is confirmed when the data path has obeyed.
+        """
         self.state: State = "NEW"
         self.installed = Installed()
         self.counters: Counter[str] = Counter(flow_mods=0, meter_mods=0, group_mods=0)
@@ -111,6 +62,8 @@ class Session:
         self._due = NEVER
         self._max_meter = 0
         self._drained: dict[int, float] = {}
+        self._zones = Forgetting()
+        self._obeying = Revalidation(obeyed)
         self._counting: set[int] = set()
         self._pending: Touched | None = None
         self._reading: Readback | None = None
@@ -122,12 +75,13 @@ class Session:
     @property
     def busy(self) -> bool:
         """True while the switch has still to confirm something that is wanted."""
-        return self.state != "LIVE" or self._transfer is not None or self._pending is not None
+        return self.state != "LIVE" or bool(self._transfer or self._pending is not None or self._obeying)
 
     @property
     def deadline(self) -> float:
         """The time at which ``tick`` has something to do, in seconds of its clock."""
-        return min(self._due, *self._drained.values()) if self._drained and self._reading is None else self._due
+        later: Iterable[float] = self._drained.values() if self._reading is None else ()
+        return min((self._due, self._zones.deadline, *later))
 
     # Events.
 
@@ -145,6 +99,8 @@ class Session:
         self.state, self._due = "NEW", NEVER
         self._transfer = self._reading = None
         self._drained.clear()
+        self._zones.clear()
+        self._obeying.clear()
         self._counting.clear()
         return self._commands()
 
@@ -176,6 +132,7 @@ class Session:
                 self._read("LIVE")
         if self._drained and self._reading is None:
             self._delete_drained()
+        self._forget(self._zones.due(now))
         return self._commands()
 
     def message(self, data: bytes) -> list[Command]:
@@ -192,6 +149,11 @@ class Session:
                 self._transfer.committed = True
         elif kind == message.ERROR:
             self._error(xid, *_PAIR.unpack_from(data, 8))
+        return self._commands()
+
+    def revalidated(self, number: int) -> list[Command]:
+        """The data path obeys all that was committed when the session asked (``Revalidate``)."""
+        self._out += self._obeying.answered(number)
         return self._commands()
 
     # Reading.
@@ -241,7 +203,7 @@ class Session:
         else:
             self._send_plan(touched, touched.announce)
 
-    def _send_plan(self, touched: Touched | None, announce: list[tuple[int, PacketOut]]) -> None:
+    def _send_plan(self, touched: Touched | None, announce: list[tuple[int, PacketOut | Forget]]) -> None:
         """Plan (everything when ``touched`` is None) and send; at most one plan is in flight."""
         refusals = self.refusals
         shared = refusals.shared
@@ -305,10 +267,20 @@ class Session:
         self._failed = 0
         self._suspects.clear()
         self.state = "LIVE"
-        self._out.append(Confirmed(transfer.sequence, made))
-        if transfer.announce:
-            self._out.append(SayNow([packet for _, packet in transfer.announce]))
+        self._out += self._obeying.confirm(Confirmed(transfer.sequence, made), transfer.plan)
+        self._announce([what for _, what in transfer.announce])
         self._change()
+
+    def _announce(self, due: list[PacketOut | Forget]) -> None:
+        packets = [what for what in due if isinstance(what, PacketOut)]
+        if packets:
+            self._out.append(SayNow(packets))
+        self._forget(self._zones.begin((what.zone for what in due if isinstance(what, Forget)), self._now))
+
+    def _forget(self, zones: Sequence[int]) -> None:
+        """Have connection tracking forget all that it knows in these zones."""
+        if zones:
+            self._out.append(Send(joined([message.ct_flush_zone(zone, self._take_xids(1)) for zone in zones])))
 
     # Meters that go.
 

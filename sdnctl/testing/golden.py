@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Protocol
 
 from sdnctl.engine.engine import Engine
+from sdnctl.of.group import Group
 from sdnctl.of.text import actions_text, text
 from sdnctl.program.names import Names
 
 PATIENCE_S = 10.0
 """The longest time that a running host may take to come to the flows that are wanted."""
+MANY = 8
+"""So many buckets of a group are written one by one."""
 
 
 class Tables(Protocol):
@@ -28,12 +31,17 @@ def table_text(engine: Engine) -> str:
     flows = sorted(engine.desired.flows.values(), key=lambda flow: (flow.table, -flow.priority, flow.key))
     lines = [f"{text(flow, names)}    # {', '.join(engine.owners(flow.cookie))}" for flow in flows]
     for group in sorted(engine.desired.groups.values(), key=lambda group: group.id):
-        buckets = ", ".join(actions_text(bucket[16:], names) for bucket in group.buckets)
-        lines.append(f"group={names.group(group.id)} {group.kind} {buckets}")
+        lines.append(f"group={names.group(group.id)} {group.kind} {_buckets(group, names)}")
     for meter in sorted(engine.desired.meters.values(), key=lambda meter: meter.id):
         unit = "packets/s" if meter.packets else "kbit/s"
         lines.append(f"meter={meter.id} rate={meter.rate_kbps} {unit} burst={meter.burst_kbits}")
     return "\n".join(lines) + "\n"
+
+
+def _buckets(group: Group, names: Names) -> str:
+    """The buckets of a group; of many the first and the last, and how many there are."""
+    said = [actions_text(bucket[16:], names) for bucket in group.buckets]
+    return ", ".join(said) if len(said) <= MANY else f"{said[0]} … {said[-1]} ({len(said)} buckets)"
 
 
 def compare(source: Source, path: Path, update: bool) -> None:

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from sdnctl.base.process import die_with
+from sdnctl.bridge.control import call
 from sdnctl.of import message
 
 BARRIER_XID = 0x7FFF0001
@@ -103,8 +104,8 @@ class DummySwitch:
         return self._run("ovs-ofctl", *options, command, f"unix:{self.mgmt}", *args, text=text)
 
     def appctl(self, *args: str) -> str:
-        """Run ovs-appctl against ovs-vswitchd."""
-        return self._run("ovs-appctl", "--timeout=5", "-t", str(self.rundir / "vswitchd.ctl"), *args)
+        """Ask ovs-vswitchd what ovs-appctl(8) would; its answer. SwitchError when it refuses."""
+        return call(str(self.rundir), *args, patience=10)
 
     def trace(self, flow: str, *args: str) -> str:
         """The switch's trace of this packet (ofproto/trace), in its own words; `flow` as ovs-ofctl writes a match."""

@@ -32,6 +32,13 @@ def owner_in(region: Records, id: str) -> tuple[str, str]:
     return "", ""
 
 
+def names_in(region: Records, told: Iterable[str]) -> dict[str, str]:
+    """The names of the resources whose ids are in what was told, by id; what has no name is left out."""
+    ids = {id for text in told for id in _ID.findall(text)}
+    found = ((id, getattr(region.get(cls, id), "name", "")) for id in sorted(ids) for cls in resources().values())
+    return {id: name for id, name in found if name}
+
+
 def for_account(trace: Trace, account: str, owner: Owner, hosts: Iterable[str]) -> Trace:
     """The trace for an account: from the first resource of another one on, nothing is named any more.
 

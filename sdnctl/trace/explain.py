@@ -21,8 +21,11 @@ from sdnctl.program.feature import Program, discover
 from sdnctl.program.names import Names
 from sdnctl.store import Batch, Store
 from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.store.ovsdb.wire import dial
 
 PATIENCE_S = 5.0
+LOAD_S = 30.0
+"""Seconds for the first load of a store that does answer: a large region on a busy machine takes some."""
 _COOKIE = re.compile(r"(?:cookie=)?(0x[0-9a-fA-F]{1,16})\b")
 
 
@@ -48,7 +51,8 @@ def cookie_of(what: str) -> int:
     cookie = int(found[1], 16)
     if cookie & OURS_MASK != OURS:
         raise Unexplained(
-            f"cookie {cookie:#x} is not one of sdnctl's, which begin with {OURS >> 56:#x}: who else writes flows?"
+            f"cookie {cookie:#x} is not one of sdnctl's, which have 16 digits and begin with {OURS >> 56:#x}: "
+            "who else writes flows?"
         )
     return cookie
 
@@ -60,6 +64,7 @@ def find(store: str, ovs_db: str, what: str, host: str | None = None) -> list[Or
     another host that name one are not found here.
     """
     cookie = cookie_of(what)
+    reached(store)
     program = discover()
     region = OvsdbStore(store)
     try:
@@ -81,12 +86,24 @@ def find(store: str, ovs_db: str, what: str, host: str | None = None) -> list[Or
     return found
 
 
+def reached(store: str) -> None:
+    """Raise StoreError at once when nobody answers at a store's address, or nobody that we may ask."""
+    try:
+        dial(store, PATIENCE_S).close()
+    except OSError as error:
+        why = error.strerror or str(error)
+        who = (
+            "ask as the user who runs 'sdnctl up'" if isinstance(error, PermissionError) else "is 'sdnctl up' running?"
+        )
+        raise StoreError(f"the store does not answer ({store}: {why}): {who}") from None
+
+
 def load(store: Store) -> Batch:
     """All that is in a store; StoreError when it does not answer."""
     first: queue.SimpleQueue[Batch] = queue.SimpleQueue()
     store.subscribe(first.put)
     try:
-        return first.get(timeout=PATIENCE_S)
+        return first.get(timeout=LOAD_S)
     except queue.Empty:
         raise StoreError("the store does not answer: is 'sdnctl up' running?") from None
 
@@ -94,7 +111,7 @@ def load(store: Store) -> Batch:
 def look(ovs_db: str) -> Snapshot | None:
     """The ports of this machine's switch; None when its database does not answer."""
     first: queue.SimpleQueue[Snapshot] = queue.SimpleQueue()
-    switch = Vswitch(ovs_db, first.put)
+    switch = Vswitch(ovs_db, first.put, number=False)
     switch.start()
     try:
         return first.get(timeout=PATIENCE_S)

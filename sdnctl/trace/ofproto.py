@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from sdnctl.base.addresses import Ip4, Mac
 from sdnctl.of.actions import CONTROLLER, IN_PORT
-from sdnctl.of.fields import ETH_TYPE, FIELDS, IP_PROTO, IP_TTL, OxmField
+from sdnctl.of.fields import ETH_TYPE, FIELDS, IP_PROTO, IP_TTL, VLAN_VID, OxmField
 from sdnctl.of.fields import IN_PORT as CAME_IN
 from sdnctl.of.values import value_text
 from sdnctl.program.step import Packet, Step
@@ -43,8 +43,20 @@ class _Reading:
         self.step, self.outputs = None, []
 
 
-PAST_BARRIERS = "dp_hash=0x1"
-"""A packet that has its hash passes a barrier (``program.declared``) at once, so one trace shows its whole way."""
+HASH = "multipath(symmetric_l3l4,0,modulo_n,65536,0,NXM_NX_REG0[0..15])"
+"""An action by which the switch says what hash its datapath would give a packet: the lowest 16 bits of it.
+
+A packet that has its hash passes a barrier or a spread (``program.declared``) at once, so one trace shows its whole
+way; and with its own hash it gets the slot that it would get.  Asked for by ``ofproto/trace-packet-out``.
+"""
+_HASH = re.compile(r"^ *-> NXM_NX_REG0\[0\.\.15\] is now (\w+)$", re.MULTILINE)
+_NOT_NONE = 1 << 16  # a hash of 0 would be none
+
+
+def hashed(said: str) -> str:
+    """The datapath's hash of a packet, as ``ofproto/trace`` takes it, from what the switch says of ``HASH``."""
+    found = _HASH.search(said)
+    return f"dp_hash={int(found[1], 0) | _NOT_NONE if found is not None else _NOT_NONE:#x}"
 
 
 def flow_text(packet: Packet) -> str:
@@ -119,6 +131,8 @@ def _act(reading: _Reading, action: str) -> None:
         _write(packet, written[2], written[1].partition("/")[0], written[3], written[4])
     elif moved := _NOW.match(action):
         _write(packet, moved[1], moved[4], moved[2], moved[3])
+    elif action == "pop_vlan":
+        packet.pop(VLAN_VID, None)
     elif action == "dec_ttl":
         packet[IP_TTL] = max(packet.get(IP_TTL, 0) - 1, 0)
     elif ttl := _TTL.match(action):

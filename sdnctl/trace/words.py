@@ -12,9 +12,9 @@ from sdnctl.base.errors import FeatureError
 from sdnctl.engine.border import guarded
 from sdnctl.engine.engine import Engine
 from sdnctl.engine.graph import Unit
-from sdnctl.model.host import TUNNEL, UPLINK, LocalPort, LocalTunnel, LocalUplink
+from sdnctl.model.host import TUNNEL, UPLINK, Host, LocalPort, LocalTunnel, LocalUplink
 from sdnctl.of.actions import CONTROLLER, IN_PORT
-from sdnctl.of.fields import ETH_SRC, FIELDS, TUN_DST, TUN_ID
+from sdnctl.of.fields import ETH_SRC, FIELDS, TUN_DST, TUN_ID, TUN_SRC
 from sdnctl.of.fields import IN_PORT as CAME_IN
 from sdnctl.program import declared
 from sdnctl.program.declared import Reason
@@ -51,7 +51,9 @@ def tell(steps: Iterable[Step], engine: Engine) -> Leg:
         reason = engine.program.pipeline.reason_of(step.after) or reason
         way = _exit(step, engine) or way
         outcome = _outcome(step, way) or outcome
-        statements.append(_statement(step, engine, reason))
+        statement = _statement(step, engine, reason)
+        if statement.says:
+            statements.append(statement)
     if not statements:
         return Leg(engine.here, "dropped", "", "dropped: the switch says nothing", ())
     said = statements[-1].says
@@ -78,8 +80,9 @@ def _exit(step: Step, engine: Engine) -> Exit | None:
     uplink, tunnel = engine.state.get(LocalUplink, UPLINK), engine.state.get(LocalTunnel, TUNNEL)
     frame = {field: value for field, value in step.after.items() if field in FRAME}
     if tunnel is not None and tunnel.ofport in step.outputs:
-        number = step.after.get(TUN_ID, 0)
-        return Exit(TUNNEL, Ip4(step.after.get(TUN_DST, 0)), {TUN_ID: number, **frame})
+        host = engine.state.get(Host, engine.here)
+        inside = {TUN_ID: step.after.get(TUN_ID, 0), TUN_SRC: host.encap_ip if host is not None else 0}
+        return Exit(TUNNEL, Ip4(step.after.get(TUN_DST, 0)), {**inside, **frame})
     if uplink is not None and uplink.ofport in step.outputs:
         return Exit(UPLINK, Ip4(0), frame)
     return None

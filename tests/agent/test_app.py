@@ -2,20 +2,24 @@
 
 import re
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import pytest
 
 from apps.vpc.model import Vpc
-from sdnctl.agent.agent import Agent
+from sdnctl.agent.agent import Agent, HostRenamed
 from sdnctl.agent.app import Controller
+from sdnctl.agent.loop import SLICE_S
+from sdnctl.api.progress import alive, progress
 from sdnctl.base.addresses import Cidr
 from sdnctl.base.errors import FeatureError
 from sdnctl.model.account import Account
-from sdnctl.model.host import Binding, Host, HostStatus, LocalPort
+from sdnctl.model.host import NO_SWITCH, Binding, Host, HostStatus, LocalPort
 from sdnctl.of import message
 from sdnctl.of.actions import CONTROLLER, meter, output, set_field
 from sdnctl.of.fields import IN_PORT, IP_DST
@@ -25,6 +29,7 @@ from sdnctl.program.feature import Reported, View, always, assemble, every, feat
 from sdnctl.program.meters import POOL_LOW
 from sdnctl.program.packets import PacketIn, PacketOut, Put
 from sdnctl.program.pipeline import Pipeline, Priority, goto
+from sdnctl.store import Txn
 from sdnctl.store.memory import MemoryStore
 from sdnctl.switch import connection
 from sdnctl.testing.ovs import DummySwitch
@@ -101,6 +106,13 @@ class Running:
         assert self.app.loop is not None and self.app.loop.agent is not None
         return self.app.loop.agent
 
+    def ask(self, packets: int) -> None:
+        """Hand the loop a question from port 1, so many times."""
+        assert self.app.loop is not None and self.app._link is not None
+        head = struct.pack("!BBHIIHBBQ", VERSION, message.PACKET_IN, 64, 0, NO_BUFFER, 16, 0, ANSWER.id, 0)
+        match = struct.pack("!HHIIII4x", 1, 20, IN_PORT.header, 1, WHAT.header, ASK.number << WHAT.shift)
+        self.app.loop.received(self.app._link, [head + match + bytes(2 + 14)] * packets)
+
     def in_step(self) -> dict[str, Any]:
         """Wait until the switch has confirmed all that the store has; the agent's status."""
         eventually(lambda: self.agent.status()["state"] == "LIVE" and self.agent.applied == self.store.state.sequence)
@@ -138,11 +150,13 @@ def running(switch: DummySwitch, store: MemoryStore) -> Iterator[Running]:
         yield made
 
 
-def add_vpc(store: MemoryStore, number: int) -> None:
+def vpc_of(number: int) -> Vpc:
     cidr = Cidr.parse(f"10.{number % 250}.0.0/16")
-    store.transact(
-        lambda txn: txn.put(Vpc(id=f"vpc-{number}", account="acc", cidr=cidr, key=number, meter=POOL_LOW + number))
-    )
+    return Vpc(id=f"vpc-{number}", account="acc", cidr=cidr, key=number, meter=POOL_LOW + number)
+
+
+def add_vpc(store: MemoryStore, number: int) -> None:
+    store.transact(lambda txn: txn.put(vpc_of(number)))
 
 
 def count(switch: DummySwitch) -> int:
@@ -263,6 +277,43 @@ def test_a_restarted_switch_gets_everything_again(running: Running, switch: Dumm
     assert count(switch) == 25
 
 
+def test_a_switch_that_is_gone_is_told_and_is_no_sign_of_life(running: Running, switch: DummySwitch) -> None:
+    running.in_step()
+    eventually(lambda: host(running.store).seen)
+    switch.kill_vswitchd()
+    eventually(lambda: not running.agent.switch.link)
+    before = host(running.store).seen
+    eventually(lambda: host(running.store).errors == (NO_SWITCH,), 10)
+    assert host(running.store).seen == before
+    switch.start_vswitchd()
+    running.in_step()
+    eventually(lambda: host(running.store).errors == () and host(running.store).seen > before, 15)
+
+
+def test_what_is_wrong_with_a_host_is_in_its_report(running: Running, switch: DummySwitch) -> None:
+    running.in_step()
+    switch.vsctl("set", "open_vswitch", ".", "external_ids:sdnctl-uplink=eth1")
+    eventually(lambda: "eth1" in " ".join(host(running.store).errors))
+    switch.vsctl("remove", "open_vswitch", ".", "external_ids", "sdnctl-uplink")
+    eventually(lambda: not host(running.store).errors)
+
+
+def test_a_host_with_another_name_says_so_and_nobody_waits_for_it(switch: DummySwitch, store: MemoryStore) -> None:
+    said: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch, Running(switch, store) as running:
+        patch.setattr("threading.excepthook", lambda fault: said.append(fault.exc_value))
+        running.in_step()
+        switch.vsctl("set", "open_vswitch", ".", "external_ids:sdnctl-host=another")
+        eventually(lambda: said)
+        assert isinstance(said[0], HostRenamed)
+        assert host(store).errors == (f"this host is called another now: sdnctl host remove {HERE}",)
+        assert not alive(host(store), time.time())
+    with Running(switch, store) as renamed:
+        renamed.in_step()
+        eventually(lambda: progress(store.state.all(HostStatus).values(), store.state.sequence, time.time()).applied)
+        eventually(lambda: store.state.get(HostStatus, "another"))
+
+
 def test_what_somebody_else_does_to_the_bridge_is_undone(switch: DummySwitch, store: MemoryStore) -> None:
     switch.ofctl("add-flow", "table=9,actions=drop")
     with Running(switch, store, audit_s=0.2) as running:
@@ -303,10 +354,58 @@ def test_packets_that_are_too_many_do_not_hold_up_changes(running: Running, swit
         loop.received(link, [frame] * 100)
     add_vpc(running.store, 11)
     running.in_step()
-    assert loop.packet_ins_dropped > 0
-    assert loop.packet_ins_dropped + running.agent.counters.packet_ins.total() == 10_000
+    assert loop.mailbox.packets_dropped > 0
+    assert loop.mailbox.packets_dropped + running.agent.counters.packet_ins.total() == 10_000
     loop.received(link, [frame])
-    eventually(lambda: loop.packet_ins_dropped + running.agent.counters.packet_ins.total() == 10_001)
+    eventually(lambda: loop.mailbox.packets_dropped + running.agent.counters.packet_ins.total() == 10_001)
+
+
+def test_a_packet_waits_for_a_slice_and_not_for_a_run(switch: DummySwitch, store: MemoryStore) -> None:
+    """A question that comes while forty units run is answered before the last of them has."""
+    order: list[str] = []
+
+    @packet_in(ASK)
+    def noted(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
+        order.append(f"packet, {len(view.all(Vpc))} records")
+        yield PacketOut(packet.data, (output(packet.in_port),))
+
+    @feature(each=Vpc)
+    def slow(vpc: Vpc, here: str, view: View) -> Iterator[Flow]:
+        if vpc.key > 10:
+            if not order:
+                running.ask(1)
+            order.append("unit")
+            time.sleep(SLICE_S / 2)
+        yield FIRST.flow(Priority.EXACT, {NUMBER: vpc.key}, [output(1)])
+
+    def forty(txn: Txn) -> None:
+        for number in range(11, 51):
+            txn.put(vpc_of(number))
+
+    with Running(switch, store, program=assemble([asking, noted, slow], PIPELINE)) as running:
+        running.in_step()
+        store.transact(forty)
+        running.in_step()
+    assert order.count("unit") == 40 and "packet, 50 records" in order[:10]
+
+
+def test_changes_that_wait_are_one_run_and_one_bundle(running: Running) -> None:
+    """While the agent is busy a record changes a hundred times: it runs once, and the last number is confirmed."""
+    running.in_step()
+    loop, over = running.app.loop, threading.Event()
+    assert loop is not None
+    before = running.agent.status()
+    loop.mailbox.put(lambda agent: over.wait(10))
+    for number in range(100, 200):
+        moved = replace(vpc_of(1), cidr=Cidr.parse(f"10.{number}.0.0/16"))
+        running.store.transact(partial(Txn.put, record=moved))
+    # The VPC, and the row that has the sequence number; this host may have reported of itself meanwhile.
+    assert 2 <= loop.mailbox.backlog.records <= 3
+    over.set()
+    after = running.in_step()
+    assert after["units_run"] - before["units_run"] == 1 and loop.mailbox.merged >= 99
+    assert after["counters"]["plans"] - before["counters"]["plans"] == 1
+    assert running.agent.counters.latency.counts and sum(running.agent.counters.latency.counts) >= 100
 
 
 def test_a_packet_that_cannot_be_read_is_no_end(running: Running) -> None:

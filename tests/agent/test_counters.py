@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from scapy.layers.inet import ICMP, IP
 
 from apps.eip.model import ElasticIp
 from apps.eni.flows import interface
@@ -49,8 +50,7 @@ def read(live: Live, counters: SwitchCounters) -> None:
 
 def ping(live: Live, source: str = "10.0.1.10") -> None:
     frame = bytes.fromhex("0e0000000001") + int(live.port("a1").mac).to_bytes(6, "big") + bytes.fromhex("0800")
-    ip = bytes.fromhex("4500001c000000004001") + bytes(2) + bytes(map(int, source.split("."))) + bytes((8, 8, 8, 8))
-    live.send("a1", frame + ip + bytes.fromhex("0800f7ff00000000"))
+    live.send("a1", frame + bytes(IP(src=source, dst="8.8.8.8", id=0) / ICMP()))
 
 
 def test_a_change_is_timed_from_its_arrival_to_its_confirmation() -> None:
@@ -109,8 +109,8 @@ def test_drops_are_counted_by_reason(live: Live) -> None:
         ping(live, source="10.9.9.9")
     live.switch.appctl("revalidator/wait")
     read(live, counters)
-    assert counters.drops["spoofed"] == 2
-    assert counters.dropped == {"spoofed": "2"}
+    assert counters.drops["spoofed-ip"] == 2
+    assert counters.dropped == {"spoofed-ip": "2"}
 
 
 def test_an_answer_to_an_older_question_is_passed_over(live: Live) -> None:

@@ -69,6 +69,11 @@ def site() -> Iterator[Site]:
     made.questions.close()
 
 
+def test_no_thread_stays(site: Site) -> None:
+    site.questions.close()
+    assert not [one for one in threading.enumerate() if one.name == "questions"]
+
+
 def test_a_question_is_answered(site: Site) -> None:
     site.ask("trace-1", eth_type="0x800", ip_dst="0xa000001")
     answer = site.answer("trace-1")

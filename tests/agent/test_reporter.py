@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from sdnctl.agent.reporter import Reporter
-from sdnctl.base.errors import StoreError
+from sdnctl.base.errors import Refused, StoreError, told
 from sdnctl.model.host import Binding, Host, HostStatus
 from sdnctl.program.packets import Drop, Put
 from sdnctl.store import Txn
@@ -131,3 +131,33 @@ def test_what_was_decided_on_old_news_is_not_written() -> None:
     reporter.put(Drop(Binding, port.id, new))
     assert reporter.flush(5) and network.store.state.get(Binding, port.id) is None
     reporter.close()
+
+
+def test_what_the_store_never_takes_holds_up_nothing_and_is_not_told_again() -> None:
+    class Picky(MemoryStore):
+        """A store that refuses one host's health."""
+
+        runs = 0
+
+        def report(self, work: Callable[[Txn], R]) -> R:
+            self.runs += 1
+            txn = Txn(self.state, self._hints, 0.0)
+            work(txn)
+            if any(change.id == "bad" for change in txn.changes()):
+                raise Refused("constraint violation")
+            return super().report(work)
+
+    picky = Picky()
+    MemoryStore.report(picky, lambda txn: [txn.put(Host(id=id)) for id in (HERE, "bad")])
+    picked = Reporter(picky, HERE)
+    picked.put(Put(HostStatus(id="bad", host="bad")), Put(HostStatus(id=HERE, host=HERE, applied=3)))
+    assert picked.flush(5)
+    assert picky.state.get(HostStatus, HERE) is not None and picky.state.get(HostStatus, "bad") is None
+    runs = picky.runs
+    picked.put(Put(HostStatus(id=HERE, host=HERE, applied=4)))
+    assert picked.flush(5) and picky.runs == runs + 1
+    picked.close()
+
+
+def test_a_text_that_no_store_holds_is_told_by_its_escapes() -> None:
+    assert told("a\ud800\0ü") == "a\\ud800\\x00ü"

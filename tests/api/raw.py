@@ -23,6 +23,8 @@ class Call:
     service: str = "vpc"
     region: str = NAME
     version: str = "3"
+    as_sent: bool = True
+    """Version 2 only: the query is signed as it is sent; else sorted and encoded anew."""
     headers: dict[str, str] = field(default_factory=dict)
 
     def sign(self, tenant: Tenant, date: str = "", signed: str = "content-type;host", secret: str = "") -> "Call":
@@ -47,12 +49,14 @@ class Call:
 
     def _canonical(self) -> tuple[str, str]:
         path, _, query = self.target.decode().partition("?")
-        if self.version == "2":
+        if self.version == "2" and self.as_sent:
             return path, query
         pairs = sorted(
             [quote(unquote_plus(x), safe="~") for x in part.split("=", 1)] for part in query.split("&") if part
         )
         joined = "&".join("=".join(pair) for pair in pairs if pair[0] and len(pair) == 2)
+        if self.version == "2":
+            return path, joined
         return quote(re.sub("/+", "/", unquote_plus(path)), safe="/~") or "/", joined
 
     def send(self, endpoint: str) -> tuple[int, dict[str, str], Any]:

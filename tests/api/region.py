@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import structlog
-import uvicorn
 from jdcloud_sdk.core.config import Config
 from jdcloud_sdk.core.credential import Credential
 from jdcloud_sdk.core.jdcloudrequest import JDCloudRequest
@@ -21,9 +20,10 @@ from jdcloud_sdk.core.logger import FATAL, Logger
 from jdcloud_sdk.services.vm.client.VmClient import VmClient
 from jdcloud_sdk.services.vpc.client.VpcClient import VpcClient
 
-from sdnctl.api.__main__ import listen
 from sdnctl.api.app import create_app
+from sdnctl.api.guests import Bounds
 from sdnctl.api.operations import Operation, discover
+from sdnctl.api.server import Server, listen
 from sdnctl.model.host import Host, HostStatus
 from sdnctl.model.resource import resources
 from sdnctl.store import Store
@@ -56,11 +56,11 @@ class Tenant:
     vpc_client: VpcClient
     vm_client: VmClient
 
-    def vpc(self, name: str, **parameters: Any) -> dict[str, Any]:
+    def vpc(self, name: str, /, **parameters: Any) -> dict[str, Any]:
         """Call an operation of the vpc service by name, with the SDK's own request class."""
         return call(self.vpc_client, "vpc", name, parameters)
 
-    def vm(self, name: str, **parameters: Any) -> dict[str, Any]:
+    def vm(self, name: str, /, **parameters: Any) -> dict[str, Any]:
         """The same for the vm service."""
         return call(self.vm_client, "vm", name, parameters)
 
@@ -75,7 +75,19 @@ def request_class(service: str, name: str) -> type[JDCloudRequest]:
 
 def call(client: Any, service: str, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """Send a request; `regionId` is added."""
-    response = client.send(request_class(service, name)({"regionId": NAME, **parameters}))
+    return sent(client, request_class(service, name)({"regionId": NAME, **parameters}))
+
+
+def beside(client: Any, method: str, path: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Send a request that the SDK has no class for; `regionId` is added."""
+    request = JDCloudRequest(path, method, None, "v1")
+    request.parameters = {"regionId": NAME, **parameters}
+    return sent(client, request)
+
+
+def sent(client: Any, request: JDCloudRequest) -> dict[str, Any]:
+    """The result of a request; raises Refused."""
+    response = client.send(request)
     assert response.request_id
     if response.error is not None:
         raise Refused(response.error.code, response.error.status, response.error.message)
@@ -86,14 +98,14 @@ def call(client: Any, service: str, name: str, parameters: dict[str, Any]) -> di
 class Region:
     """A served region; `with Region() as region` starts and ends it."""
 
-    def __init__(self, *more: Operation, store: Store | None = None) -> None:
+    def __init__(self, *more: Operation, store: Store | None = None, bounds: Bounds | None = None) -> None:
         """`more` are operations beside the declared ones, `store` is one that other regions may share."""
         self.store: Store = store or MemoryStore()
         listener = listen("127.0.0.1:0")
         self.endpoint = f"127.0.0.1:{listener.getsockname()[1]}"
         started = threading.Event()
         app = create_app(self.store, NAME, (*discover(), *more), TOKEN, ready=started.set)
-        self.server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+        self.server = Server(app, bounds)
         self._thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]})
         self._started = started
 

@@ -39,6 +39,11 @@ def test_our_table_is_the_sdks() -> None:
     assert sorted(catalogue.known()) == SPOKEN
 
 
+def test_our_list_of_services_is_the_sdks() -> None:
+    package = importlib.import_module("jdcloud_sdk.services")
+    assert catalogue.public_services() == {module.name for module in pkgutil.iter_modules(package.__path__)}
+
+
 def test_what_is_served_is_spelled_as_the_sdk_spells_it() -> None:
     table = {(known.service, known.name): known for known in SPOKEN}
     for key, operation in SERVED.items():
@@ -74,6 +79,11 @@ def test_issue_2_is_served() -> None:
     wanted |= {("vm", f"{verb}Instance") for verb in ("describe", "delete")}
     wanted |= {("vm", "createInstances"), ("vm", "describeInstances"), ("vm", "describeInstanceTypes")}
     assert wanted <= set(SERVED)
+
+
+def test_what_terraform_and_packer_call_on_an_instance_is_served() -> None:
+    names = ("modifyInstanceAttribute", "modifyInstancePassword", "rebootInstance")
+    assert {("vm", name) for name in names} <= set(SERVED)
 
 
 @pytest.fixture(scope="module")

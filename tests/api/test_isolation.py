@@ -8,8 +8,9 @@ import pytest
 
 from sdnctl.api.operations import OPERATOR, Operation, discover
 from sdnctl.model.account import Account
-from tests.api.region import Refused, Region, Tenant, call
-from tests.api.test_operations import eip, instance, network, port
+from tests.api.region import Refused, Region, Tenant, beside, call
+from tests.api.test_operations import eip, groups_of, instance, network, port
+from tests.api.test_walk import ACL_RULE
 from tests.product import CLASSES
 
 
@@ -18,11 +19,13 @@ def owned(tenant: Tenant) -> dict[str, Any]:
     vpc_id, subnet_id = network(tenant)
     port_id = port(tenant, subnet_id)
     (table_id,) = tenant.vpc("describeVpc", vpcId=vpc_id)["vpc"]["routeTableIds"]
+    acl_id = tenant.vpc("createNetworkAcl", vpcId=vpc_id, networkAclName="acl")["networkAclId"]
     public = eip(tenant)
     table = tenant.vpc("describeRouteTable", routeTableId=table_id)["routeTable"]
     kept = tenant.vpc("createElasticIpPool", elasticIpPoolName="kept", provider="bgp", cidrMask=30)
     return {
         "elasticIpPoolId": kept["elasticIpPoolId"],
+        "networkSecurityGroupId": groups_of(tenant, vpc_id, "web")[1],
         "subnetIds": [subnet_id],
         "ruleIds": [table["routeTableRules"][1]["ruleId"]],
         "parentResourceId": table_id,
@@ -30,6 +33,7 @@ def owned(tenant: Tenant) -> dict[str, Any]:
         "subnetId": subnet_id,
         "networkInterfaceId": port_id,
         "routeTableId": table_id,
+        "networkAclId": acl_id,
         "elasticIpId": public,
         "instanceId": instance(tenant, subnet_id),
         "elasticIpAddress": tenant.vpc("describeElasticIp", elasticIpId=public)["elasticIp"]["elasticIpAddress"],
@@ -37,13 +41,21 @@ def owned(tenant: Tenant) -> dict[str, Any]:
 
 
 OPERATIONS = [o for o in discover() if o.service != OPERATOR and not o.path.endswith("instanceTypes")]
+GROUP_RULE = {"protocol": 300, "direction": 0, "addressPrefix": "0.0.0.0/0"}
 # What an operation needs beside ids; none of it is foreign.
 BESIDE: dict[str, dict[str, Any]] = {
+    "addNetworkAclRules": {"networkAclRuleSpecs": [ACL_RULE]},
+    "modifyNetworkAclRules": {"modifyNetworkAclRuleSpecs": [{"ruleId": "aclr-0000000000", "priority": 1}]},
+    "createNetworkAcl": {"networkAclName": "a"},
     "addRouteTableRules": {"routeTableRuleSpecs": [{"addressPrefix": "1.2.3.4", "nextHopType": "internet"}]},
+    "addNetworkSecurityGroupRules": {"networkSecurityGroupRuleSpecs": [GROUP_RULE]},
+    "createNetworkSecurityGroup": {"networkSecurityGroupName": "g"},
+    "modifyNetworkSecurityGroupRules": {"modifySecurityGroupRuleSpecs": [{"ruleId": "sgr-0000000000", "priority": 1}]},
     "assignSecondaryIps": {"secondaryIpCount": 1},
     "createElasticIpPool": {"elasticIpPoolName": "p", "provider": "bgp", "cidrMask": 30},
     "createRouteTable": {"routeTableName": "t"},
     "describeQuota": {"type": "staticRoute"},
+    "modifyInstancePassword": {"password": "DevOps2018~"},
     "modifyInstanceNetworkAttribute": {"networks": [{"networkInterfaceId": "port-0000000000"}]},
     "modifyRouteTableRules": {"modifyRouteTableRuleSpecs": [{"ruleId": "route-0000000000", "priority": 1}]},
     "resizeInstance": {"instanceType": "g.n2.large"},
@@ -69,13 +81,21 @@ def test_foreign_ids_are_unknown(region: Region, operation: Operation) -> None:
             ids["instanceSpec"] = spec  # type: ignore[assignment]
         client = attacker.vm_client if operation.service == "vm" else attacker.vpc_client
         parameters = {**BESIDE.get(operation.name, {}), **ids}
-        refusal = region.changes_nothing(partial(call, client, operation.service, operation.name, parameters))
+        refusal = region.changes_nothing(partial(send, client, operation, parameters))
         if (
             foreign == "elasticIpAddress" and operation.name == "createElasticIps"
         ):  # asks for an address by name, which is taken
             assert refusal.code == 409
         else:
             assert (refusal.code, refusal.status) == (404, "NOT_FOUND"), (foreign, refusal)
+
+
+def send(client: Any, operation: Operation, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Call an operation, of the public API or beside it."""
+    try:
+        return call(client, operation.service, operation.name, parameters)
+    except ImportError:
+        return beside(client, operation.method, operation.path.removeprefix("/v1"), parameters)
 
 
 def _either(foreign: str, name: str) -> bool:
@@ -103,7 +123,8 @@ def test_lists_show_ones_own(region: Region) -> None:
 
 
 def test_every_tenants_resource_has_an_owner() -> None:
-    free = {"Account", "OperatorToken", "Region", "Pool", "RetiredNumber", "Lease"}
+    # VpcPrefixes is a VPC's own record of a list, which no operation shows.
+    free = {"Account", "OperatorToken", "Region", "Pool", "RetiredNumber", "Lease", "VpcPrefixes"}
     for cls in CLASSES:
         name = cls.__name__
         described = {field.name for field in fields_of(cls)}

@@ -44,7 +44,7 @@ def test_quotas_are_told(region: Region) -> None:
         ("subnet", None, 400),
         ("subnet", "vpc-0000000000", 404),
         ("natGateway", None, 501),
-        ("securityGroupRule", "sg-1", 501),
+        ("securityGroupRule", "sg-1", 404),
     ],
 )
 def test_quotas_that_are_not(tenant: Tenant, region: Region, kind: str, parent: str | None, code: int) -> None:

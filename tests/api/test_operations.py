@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from apps.vpc.model import ROUTER_MAC
 from tests.api.region import Refused, Region, Tenant
 
 
@@ -21,6 +22,16 @@ def eip(tenant: Tenant, **spec: Any) -> str:
     (made,) = tenant.vpc("createElasticIps", maxCount=1, elasticIpSpec=spec)["elasticIpIds"]
     assert isinstance(made, str)
     return made
+
+
+def groups_of(tenant: Tenant, vpc: str, *names: str) -> list[str]:
+    """The default security group of a VPC, and new ones of these names."""
+    asked = [{"name": "vpcId", "values": [vpc]}]
+    known = tenant.vpc("describeNetworkSecurityGroups", filters=asked, pageSize=100)["networkSecurityGroups"]
+    (default,) = (group for group in known if group["networkSecurityGroupType"] == "default")
+    order = {"vpcId": vpc}
+    made = [tenant.vpc("createNetworkSecurityGroup", **order, networkSecurityGroupName=name) for name in names]
+    return [default["networkSecurityGroupId"], *(one["networkSecurityGroupId"] for one in made)]
 
 
 def port(tenant: Tenant, subnet: str, **parameters: Any) -> str:
@@ -125,6 +136,7 @@ def test_an_unrestricted_vpc_takes_any_private_block(tenant: Tenant) -> None:
 
 def test_network_interface(tenant: Tenant, region: Region) -> None:
     vpc_id, subnet_id = network(tenant)
+    default, *groups = groups_of(tenant, vpc_id, "a", "b", "c")
     port_id = port(
         tenant,
         subnet_id,
@@ -132,19 +144,19 @@ def test_network_interface(tenant: Tenant, region: Region) -> None:
         primaryIpAddress="10.0.1.77",
         secondaryIpAddresses=["10.0.1.80"],
         secondaryIpCount=2,
-        securityGroups=["sg-a", "sg-b"],
+        securityGroups=groups[:2],
         sanityCheck=0,
     )
     shown = tenant.vpc("describeNetworkInterface", networkInterfaceId=port_id)["networkInterface"]
     assert shown["macAddress"].startswith("fa:16:3e:") and shown["role"] == "Secondary"
     assert (shown["vpcId"], shown["subnetId"], shown["sanityCheck"]) == (vpc_id, subnet_id, 0)
-    assert shown["networkSecurityGroupIds"] == ["sg-a", "sg-b"]
+    assert shown["networkSecurityGroupIds"] == [default, *groups[:2]]
     assert shown["primaryIp"]["privateIpAddress"] == "10.0.1.77" and len(shown["secondaryIps"]) == 3
     assert (shown["attachmentStatus"], shown["deviceIndex"], shown["instanceId"]) == ("detached", 0, "")
     assert tenant.vpc("describeSubnet", subnetId=subnet_id)["subnet"]["availableIpCount"] == 252 - 4
-    tenant.vpc("modifyNetworkInterface", networkInterfaceId=port_id, securityGroups=["sg-c"], description="d")
+    tenant.vpc("modifyNetworkInterface", networkInterfaceId=port_id, securityGroups=groups[2:], description="d")
     changed = tenant.vpc("describeNetworkInterface", networkInterfaceId=port_id)["networkInterface"]
-    assert changed == {**shown, "networkSecurityGroupIds": ["sg-c"], "description": "d"}
+    assert changed == {**shown, "networkSecurityGroupIds": [default, groups[2]], "description": "d"}
     used = region.changes_nothing(lambda: tenant.vpc("deleteSubnet", subnetId=subnet_id))
     assert used.status == "FAILED_PRECONDITION" and port_id in used.message
     tenant.vpc("deleteNetworkInterface", networkInterfaceId=port_id)
@@ -165,6 +177,7 @@ def test_network_interface(tenant: Tenant, region: Region) -> None:
         ({"secondaryIpCount": 21}, 429),
         ({"secondaryIpCount": -1}, 400),
         ({"securityGroups": [f"sg-{n}" for n in range(6)]}, 400),
+        ({"securityGroups": ["sg-nowhere"]}, 404),
         ({"sanityCheck": 2}, 400),
         ({"networkInterfaceName": "x" * 33}, 400),
         ({"networkInterfaceName": "a b"}, 400),
@@ -182,10 +195,12 @@ def test_a_mac_address_is_unique_in_its_vpc(tenant: Tenant, region: Region) -> N
     _, subnet_id = network(tenant)
     one, other = port(tenant, subnet_id), port(tenant, subnet_id)
     tenant.vpc("modifyNetworkInterface", networkInterfaceId=one, macAddress="52:54:00:00:00:01")
-    for wrong in ("52:54:00:00:00:01", "fa:16:3e:00:99:99", "ff:ff:ff:ff:ff:ff", "x"):
-        region.changes_nothing(
+    refused = ("52:54:00:00:00:01", "fa:16:3e:00:99:99", "ff:ff:ff:ff:ff:ff", "x", str(ROUTER_MAC))
+    for wrong in (*refused, "00:00:00:00:00:00", "01:00:5e:00:00:05"):
+        said = region.changes_nothing(
             partial(tenant.vpc, "modifyNetworkInterface", networkInterfaceId=other, macAddress=wrong)
         )
+        assert "macAddress" in str(said), wrong
 
 
 def test_elastic_ip(tenant: Tenant, region: Region) -> None:
@@ -310,7 +325,8 @@ def test_one_private_address_has_one_elastic_ip(tenant: Tenant, region: Region) 
 
 def test_instance(tenant: Tenant, region: Region) -> None:
     vpc_id, subnet_id = network(tenant)
-    wanted = {"subnetId": subnet_id, "primaryIpAddress": "10.0.1.9", "securityGroups": ["sg-1"], "sanityCheck": 1}
+    default, web = groups_of(tenant, vpc_id, "web")
+    wanted = {"subnetId": subnet_id, "primaryIpAddress": "10.0.1.9", "securityGroups": [web], "sanityCheck": 1}
     made = instance(
         tenant,
         subnet_id,
@@ -324,7 +340,8 @@ def test_instance(tenant: Tenant, region: Region) -> None:
     assert (shown["imageId"], shown["az"]) == ("img-1", "cn-test-1a")
     primary = shown["primaryNetworkInterface"]
     assert primary["deviceIndex"] == 1
-    assert primary["networkInterface"]["securityGroups"] == [{"groupId": "sg-1", "groupName": ""}]
+    named = [{"groupId": default, "groupName": "default"}, {"groupId": web, "groupName": "web"}]
+    assert primary["networkInterface"]["securityGroups"] == named
     public = tenant.vpc("describeElasticIp", elasticIpId=shown["elasticIpId"])["elasticIp"]
     assert (public["instanceId"], public["instanceType"], public["bandwidthMbps"]) == (made, "compute", 3)
     assert tenant.vm("describeInstances")["instances"] == [shown]

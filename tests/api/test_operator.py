@@ -1,12 +1,16 @@
 """The operator's API: accounts, keys, quotas, pools, hosts; and that no tenant gets near it."""
 
+import urllib.request
 from functools import partial
 from typing import Any
 
 import pytest
 
+from sdnctl.model.host import HostStatus, RetiredNumber
+from sdnctl.model.unreadable import Unreadable
+from sdnctl.store import Change
 from tests.api.raw import Call
-from tests.api.region import Refused, Region, Tenant
+from tests.api.region import TOKEN, Refused, Region, Tenant
 from tests.api.test_operations import eip
 
 
@@ -62,6 +66,8 @@ def test_pools(region: Region, tenant: Tenant) -> None:
         {"cidr": "198.51.100.0/24", "gateway": "198.51.100.255"},
         {"cidr": "198.51.100.1/32", "gateway": "198.51.100.1"},
         {"cidr": "127.0.0.0/24", "gateway": "127.0.0.1"},
+        {"cidr": "169.254.9.0/24", "gateway": "169.254.9.1"},
+        {"cidr": "198.51.100.0/24", "gateway": "198.51.100.1", "privateInternet": ["127.0.0.0/8"]},
         {"cidr": "224.0.0.0/8", "gateway": "224.0.0.1"},
         {"cidr": "0.0.0.0/0", "gateway": "1.1.1.1"},
         {"cidr": "198.51.100.0/24"},
@@ -70,6 +76,26 @@ def test_pools(region: Region, tenant: Tenant) -> None:
 )
 def test_pools_that_are_refused(region: Region, pool: dict[str, Any]) -> None:
     region.changes_nothing(lambda: region.operator("POST", "/pools", pool))
+
+
+def test_where_a_gateway_is_and_what_a_laboratory_has(region: Region) -> None:
+    asked = {"cidr": "10.99.0.0/24", "gateway": "10.99.0.1", "gatewayMac": "02:00:00:00:00:01"}
+    made = region.operator("POST", "/pools", {**asked, "privateInternet": ["10.0.0.0/8", "192.168.0.0/16"]})
+    assert (made["gatewayMac"], made["privateInternet"]) == ("02:00:00:00:00:01", ["10.0.0.0/8", "192.168.0.0/16"])
+    path = f"/pools/{made['pool']}"
+    changed = region.operator("PATCH", path, {"learn": True, "privateInternet": []})
+    assert (changed["gatewayMac"], changed["privateInternet"]) == ("", [])
+    changed = region.operator("PATCH", path, {"gatewayMac": "02:00:00:00:00:02"})
+    assert (changed["gatewayMac"], changed["gatewaySeen"]) == ("02:00:00:00:00:02", [])
+    for wrong, field in (
+        ({"gatewayMac": "01:00:5e:00:00:05"}, "gatewayMac"),
+        ({"gatewayMac": "00:00:00:00:00:00"}, "gatewayMac"),
+        ({"gatewayMac": "02:00:00:00:00:03", "learn": True}, "gatewayMac"),
+        ({"privateInternet": ["169.254.0.0/16"]}, "privateInternet"),
+        ({"privateInternet": ["0.0.0.0/0"]}, "privateInternet"),
+        ({"privateInternet": ["10.0.0.1/8"]}, "privateInternet"),
+    ):
+        assert field in str(region.changes_nothing(partial(region.operator, "PATCH", path, wrong))), wrong
 
 
 def test_two_pools_may_share_a_gateway_outside_of_them(region: Region, tenant: Tenant) -> None:
@@ -113,3 +139,41 @@ def test_what_the_operator_gets_wrong(region: Region) -> None:
         ("PUT", "/pools", {}, 404),
     ):
         assert region.changes_nothing(partial(region.operator, method, path, body)).code == code
+
+
+def test_reports_that_cannot_be_read_are_shown_counted_and_deleted(region: Region) -> None:
+    one = Unreadable(id="HostStatus/row-1", table="HostStatus", row="row-1", record="hv1", host="hv1", error="why")
+    region.store.state.apply([Change(Unreadable, one.id, None, one)])
+    shown = {"table": "HostStatus", "row": "row-1", "record": "hv1", "host": "hv1", "error": "why"}
+    assert region.operator("GET", "/status")["unreadable"] == [shown]
+    assert 'sdnctl_unreadable_reports{host="hv1",table="HostStatus"} 1.0' in figures(region)
+    with pytest.raises(Refused, match="404"):
+        region.operator("DELETE", "/reports/HostStatus/row-2")
+    region.operator("DELETE", "/reports/HostStatus/row-1")
+    assert region.operator("GET", "/status")["unreadable"] == []
+    assert "sdnctl_unreadable_reports{" not in figures(region)
+
+
+def figures(region: Region) -> str:
+    """The API's figures for Prometheus."""
+    wanted = urllib.request.Request(f"http://{region.endpoint}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    with urllib.request.urlopen(wanted, timeout=10) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def test_a_dead_host_that_holds_numbers_back_is_named(region: Region) -> None:
+    region.host("hv1", 9)
+    region.host("hv2", 3)
+    numbers = [RetiredNumber(id=f"pool/{n}", pool="pool", sequence=n) for n in (2, 4, 5)]
+    region.store.transact(lambda txn: [txn.put(one) for one in numbers])
+
+    def errors() -> dict[str, str]:
+        listed = region.operator("GET", "/status")["hosts"]
+        return {host["host"]: " ".join(host["errors"]) for host in listed if host["errors"]}
+
+    assert errors() == {}, "hosts that are alive will let go"
+    status = HostStatus(id="hv2", host="hv2", applied=3, seen=1.0)
+    region.store.report(lambda txn: txn.put(status))
+    assert "2 numbers are not given again" in errors()["hv2"] and "sdnctl host remove hv2" in errors()["hv2"]
+    assert "hv1" not in errors()

@@ -4,7 +4,7 @@ import http.client
 import json
 import socket
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -17,7 +17,7 @@ from sdnctl.api.wire import MAX_BODY, query_parameters
 from sdnctl.base.errors import IntentError
 from sdnctl.model.account import Account
 from tests.api.raw import Call
-from tests.api.region import NAME, Region, Tenant
+from tests.api.region import NAME, Refused, Region, Tenant
 
 VPCS = b"/v1/regions/cn-test-1/vpcs/"
 OPERATIONS = [o for o in discover() if o.service != "operator"]
@@ -65,6 +65,49 @@ def test_bodies_that_are_refused(region: Region, tenant: Tenant, body: bytes) ->
     refused(region, Call("POST", VPCS, body).sign(tenant), 400)
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"vpcName": "v", "description": "\\ud800"}', "description"),
+        (b'{"vpcName": "v", "description": "a\\udfff\\ud800"}', "description"),
+        (b'{"vpcName": "v", "description": "\\u0000"}', "description"),
+        (b'{"vpcName": "v", "description": "\xff"}', "description"),
+        (b'{"vpcName": "v", "description": "\xed\xa0\x80"}', "description"),
+        (b'{"vpcName": "v", "clientToken": "\\ud800"}', "clientToken"),
+        (b'{"vpcName": "v", "userTags": [{"key": "k"}, {"key": "a", "value": "\\ud800"}]}', "userTags.1.value"),
+        (b'{"vpcName": "v", "unknown": {"a": ["\\ud800"]}}', "unknown.a.0"),
+        (b'{"vpcName": "v", "\\ud800": 1}', "\\ud800"),
+        (b'{"vpcName": "v", "a": {"\\u0000": 1}}', "a.\\x00"),
+        (b'{"vpcName": "v", "a": 100000000000000000000}', "a"),
+        (b'{"vpcName": "v", "a": -1e400}', "a"),
+    ],
+)
+def test_what_no_store_can_hold_is_refused_by_name(region: Region, tenant: Tenant, body: bytes, field: str) -> None:
+    error = refused(region, Call("POST", VPCS, body).sign(tenant), 400)
+    assert error["message"].startswith(f"{field}: ")
+
+
+@pytest.mark.parametrize("version", ["2", "3"])
+@pytest.mark.parametrize("escaped", [b"%ED%A0%80", b"%FF", b"%00", b"a%C3"])
+def test_bytes_that_are_no_text_in_path_and_query(region: Region, tenant: Tenant, escaped: bytes, version: str) -> None:
+    path = VPCS + escaped
+    names = [
+        (path, "vpcId"),
+        (VPCS + b"?x=" + escaped, "x"),
+        (VPCS + b"?filters.1.values.1=" + escaped, "filters.0.values.0"),
+        (VPCS + b"?k" + escaped + b"=1", "k" + ascii(unquote(escaped.decode(), errors="surrogateescape"))[1:-1]),
+    ]
+    for target, field in names:
+        call = Call("GET", target, version=version)
+        assert refused(region, call.sign(tenant), 400)["message"].startswith(f"{field}: ")
+
+
+def test_the_operator_is_refused_by_name_too(region: Region) -> None:
+    for name in ("\ud800", "\0"):
+        with pytest.raises(Refused, match=r"^400 INVALID_ARGUMENT: name: "):
+            region.operator("POST", "/accounts", {"name": name})
+
+
 def test_null_is_absent_and_unknown_keys_are_ignored(region: Region, tenant: Tenant) -> None:
     body = b'{"vpcName":"v","addressPrefix":null,"az":"a","azType":{"x":[1]},"regionId":"other"}'
     code, _, answer = Call("POST", VPCS, body).sign(tenant).send(region.endpoint)
@@ -87,6 +130,9 @@ def test_a_large_body_is_refused(region: Region, tenant: Tenant) -> None:
         ("GET", b"/v1/regions/cn-test-1/natGateways/", "vpc", 501),
         ("GET", b"/v1/regions/cn-test-1/loadBalancers/", "lb", 501),
         ("GET", b"/v1/regions/cn-test-1/nothing/", "vpc", 501),
+        ("GET", b"/v1/regions/cn-test-1/disks", "disk", 501),
+        ("POST", b"/v2/regions/cn-test-1/clusters", "kubernetes", 501),
+        ("GET", b"/disks", "disk", 404),
         ("PUT", b"/v1/regions/cn-test-1/vpcs/", "vpc", 501),
         ("GET", b"/v1/regions/cn-test-1/vpcs/", "nonsense", 404),
         ("GET", b"/nonsense", "vpc", 404),

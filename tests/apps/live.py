@@ -4,7 +4,6 @@ import dataclasses
 from types import TracebackType
 from typing import Any, Self
 
-from ovs.unixctl.client import UnixctlClient
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 
@@ -21,7 +20,6 @@ from sdnctl.of.message import (
 )
 from sdnctl.program.packets import Drop, PacketIn, PacketOut, Put, Report
 from sdnctl.store import Change
-from sdnctl.testing.ovs import DummySwitch
 from tests.build import Network
 from tests.lab import Lab
 
@@ -29,32 +27,11 @@ ROUNDS = 20
 QUIET = 3
 
 
-class QuickSwitch(DummySwitch):
-    """A DummySwitch that is asked over one connection instead of a program started each time."""
-
-    _control: UnixctlClient | None = None
-
-    def appctl(self, *args: str) -> str:
-        """See DummySwitch; AssertionError when the switch refuses."""
-        if self._control is None:
-            error, self._control = UnixctlClient.create(str(self.rundir / "vswitchd.ctl"))
-            assert not error, error
-        error, refusal, result = self._control.transact(args[0], list(args[1:]))
-        assert not error and refusal is None, (args, error, refusal)
-        return str(result)
-
-    def _stop(self) -> None:
-        if self._control is not None:
-            self._control.close()
-        super()._stop()
-
-
 class Live(Lab):
     """A Lab that answers packet-ins as a controller does, and hears what leaves the switch."""
 
     def __init__(self, network: Network) -> None:
         super().__init__(network)
-        self.switch = QuickSwitch()
         self.asked: list[str] = []
         self.reports: list[Report] = []
         self._count: dict[str, int] = {}
@@ -120,6 +97,8 @@ class Live(Lab):
                 self.take(Change(cls, id, self.engine.state.get(cls, id), answer.record))
             elif isinstance(answer, Drop):
                 self.take(Change(answer.cls, answer.id, None, None))
+        if self.engine.stirred:  # what it keeps to itself has changed
+            self.take()
 
     def _leaving(self) -> dict[str, list[bytes]]:
         found: dict[str, list[bytes]] = {}

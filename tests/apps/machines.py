@@ -21,7 +21,7 @@ from sdnctl.engine.ledger import ReportKey
 from sdnctl.model.host import TUNNEL, UPLINK, Host, HostStatus, LocalPeer, LocalPort, LocalTunnel, LocalUplink, Peer
 from sdnctl.of.flow import Flow
 from sdnctl.program.feature import Program
-from sdnctl.program.packets import Drop, Put, Report
+from sdnctl.program.packets import Drop, PacketOut, Put, Report
 from sdnctl.program.pipeline import Table
 from sdnctl.store import Batch, Change, Txn
 from sdnctl.store.memory import MemoryStore, everything
@@ -110,7 +110,8 @@ class Machine:
         """The switch is where the engine wants it; what has gone may be told, and what came is announced."""
         moved = self.in_force.keys() != self.engine.desired.flows.keys()
         new = self.engine.desired.flows.keys() - self.in_force.keys()
-        self.said += [packet.data for cookie, packet in self._touched.announce if cookie in new]
+        announced = [packet for cookie, packet in self._touched.announce if cookie in new]
+        self.said += [packet.data for packet in announced if isinstance(packet, PacketOut)]
         self._touched = Touched()
         self.in_force = dict(self.engine.desired.flows)
         told, self.held = self.held, {}
@@ -226,7 +227,7 @@ class Machines:
     def plug(self, port: NetworkInterface, host: str) -> None:
         """The interface appears on a host."""
         self._rows += 1
-        self[host].has(LocalPort(id=port.id, ofport=100 + port.key, row=f"row-{self._rows}"))
+        self[host].has(LocalPort(id=port.id, ofport=100 + port.key, row=f"row-{self._rows}", zone=self._rows))
 
     def unplug(self, port: NetworkInterface, host: str) -> None:
         """It goes away there."""
@@ -239,6 +240,10 @@ class Machines:
     def bind(self, eip: str, port: NetworkInterface) -> None:
         """As the API does it."""
         self.store.transact(lambda txn: bind(txn, _known(txn, eip), port, port.addresses[0]))
+
+    def move(self, eip: str, port: NetworkInterface) -> None:
+        """As the API does it with ``reassociate``."""
+        self.store.transact(lambda txn: bind(txn, _known(txn, eip), port, port.addresses[0], move=True))
 
     def unbind(self, eip: str) -> None:
         """As the API does it."""

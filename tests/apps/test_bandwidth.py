@@ -15,6 +15,7 @@ from sdnctl.base.addresses import Ip4
 from sdnctl.of.message import meter_config_request, meter_stats_request
 from sdnctl.of.meter import Meter, meter_stats_of, meters_of
 from sdnctl.program.meters import POOL_LOW
+from sdnctl.program.zones import POOL_LOW as ZONES_LOW
 from sdnctl.store import Change
 from sdnctl.switch.plan import plan
 from tests.apps.live import Live
@@ -67,7 +68,8 @@ def test_rates(mbps: int, into: int) -> None:
 
     As on a line of that speed: what a frame takes beside its bytes is not the tenant's to fill.
     """
-    numbers = {"out_meter": POOL_LOW, "in_meter": POOL_LOW + 1, "meter": POOL_LOW + 2}
+    numbers = {"out_meter": POOL_LOW, "in_meter": POOL_LOW + 1, "meter": POOL_LOW + 2, "piece_meter": POOL_LOW + 3}
+    numbers |= {"out_zone": ZONES_LOW, "in_zone": ZONES_LOW + 1}
     made = meters(ElasticIp(id="fip-x", account="a", pool="p", address=Ip4(1), bandwidth=mbps, **numbers))
     line = [pytest.approx(rate * 1000 * 1514 / 1538, rel=0.001) for rate in (mbps, into)]
     assert [meter.rate_kbps for meter in made] == line
@@ -77,7 +79,7 @@ def test_rates(mbps: int, into: int) -> None:
 def test_meters_are_never_shared(lab: Live) -> None:
     """Two for each elastic IP, of the pool that all records share; none of the machine's own."""
     all = [eip(lab, name) for name in ("one", "two", "far", "none")]
-    ids = [number for one in all for number in (one.out_meter, one.in_meter, one.meter)]
+    ids = [number for one in all for number in (one.out_meter, one.in_meter, one.meter, one.piece_meter)]
     ids += [vpc.meter for vpc in lab.network.store.state.all(Vpc).values()]
     assert len(set(ids)) == len(ids) and min(ids) == POOL_LOW
 

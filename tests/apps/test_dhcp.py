@@ -7,11 +7,15 @@ import pytest
 from scapy.layers.dhcp import BOOTP, DHCP
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
-from scapy.packet import Packet
+from scapy.packet import Packet, Raw
 
-from apps.dhcp.facts import LEASE_SECONDS, MTU
+from apps.dhcp.facts import LEASE_SECONDS, MTU, guest_mtu
+from apps.dhcp.tables import MALFORMED
+from apps.pipeline import DROP, REASON
 from apps.vpc.model import Subnet
 from sdnctl.base.addresses import Ip4, Mac
+from sdnctl.model.host import TUNNEL, LocalTunnel
+from sdnctl.program.pipeline import Priority
 from sdnctl.store import Change
 from tests.apps.live import Live, only, sound
 from tests.apps.words import BROADCAST, ROUTER, Case, Cases, ip, running, told
@@ -49,9 +53,17 @@ CASES: Cases = {
     "renewal": ("web1", ip("10.0.1.2", DHCP_PORTS), ASKED),
     "renewal in another subnet": ("data1", ip("10.0.2.66", DHCP_PORTS), ASKED),
     "to an interface that plays server": ("web1", ip("10.0.1.11", DHCP_PORTS), "to free"),
-    "an answer by broadcast": ("free", ip(LIMITED, "udp,udp_src=67,udp_dst=68", via=BROADCAST), "dropped: broadcast"),
-    "relayed by an instance": ("free", ip("10.0.1.2", "udp,udp_src=67,udp_dst=67"), "asks ask_unreachable"),
-    "from outside the subnet's address": ("web1", ip("10.0.1.2", DHCP_PORTS, source="10.0.1.11"), "dropped: spoofed"),
+    "an answer by broadcast": (
+        "free",
+        ip(LIMITED, "udp,udp_src=67,udp_dst=68", via=BROADCAST),
+        "dropped: spoofed-dhcp",
+    ),
+    "relayed by an instance": ("free", ip("10.0.1.2", "udp,udp_src=67,udp_dst=67"), "dropped: spoofed-dhcp"),
+    "from outside the subnet's address": (
+        "web1",
+        ip("10.0.1.2", DHCP_PORTS, source="10.0.1.11"),
+        "dropped: spoofed-ip",
+    ),
 }
 
 
@@ -173,6 +185,64 @@ def test_an_interface_gets_only_its_own_address(lab: Live) -> None:
     assert Ether(found)[BOOTP].yiaddr == "10.0.1.11"
 
 
+DISCOVERS = bytes((53, 1, 1))
+
+
+def raw(lab: Live, options: bytes) -> Packet:
+    """A client's message with options byte by byte."""
+    whole = message(lab, "discover")
+    whole[BOOTP].options = b"\x63\x82\x53\x63"
+    whole[BOOTP].remove_payload()
+    return whole / Raw(options)
+
+
+def changed(lab: Live, **given: object) -> None:
+    """The subnet of web1 changes."""
+    subnet = lab.engine.state.get(Subnet, "subnet-web")
+    assert subnet is not None
+    lab.take(Change(Subnet, subnet.id, subnet, replace(subnet, **given)))
+
+
+def test_a_long_client_identifier_is_answered_and_sent_back(lab: Live) -> None:
+    """RFC 3396: 300 bytes in two parts, put together again and sent back in two."""
+    parts = b"\x3d\xc8" + b"a" * 200 + b"\x3d\x64" + b"b" * 100
+    found = only(lab.send("web1", raw(lab, DISCOVERS + parts + b"\xff")), "web1")
+    options = bytes(sound(found)[DHCP])
+    assert b"\x3d\xff" + b"a" * 200 + b"b" * 55 + b"\x3d\x2d" + b"b" * 45 in options
+    assert Ether(found)[BOOTP].yiaddr == "10.0.1.10" and lab.engine.unanswered == 0
+
+
+def malformed(lab: Live) -> int:
+    """The packets that the switch has counted as malformed DHCP."""
+    flow = DROP.flow(Priority.NORMAL, {REASON: MALFORMED.number}, [])
+    (told,) = lab.switch.ofctl("dump-flows", f"cookie={flow.cookie:#x}/-1").splitlines()[1:]
+    return int(told.partition("n_packets=")[2].partition(",")[0])
+
+
+def test_what_is_broken_is_dropped_and_counted(lab: Live) -> None:
+    """Options cut short, of a wrong size, twice, without a type; an identifier that no answer has room for."""
+    wrong = (b"\x3d\x20abc", b"\x3d", DISCOVERS, b"\x36\x03abc", (b"\x3d\xff" + b"x" * 255) * 5 + b"\xff")
+    frames = [raw(lab, options) for options in (b"", b"\xff", *(DISCOVERS + more for more in wrong))]
+    before = malformed(lab)
+    for number, frame in enumerate(frames, 1):
+        assert lab.send("web1", frame) == {}
+        assert malformed(lab) == before + number
+    assert lab.engine.unanswered == 0 and not lab.engine.errors
+
+
+def test_domain_names_of_the_subnet(lab: Live) -> None:
+    """The first as the guest's own, all as its search list where it asks; what DNS has no form for is left out."""
+    subnet = lab.engine.state.get(Subnet, "subnet-web")
+    changed(lab, domains=("shop.example", "corp.example", "old..example", "x" * 64))
+    asking = b"\x37\x02\x0f\x77\xff"
+    options = bytes(sound(only(lab.send("web1", raw(lab, DISCOVERS + asking)), "web1"))[DHCP])
+    assert b"\x0f\x0cshop.example" in options
+    assert b"\x77\x15\x04shop\x07example\x00\x04corp\xc0\x05" in options
+    unasked = sound(only(lab.send("web1", raw(lab, DISCOVERS + b"\x37\x01\x0f\xff")), "web1"))
+    assert b"shop.example" in bytes(unasked[DHCP]) and b"corp" not in bytes(unasked[DHCP])
+    lab.take(Change(Subnet, "subnet-web", None, subnet))
+
+
 def test_name_servers_of_the_subnet(lab: Live) -> None:
     """The tenant's name servers of the subnet are told, from the next message on."""
     subnet = lab.engine.state.get(Subnet, "subnet-web")
@@ -180,3 +250,12 @@ def test_name_servers_of_the_subnet(lab: Live) -> None:
     lab.take(Change(Subnet, subnet.id, subnet, replace(subnet, dns=(Ip4.parse("10.0.1.53"),))))
     assert said(only(lab.send("web1", message(lab, "discover")), "web1"))["name_server"] == "10.0.1.53"
     lab.take(Change(Subnet, subnet.id, None, subnet))
+
+
+@pytest.mark.parametrize(("inside", "told"), [(None, 1500), (1450, 1450), (8950, 8950)])
+def test_guests_are_told_what_fits_into_a_tunnel(inside: int | None, told: int) -> None:
+    """Also where the underlay carries jumbo frames."""
+    net = Network()
+    if inside is not None:
+        net.local[LocalTunnel, TUNNEL] = LocalTunnel(id=TUNNEL, ofport=7, mtu=inside)
+    assert guest_mtu(net.engine().view()) == told

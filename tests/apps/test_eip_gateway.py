@@ -18,7 +18,7 @@ from sdnctl.base.addresses import Ip4
 from sdnctl.engine.engine import Engine
 from sdnctl.model.host import TUNNEL, UPLINK, Host, LocalTunnel, LocalUplink
 from sdnctl.of.actions import resubmit, set_field
-from sdnctl.of.fields import TUN_ID
+from sdnctl.of.fields import TUN_ID, TUN_SRC
 from sdnctl.of.message import packet_out
 from sdnctl.store import Change
 from tests.apps.live import Live, only, same
@@ -28,6 +28,7 @@ from tests.build import ELSEWHERE, HERE, Network
 from tests.test_any_order import Follower, gone, split, tables
 
 TUNNEL_PORT = 7
+FAR = Ip4.parse("192.0.2.2")
 NOT_OURS = "dropped: not-ours"
 DATA = UDP(sport=5, dport=6) / Raw(b"payload")
 
@@ -76,7 +77,7 @@ def home() -> Iterator[Live]:
 def arrives(lab: Live, vpc: str, frame: Packet) -> dict[str, list[bytes]]:
     """A frame comes out of the tunnel of a VPC; what leaves."""
     found: Any = lab.network.store.state.get(Vpc, f"vpc-{vpc}")
-    actions = (set_field(TUN_ID, found.key), resubmit(ORIGIN.id))
+    actions = (set_field(TUN_ID, found.key), set_field(TUN_SRC, FAR), resubmit(ORIGIN.id))
     lab._wire.send(packet_out(bytes(frame), TUNNEL_PORT, actions, 7))
     return lab.settle()
 
@@ -91,7 +92,7 @@ def test_the_host_without_uplink_sends_it_on(home: Live) -> None:
     sent = Ether(src=home.mac("a1"), dst=ROUTER) / IP(src="10.0.1.10", dst=SOMEBODY, ttl=9, id=5) / DATA
     same(only(home.send("a1", sent), "tunnel"), from_home(home) / DATA)
     told(home, ("a2", ip(SOMEBODY), "dropped: no-elastic-ip"))
-    told(home, ("a1", ip(SOMEBODY, source="10.0.1.11"), "dropped: spoofed"))
+    told(home, ("a1", ip(SOMEBODY, source="10.0.1.11"), "dropped: spoofed-ip"))
     told(home, ("a1", ip(SOMEBODY, ttl=1), "asks ask_expired"))
 
 
@@ -159,6 +160,27 @@ def test_too_big_from_outside_is_told_by_the_elastic_ip(gateway: Live) -> None:
     told_it = Ether(only(left, "internet"))
     assert (told_it[ICMP].type, told_it[ICMP].code, told_it[ICMP].nexthopmtu) == (3, 4, 1450)
     assert (told_it[IP].src, told_it[IP].dst) == ("203.0.113.10", SOMEBODY)
+
+
+def test_too_big_between_two_elastic_ips_is_told_in_the_words_of_the_sender() -> None:
+    """From an instance at the gateway's own host, by itself or by an appliance, to one behind the tunnel.
+
+    It knows its own private address, and the receiver's public one: that is whose path it is told of.
+    """
+    net = network(HERE)
+    subnet = net.subnet_of("subnet-a")
+    net.eip("a3", "203.0.113.12", net.port(subnet, "a3", "10.0.1.12"))
+    net.port(subnet, "appliance", "10.0.1.13", check=False)
+    with running(net) as lab:
+        for sender, source, where in (("a3", "10.0.1.12", "a3"), ("appliance", "10.0.1.10", "tunnel")):
+            data = UDP(sport=5, dport=6) / Raw(bytes(1430))
+            whole = IP(src=source, dst="203.0.113.11", ttl=9, id=5, flags="DF") / data
+            told_it = Ether(only(lab.send(sender, Ether(src=lab.mac(sender), dst=ROUTER) / whole), where))
+            assert (told_it[ICMP].type, told_it[ICMP].code, told_it[ICMP].nexthopmtu) == (3, 4, 1450)
+            assert (told_it[IP].src, told_it[IP].dst) == ("10.0.1.1", source)
+            quoted = IP(bytes(told_it[ICMP].payload))
+            assert (quoted.src, quoted.dst) == (source, "203.0.113.11")
+            assert quoted[UDP].chksum == IP(bytes(whole))[UDP].chksum
 
 
 def test_hop_limit_reached_at_the_gateway(gateway: Live) -> None:

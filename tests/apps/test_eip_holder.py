@@ -40,9 +40,10 @@ def moves(region: Machines, *steps: Callable[[], object], rng: random.Random) ->
     return [*order, *(host for host in region.answering(ADDRESS) if order[-1:] != [host])]
 
 
+@pytest.mark.parametrize("at_once", [False, True], ids=["unbound between", "in one call"])
 @pytest.mark.parametrize("seed", range(40))
-def test_never_two_while_it_moves(seed: int) -> None:
-    """To another host, and back or on before everybody has heard of it; unbound between, as the API does it."""
+def test_never_two_while_it_moves(seed: int, at_once: bool) -> None:
+    """To another host, and back or on before everybody has heard of it."""
     rng = random.Random(seed)
     region = hosted()
     vm, spare = (region.network.port_of(f"port-{name}") for name in ("vm", "spare"))
@@ -53,6 +54,9 @@ def test_never_two_while_it_moves(seed: int) -> None:
         first, last = rng.sample(sorted(goals), 2)
         steps: list[Callable[[], object]] = []
         for goal in (first, last):
+            if at_once:
+                steps.append(lambda goal=goal: region.move("fip-one", goals[goal]))
+                continue
             steps += [lambda: region.unbind("fip-one"), lambda goal=goal: region.bind("fip-one", goals[goal])]
         seen = moves(region, *steps, rng=rng)
         assert seen[-1] == last and region.holder(ADDRESS) == last
@@ -73,15 +77,17 @@ def test_never_two_while_the_instance_migrates(seed: int) -> None:
         assert seen[-1] == {"n1": "g1"}.get(goal, goal), seen
 
 
+@pytest.mark.parametrize("at_once", [False, True], ids=["unbound between", "in one call"])
 @pytest.mark.parametrize("seed", range(10))
-def test_never_two_across_vpcs(seed: int) -> None:
+def test_never_two_across_vpcs(seed: int, at_once: bool) -> None:
     """A host that does not have the old VPC hears of the holder all the same."""
     rng = random.Random(seed)
     region = hosted()
     subnet = region.network.subnet(region.network.vpc("b", "10.0.0.0/16"), "b", "10.0.1.0/24")
     other = region.port("b", "h3", "10.0.1.10", subnet)
     region.settle()
-    steps = (lambda: region.unbind("fip-one"), lambda: region.bind("fip-one", other))
+    apart = (lambda: region.unbind("fip-one"), lambda: region.bind("fip-one", other))
+    steps = (lambda: region.move("fip-one", other),) if at_once else apart
     assert moves(region, *steps, rng=rng) == ["h1", "h3"]
     assert region.store.state.get(Holder, ADDRESS) == Holder(id=ADDRESS, vpc="vpc-b", host="h3")
 
@@ -244,10 +250,15 @@ def test_bound_it_is_up_when_its_host_has_confirmed() -> None:
     assert is_up(region, "h1")
 
 
-def test_moved_it_is_up_when_the_new_host_has_it_and_the_old_one_let_go() -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+def test_moved_it_is_up_when_the_new_host_has_it_and_the_old_one_let_go(at_once: bool) -> None:
     region = hosted()
-    region.unbind("fip-one")
-    region.bind("fip-one", region.network.port_of("port-spare"))
+    spare = region.network.port_of("port-spare")
+    if at_once:
+        region.move("fip-one", spare)
+    else:
+        region.unbind("fip-one")
+        region.bind("fip-one", spare)
     assert not is_up(region, "h1", "h2", "h3")
     while region["h2"].hear():
         pass

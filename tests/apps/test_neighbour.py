@@ -59,7 +59,7 @@ CASES: Cases = {
     "gratuitous ARP reply": ("web1", arp("10.0.1.10", op=2), GROUP),
     "reverse ARP's operation": ("web1", arp("10.0.1.11", op=3), GROUP),
     "ARP without source check for the own address": ("free", arp("10.0.1.12"), OWN),
-    "ARP without source check as somebody": ("free", arp("10.0.1.11", claims="10.0.1.10"), "to free"),
+    "ARP without source check as somebody": ("free", arp("10.0.1.11", claims="10.0.1.10"), "dropped: spoofed-arp"),
     "broadcast IPv4": ("web1", ip(LIMITED, "udp,udp_dst=9", via=BROADCAST), GROUP),
     "broadcast in the subnet": ("web1", ip("10.0.1.255", "udp,udp_dst=9", via=BROADCAST), GROUP),
     "an instance's address by broadcast": ("web1", ip("10.0.1.11", via=BROADCAST), GROUP),
@@ -69,8 +69,8 @@ CASES: Cases = {
     "IPv6": ("web1", raw("dl_dst=33:33:00:00:00:16,icmp6,ipv6_src=fe80::1,ipv6_dst=ff02::16"), OTHER),
     "IPv6 to the router's MAC": ("web1", raw(f"dl_dst={ROUTER},udp6,ipv6_src=fd00::1,ipv6_dst=fd00::2"), OTHER),
     "IPv6 without source check": ("free", raw(f"dl_dst={ROUTER},udp6,ipv6_src=fd00::1,ipv6_dst=fd00::2"), OTHER),
-    "spanning tree": ("free", raw("dl_dst=01:80:c2:00:00:00,dl_type=0x05ff"), GROUP),
-    "LLDP": ("free", raw("dl_dst=01:80:c2:00:00:0e,dl_type=0x88cc"), GROUP),
+    "spanning tree": ("free", raw("dl_dst=01:80:c2:00:00:00,dl_type=0x05ff"), OTHER),
+    "LLDP": ("free", raw("dl_dst=01:80:c2:00:00:0e,dl_type=0x88cc"), OTHER),
     "an unknown protocol": ("free", raw(f"dl_dst={ROUTER},dl_type=0x88b5"), OTHER),
 }
 

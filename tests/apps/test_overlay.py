@@ -40,7 +40,7 @@ class Region:
 
     def plug(self, port: NetworkInterface, host: str, row: str) -> None:
         """The port appears on a host."""
-        local = LocalPort(id=port.id, ofport=100 + port.key, row=row)
+        local = LocalPort(id=port.id, ofport=100 + port.key, row=row, zone=port.key)
         self.engines[host].apply([Change(LocalPort, port.id, None, local)], strict=True)
         self.settle()
 

@@ -3,6 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from sdnctl.of import fields as f
+from sdnctl.program.step import Packet
+from sdnctl.trace.ofproto import flow_text, read
+from sdnctl.trace.words import tell
 from tests.apps.live import Live
 from tests.build import Network
 
@@ -58,11 +62,22 @@ def raw(text: str) -> Said:
     return lambda lab, sender: f"dl_src={lab.mac(sender)},{text}"
 
 
+def sent(text: str) -> Said:
+    """A packet as it stands here, whoever sends it."""
+    return lambda lab, sender: text
+
+
 def told(lab: Live, case: Case) -> None:
     """The switch does with the packet what the case says."""
     sender, packet, expected = case
     verdict = lab.trace(sender, packet(lab, sender))
     assert str(verdict) == expected, verdict.text
+
+
+def verdict(lab: Live, came_in: int, packet: Packet) -> str:
+    """The end of a packet's way that came in at a switch port, as a trace tells it."""
+    whole = {f.IN_PORT: came_in, **packet}
+    return tell(read(lab.told(flow_text(whole)), whole), lab.engine).verdict
 
 
 @contextmanager

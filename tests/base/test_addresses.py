@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sdnctl.base.addresses import Cidr, HostPort, Ip4, Mac
+from sdnctl.base.addresses import Cidr, HostPort, Ip4, Mac, without
 
 QUAD = re.compile(r"(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})", re.ASCII)
 DIGITS = "0123456789./:abfx -%\n\x00٠１"
@@ -103,3 +103,9 @@ def test_a_place_to_listen_at(text: str, host: str, port: int) -> None:
 def test_what_has_no_port_is_no_place(text: str) -> None:
     with pytest.raises(ValueError, match="HOST:PORT"):
         HostPort.parse(text)
+
+
+def test_blocks_without_others() -> None:
+    ten, inside = Cidr.parse("10.0.0.0/30"), Cidr.parse("10.0.0.1/32")
+    assert [str(block) for block in without([ten], [inside])] == ["10.0.0.0/32", "10.0.0.2/31"]
+    assert without([ten], [Cidr.parse("0.0.0.0/0")]) == ()

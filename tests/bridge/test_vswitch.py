@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from sdnctl.base.addresses import Mac
+from sdnctl.base.paths import rundir_of
 from sdnctl.bridge.snapshot import Row, Snapshot, chosen
-from sdnctl.bridge.vswitch import Vswitch, kernel_datapath, rundir_of
+from sdnctl.bridge.vswitch import Vswitch, kernel_datapath
 from sdnctl.testing.ovs import DummySwitch
 
 A = Row("tap-a", 1, "port-a", Mac(1))

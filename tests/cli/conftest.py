@@ -13,6 +13,7 @@ import pytest
 import structlog
 
 from sdnctl.cli import main
+from sdnctl.cli.signed import Tenant
 from sdnctl.testing.ovs import DummySwitch
 from tests.outcome import Outcome
 from topologies.service import Service
@@ -62,6 +63,20 @@ class User:
     def json(self, *args: str, stdin: str = "") -> Any:
         """Run a command that must succeed with --json."""
         return self(*args, "--json", stdin=stdin).json
+
+    def calls(self, *args: str, stdin: str = "") -> list[str]:
+        """Run a command that must succeed; the ends of the paths of the calls by which it changed something."""
+        seen: list[str] = []
+        ask = Tenant.call
+
+        def noted(tenant: Tenant, service: str, method: str, path: str, *more: Any, **named: Any) -> Any:
+            if method != "GET" and not tenant.rehearsal:
+                seen.append(path.rpartition(":")[2])
+            return ask(tenant, service, method, path, *more, **named)
+
+        with mock.patch.object(Tenant, "call", noted):
+            self.ok(*args, stdin=stdin)
+        return seen
 
     def refused(self, *args: str, code: int = 1, stdin: str = "") -> str:
         """Run a command that must fail with this exit code; what it said."""

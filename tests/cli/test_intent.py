@@ -1,13 +1,17 @@
 """A network as a file: what it becomes, what a second look finds to do, and which mistakes are told where."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import yaml
 
+from sdnctl.cli.exchange import Refused
 from sdnctl.cli.intent.text import Faulty, parse
+from sdnctl.cli.signed import Tenant
 from tests.cli.conftest import User
 
 NETWORK = """
@@ -133,6 +137,27 @@ def test_only_what_differs_is_changed(user: User, network: None) -> None:
     )
 
 
+def test_elastic_ips_move_in_one_call_where_the_place_is_free(user: User, network: None) -> None:
+    """To another machine, and to one that is made along; two that change places cannot but be unbound first."""
+
+    def moved(**places: str) -> list[str]:
+        wanted = yaml.safe_load(NETWORK)
+        wanted["vpcs"]["shop"]["instances"]["new"] = {"subnet": "front", "address": "10.0.0.30"}
+        wanted["elastic-ips"]["fw-ip"] = {"bandwidth": 5}
+        for name, place in places.items():
+            wanted["elastic-ips"][f"{name}-ip"] = {"bandwidth": {"web": 20, "fw": 5}[name], "bound-to": place}
+        calls = user.calls("apply", "-f", "-", "--yes", stdin=yaml.safe_dump(wanted))
+        assert apply(user, yaml.safe_dump(wanted))["changes"] == []
+        return [call for call in calls if call.endswith("associateElasticIp")]
+
+    assert moved(web="instance:shop/new") == ["associateElasticIp"]
+    assert moved(web="instance:shop/db") == ["associateElasticIp"]
+    assert moved(web="instance:shop/db", fw="instance:shop/web") == ["associateElasticIp"]
+    bind, free = "associateElasticIp", "disassociateElasticIp"
+    assert moved(web="instance:shop/web", fw="instance:shop/db") == [free, free, bind, bind]
+    assert sorted(moved(web="instance:shop/db", fw="instance:shop/new")) == [bind, bind, free]
+
+
 def test_the_difference_is_a_table_for_people(user: User, network: None) -> None:
     shown = user.ok("apply", "-f", "-", "--dry-run", "--prune", stdin="elastic-ips:\n  new: {bandwidth: 7}\n")
     lines = [line.split()[:3] for line in shown.splitlines()]
@@ -160,8 +185,81 @@ def test_nothing_is_done_that_nobody_agreed_to(user: User, network: None) -> Non
     assert sequence(user) == before
 
 
-def test_a_refusal_on_the_way_says_how_far_it_came(user: User, network: None) -> None:
-    text = "vpcs:\n  shop:\n    subnets:\n      one: {cidr: 10.0.7.0/24}\n      two: {cidr: 10.0.7.0/25}\n"
+OVERLAP = "vpcs:\n  shop:\n    subnets:\n      one: {cidr: 10.0.7.0/24}\n      two: {cidr: 10.0.7.0/25}\n"
+
+
+@pytest.mark.parametrize("how", ["--dry-run", "--yes"])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (OVERLAP, ["f:5: subnet shop/two: addressPrefix: 10.0.7.0/25 overlaps"]),
+        ("vpcs: {shop: {subnets: {far: {cidr: 10.9.0.0/24}}}}", ["subnet shop/far: addressPrefix: "]),
+        ("vpcs: {'a b': {cidr: 10.1.0.0/16}}", ["vpc a b: vpcName: "]),
+        ("elastic-ips: {e: {bandwidth: 5000}}", ["elastic IP e: "]),
+        (
+            "vpcs:\n  shop:\n    interfaces:\n      x: {subnet: front, address: 10.0.0.99}\n"
+            "      y: {subnet: front, address: 10.0.0.99}\n      z: {subnet: front, mac: 'ff:ff:ff:ff:ff:ff'}\n"
+            "elastic-ips:\n  e: {bandwidth: 1, bound-to: eni:shop/y}\n",
+            ["f:5: network interface shop/y: ", "f:6: network interface shop/z: "],
+        ),
+        (
+            "vpcs:\n  new:\n    cidr: 10.2.0.0/16\n    subnets: {s: {cidr: 10.2.0.0/24}}\n"
+            "    instances: {ww: {subnet: s, address: 10.2.1.1}, vv: {subnet: s, interfaces: [w2]}}\n"
+            "    interfaces: {w2: {subnet: s, address: 10.2.0.1}}\n",
+            ["instance new/ww: ", "network interface new/w2: "],
+        ),
+    ],
+)
+def test_all_that_the_api_would_refuse_is_told_at_once_and_nothing_is_done(
+    user: User, network: None, tmp_path: Path, text: str, says: list[str], how: str
+) -> None:
+    (tmp_path / "f").write_text(text)
+    before = sequence(user)
+    said = user.refused("apply", "-f", str(tmp_path / "f"), how).replace(f"{tmp_path}/", "")
+    lines = said.splitlines()
+    assert lines.pop() == "nothing was changed: put this right and apply again"
+    assert len(lines) == len(says), "what only follows from another refusal is not told"
+    assert all(any(part in line for line in lines) for part in says)
+    assert sequence(user) == before
+
+
+def test_a_rehearsal_changes_nothing_and_does_not_see_another_s(user: User) -> None:
+    from dataclasses import replace
+
+    from sdnctl.cli.invocation import invocation
+
+    tenant = invocation(data=str(user.data), access_key=user.environment["SDNCTL_ACCESS_KEY"],
+                        secret_key=user.environment["SDNCTL_SECRET_KEY"]).tenant  # fmt: skip
+    before = sequence(user)
+    first, second = replace(tenant, rehearsal="a" * 20), replace(tenant, rehearsal="new-" + "b" * 20)
+    replace(tenant, rehearsal="new-" + "a" * 20).get("vpc", "vpcs/")
+    made = first.post("vpc", "vpcs/", {"vpcName": "maybe"})["vpcId"]
+    assert first.get("vpc", f"vpcs/{made}")["vpc"]["vpcName"] == "maybe"
+    assert made in {one["vpcId"] for one in first.pages("vpc", "vpcs/", "vpcs")}
+    for other in (tenant, second):
+        with pytest.raises(Refused, match="does not exist"):
+            other.get("vpc", f"vpcs/{made}")
+    with pytest.raises(Refused, match="no such rehearsal"):
+        first.get("vpc", f"vpcs/{made}")
+    assert sequence(user) == before
+
+
+def test_where_another_server_answers_apply_says_what_it_could_not_check(user: User, network: None) -> None:
+    """As behind a proxy: the server that is asked has not begun the rehearsal."""
+    ask = Tenant.get
+
+    def elsewhere(tenant: Tenant, *what: Any) -> Any:
+        return {} if tenant.rehearsal.startswith("new-") else ask(tenant, *what)
+
+    with mock.patch.object(Tenant, "get", elsewhere):
+        said = user.ok("apply", "-f", "-", "--dry-run", stdin="vpcs: {other: {cidr: 10.9.0.0/16}}")
+    assert "only 0 of 1 steps could be checked beforehand" in said
+
+
+def test_a_refusal_on_the_way_says_how_far_it_came(user: User, network: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when somebody else was faster between the check and the change."""
+    monkeypatch.setattr(import_module("sdnctl.cli.intent.rehearsal"), "check", lambda *_: "")
+    text = OVERLAP
     said = user("apply", "-f", "-", "--yes", stdin=text)
     assert said.code == 1
     assert "subnet shop/two: addressPrefix: 10.0.7.0/25 overlaps" in said.err
@@ -220,6 +318,7 @@ def test_what_cannot_be_is_said_before_anything_is_done(
         ("vpcs: {a: {cidr: 10.0.0.1/8}}", "f:1: cidr of vpc a: '10.0.0.1/8' has bits set beyond its prefix"),
         ("vpcs: {a: {description: [x]}}", "f:1: description of vpc a: a single value is expected here"),
         ("vpcs: []", "f:1: a mapping (KEY: VALUE) is expected here"),
+        ("[" * 5000, "f: it is nested too deeply"),
         ("vpcs:\n  a: {}\n  a: {}", "f:3: 'a' stands here twice, first in line 2"),
         ("vpcs: {a/b: {}}", "'a/b' cannot be a name"),
         ("vpcs:\n  a: [", "f:2: "),

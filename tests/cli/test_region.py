@@ -1,5 +1,6 @@
 """The programs of a region take what their units and the documentation give them, and say what is wrong."""
 
+import errno
 import re
 import shlex
 import subprocess
@@ -7,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from sdnctl.region.up import Unusable, _full_disk_told
 
 REPO = Path(__file__).parent.parent.parent
 UNITS = sorted((REPO / "systemd").glob("*.service"))
@@ -27,6 +30,13 @@ def test_a_unit_calls_a_program_that_there_is(unit: Path) -> None:
     missing = [option for option in arguments if option.startswith("--") and option not in said]
     assert not missing
     assert "Restart=always" in text and "openvswitch" not in (re.search(r"^Requires=.*$", text, re.M) or [""])[0]
+
+
+def test_a_full_disk_is_told_in_words_and_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(Unusable, match=f"{tmp_path} is full: make room"), _full_disk_told(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(PermissionError), _full_disk_told(tmp_path):
+        raise PermissionError
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,15 @@ class Handler(BaseHTTPRequestHandler):
 
     server: Kept
 
+    def parse_request(self) -> bool:
+        """As of an older server, which knows of no rehearsals."""
+        if super().parse_request() and "/rehearsals/" in self.path:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            error = {"code": 501, "status": "NOT_IMPLEMENTED", "message": "not implemented"}
+            self._send(501, {"error": error})
+            return False
+        return True
+
     def do_GET(self) -> None:
         plural, id, _ = self._place()
         of = self.server.kept.get(plural, {})
@@ -88,8 +97,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, result: Any) -> None:
         error = {"code": 404, "status": "NOT_FOUND", "message": "no such thing"}
-        body = json.dumps({"error": error} if result is None else {"result": result}).encode()
-        self.send_response(404 if result is None else 200)
+        self._send(404 if result is None else 200, {"error": error} if result is None else {"result": result})
+
+    def _send(self, code: int, document: Any) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(code)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

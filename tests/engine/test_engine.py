@@ -8,12 +8,14 @@ import pytest
 
 from sdnctl.base.errors import FeatureError
 from sdnctl.engine.engine import Engine
+from sdnctl.model.resource import meta
+from sdnctl.model.service import Lease
 from sdnctl.of.actions import output
 from sdnctl.of.flow import Flow
 from sdnctl.of.group import Group
 from sdnctl.of.meter import Meter
 from sdnctl.program.feature import Announce, Item, Reported, View, always, assemble, counts, feature, packet_in
-from sdnctl.program.packets import Drop, PacketIn, PacketOut, Put
+from sdnctl.program.packets import Drop, Forget, PacketIn, PacketOut, Put
 from sdnctl.store import Change
 from sdnctl.switch.plan import Installed, plan
 from tests.toys import (
@@ -404,7 +406,7 @@ def test_announcements_come_with_new_flows_only() -> None:
 
     made, installed = bench(heralded), Installed()
 
-    def said(*changes: Change) -> list[PacketOut]:
+    def said(*changes: Change) -> list[PacketOut | Forget]:
         touched, ran = made.take(*changes)
         assert ran
         todo = plan(made.engine.desired, installed, touched)
@@ -433,3 +435,10 @@ def test_a_clash_of_static_flows_stops_everything() -> None:
 
     with pytest.raises(FeatureError, match=r"one always and .*two always|two always and .*one always"):
         Engine(assemble([one, two], SHAPE), "here")
+
+
+def test_what_no_host_follows_cannot_be_reported() -> None:
+    """A class without reach could be reported once: its host would not hear of it, and insert it again."""
+    assert meta(Lease).report and not meta(Lease).reach
+    with pytest.raises(ValueError, match="Lease could be reported once only: it has no reach"):
+        feature(each=ToySeen, reports=(Lease,))

@@ -35,7 +35,7 @@ def osken_packet_in_masks() -> list[Any]:
 
 CASES: list[tuple[bytes, Any]] = [
     (message.barrier(99), P.OFPBarrierRequest(DP)),
-    (message.set_config(99), P.OFPSetConfig(DP, 0, 0xFFFF)),
+    (message.set_config(99), P.OFPSetConfig(DP, message.FRAG_NX_MATCH, 0xFFFF)),
     (message.set_async(99), P.OFPSetAsync(DP, osken_packet_in_masks())),
     (message.meter_config_request(99), P.OFPMeterConfigStatsRequest(DP, 0, 0xFFFFFFFF)),
     (message.meter_stats_request(99), P.OFPMeterStatsRequest(DP, 0, 0xFFFFFFFF)),

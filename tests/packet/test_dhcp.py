@@ -82,3 +82,23 @@ def test_dhcp_is_heard_by_the_switch_alone(cloud: Cloud) -> None:
         assert cloud.guests["vm-b"].dhcp()["new_ip_address"] == "10.0.0.11"
         for wire in (same, other):
             assert not wire.received(lambda one: (p := frames.ip(one)) is not None and p.proto == 17)
+
+
+def test_a_real_client_is_told_the_domain_names_of_its_subnet(cloud: Cloud) -> None:
+    """The first is its own, all are where it searches (options 15 and 119); many of them, which no longer fit into one
+    field of the message, too."""
+    guest, owner = cloud.guests["vm-c"], cloud.owners["vm-c"]
+    subnet = cloud.interfaces["vm-c", 0]["subnetId"]
+    many = [f"department-{number}.example" for number in range(11)]
+    for names in (["shop.example", "corp.example"], many):
+        owner.vpc("modifySubnet", subnetId=subnet, domainNames=names)
+        found: dict[str, str] = {}
+
+        def told(found: dict[str, str] = found, names: list[str] = names) -> bool:
+            guest.stop_dhcp()
+            found |= guest.dhcp()
+            return found.get("new_domain_name") == names[0]
+
+        assert wait_until(told, 15, 0.2), found
+        assert found["new_domain_search"].replace(". ", " ").removesuffix(".") == " ".join(names)
+        assert found["new_ip_address"] == "10.0.1.10"

@@ -88,11 +88,29 @@ def has(host: Hypervisor, wanted: tuple[list[str], list[str], list[str]]) -> boo
         return False
 
 
-def known(cloud: Pair) -> list[dict[str, Any]]:
-    """Every machine's interface and every elastic IP, as the API shows them."""
+GROUPS = "networkSecurityGroupIds"
+
+
+def interfaces(cloud: Pair) -> list[dict[str, Any]]:
+    """Every machine's interface, as the API shows it."""
     ports = [(cloud.owners[name], port["networkInterfaceId"]) for (name, _), port in cloud.interfaces.items()]
+    return [owner.network_interface(id) for owner, id in ports]
+
+
+def known(cloud: Pair) -> list[dict[str, Any]]:
+    """Every machine's interface and every elastic IP, as the API shows them; but for the groups, which are new."""
     elastic = [(cloud.owners[name], eip["elasticIpId"]) for (name, _), eip in cloud.elastic.items()]
-    return [*(owner.network_interface(id) for owner, id in ports), *(owner.elastic_ip(id) for owner, id in elastic)]
+    return [*({**one, GROUPS: []} for one in interfaces(cloud)), *(owner.elastic_ip(id) for owner, id in elastic)]
+
+
+def default_groups(cloud: Pair) -> dict[str, list[str]]:
+    """The default security group of each VPC, as an interface shows it."""
+    made: dict[str, list[str]] = {}
+    for owner in cloud.tenants.values():
+        for group in owner.vpc("describeNetworkSecurityGroups")["networkSecurityGroups"]:
+            assert (group["networkSecurityGroupType"], len(group["securityGroupRules"])) == ("default", 2)
+            made.setdefault(group["vpcId"], []).append(group["networkSecurityGroupId"])
+    return made
 
 
 def in_step(cloud: Pair) -> bool:
@@ -124,6 +142,9 @@ def test_no_packet_is_lost_in_an_upgrade_and_each_switch_gets_one_bundle(cloud: 
     for counter, (committed, loose) in zip(counters, bundles, strict=True):
         assert committed == bool(counter()) and not loose, "not one bundle, or flows outside of it"
     assert known(cloud) == described
+    groups = default_groups(cloud)
+    assert all(len(found) == 1 for found in groups.values())
+    assert [one[GROUPS] for one in interfaces(cloud)] == [groups[one["vpcId"]] for one in interfaces(cloud)]
 
 
 def test_a_start_after_it_sends_nothing(cloud: Pair) -> None:

@@ -135,6 +135,10 @@ WRONG: dict[str, tuple[Wrong, str]] = {
     "more copied than the field has": (lambda s: move(IP_DST, s.settle().why, nbits=9), "move of 9 bits"),
     "more ways than the field can tell": (lambda s: multipath(300, s.settle().why), "why: 0x12b does not fit 8 bits"),
     "one limit too many": (lambda s: limits(s.pipeline), "no meter is left for limit limit-16"),
+    "more slots than a switch hashes to": (
+        lambda s: s.pipeline.spread("x", "", s.pipeline.field("wide", bits=9, since=s.one, until=s.one), to=s.table),
+        "spread x: a switch hashes to 256 slots at most",
+    ),
     "a question declared twice": (
         lambda s: [s.pipeline.question("ask", "") for _ in range(2)],
         "question ask is declared twice",
@@ -294,6 +298,20 @@ def test_priorities() -> None:
     assert prefixes == sorted(set(prefixes)) and max(Priority) < prefixes[0] and prefixes[-1] <= 0xFFFF
 
 
+def test_a_spread_is_a_group_with_a_bucket_a_slot(shape: Shape) -> None:
+    """Numbered after the barriers; each bucket writes its slot and goes on at the table."""
+    slot = shape.pipeline.field("slot", bits=2, since=shape.one, until=shape.one)
+    spread = shape.pipeline.spread("apart", "", slot, to=shape.table)
+    shape.pipeline.barrier("wall", "", to=shape.table)
+    shape.settle()
+    buckets = [bucket([set_field(slot, number), resubmit(shape.table.id)], weight=1) for number in range(4)]
+    assert spread.slots == 4 and spread.group == Group(2, "select", tuple(buckets))
+    items = shape.pipeline.items(dropper(shape.why, shape.last))
+    assert [one for one in items if isinstance(one, Group)][-1] == spread.group
+    through = shape.last.flow(Priority.NORMAL, {}, [spread.through()])
+    assert through.groups == (2,) and "group:apart" in text(through, Names(shape.pipeline))
+
+
 def test_misses_limits_and_barriers_follow_from_the_declaration(shape: Shape) -> None:
     """A reason is noted and counted, the path is gone on, a limit is a meter and a barrier a group."""
     between = shape.two.table("between", "", miss="onward")
@@ -352,10 +370,25 @@ def test_the_real_one_ends_every_packet() -> None:
         "switch",
         "hop_limit",
         "local_route",
+        "equal",
         "quoted_out",
         "dnat",
         "quoted_in",
+        "fits",
+        "cut",
+        "cut_out",
         "drop",
+        "drop_in",
+        "drop_out",
+        "own_mac",
+        "receiver",
+        "acl_leaves",
+        "acl_enters",
+        "acl_crossed",
+        "in_allowed",
+        "in_peer",
+        "out_allowed",
+        "out_peer",
     }
     assert {table.name for table in PIPELINE.tables.values() if table.id not in declared} == ends
 

@@ -9,6 +9,7 @@ another, until one tells its fate.
     inside   (world, port, frame)  it is for one receiver, from an interface that may send it
     handed   (world, port, frame)  it is to leave by an interface
     outside  (world, frame)        it came in from the public network
+    leaving  (world, frame)        it is to leave for the public network
     NEXT HOP (world, route, port, frame)  a route of this type leads it
 """
 
@@ -29,11 +30,19 @@ from tests.build import Network
 
 R = TypeVar("R")
 LIMITED_BROADCAST = 0xFFFFFFFF
+PORTS = {"udp": 53, "dhcp": 67, "offer": 68, "tcp": 80}
+"""The destination ports of the frames that the tests send, by kind."""
+EVERY_PORT = (1, 65535)
+"""The ports of a rule that is for each packet of its protocol: nobody has port 0."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame: ``kind`` is ping, reply, error, udp, tcp, dhcp, arp, ipv6 or other; the addresses are ARP's for ARP."""
+    """A frame: ``kind`` is ping, reply, error, nearby, udp, tcp, dhcp, offer, arp, ipv6, router6, offer6 or other.
+
+    ``nearby`` is ICMP that is for neighbours only, such as a redirect; ``router6`` and ``offer6`` are IPv6's router
+    advertisement and message of a DHCP server.  The addresses are ARP's for ARP.
+    """
 
     kind: str
     eth_src: int
@@ -49,7 +58,27 @@ class Frame:
     @property
     def ip(self) -> bool:
         """True for IPv4."""
-        return self.kind not in ("arp", "ipv6", "other")
+        return self.kind not in ("arp", "ipv6", "router6", "offer6", "other")
+
+    @property
+    def protocol(self) -> str:
+        """The protocol that rules know: icmp, udp or tcp."""
+        return "icmp" if self.kind in ("ping", "reply", "error", "nearby") else "tcp" if self.kind == "tcp" else "udp"
+
+    @property
+    def port(self) -> int:
+        """The destination port of UDP or TCP."""
+        return PORTS[self.kind]
+
+    @property
+    def router(self) -> bool:
+        """True for what only a router says to its neighbours: a redirect, or that it is there."""
+        return False
+
+    @property
+    def later(self) -> bool:
+        """True for a fragment that is not the first of its datagram, and so has no ports."""
+        return False
 
     @property
     def group(self) -> bool:
@@ -160,7 +189,7 @@ class World:
     def fate(self, sender: str, frame: Frame) -> Fate:
         """The fate of a frame that ``sender`` (an interface's id, or UPLINK) sends."""
         if frame.tagged or (sender == UPLINK and self.uplink is None):
-            return Fate(dropped="unknown-port")
+            return Fate(dropped="unsupported" if frame.tagged else "unknown-port")
         return self.ask("outside", frame) if sender == UPLINK else self.ask("sent", sender, frame)
 
 

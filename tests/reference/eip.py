@@ -37,6 +37,8 @@ def out(world: World, route: Route, port: NetworkInterface, frame: Frame) -> Fat
         return Fate(dropped="no-elastic-ip")
     if frame.kind == "error":
         return Fate(asks="quoted_out")
+    if frame.kind == "nearby":
+        return Fate(dropped="neighbours-only")
     public = replace(frame, src=eip.address)
     receiver = arriving(world, public)
     return receiver if receiver is not None else outward(world, eip.pool, public)
@@ -48,6 +50,8 @@ def arriving(world: World, frame: Frame) -> Fate | None:
         if eip.address == frame.dst:
             if frame.kind == "error":
                 return Fate(asks="quoted_in")
+            if frame.kind == "nearby":
+                return Fate(dropped="neighbours-only")
             return delivered(world, world.get(NetworkInterface, eip.port).vpc, replace(frame, dst=eip.private))
     return None
 
@@ -56,12 +60,12 @@ def arriving(world: World, frame: Frame) -> Fate | None:
 def asked_outside(world: World, frame: Frame) -> Fate | None:
     """ARP of the public network: the addresses bound here are here."""
     assert world.uplink is not None
-    if frame.kind == "arp" and frame.op == 1 and frame.dst in {eip.address for eip in bound_here(world)}:
+    if frame.kind == "arp" and frame.op == 1 and frame.dst in [eip.address for eip in bound_here(world)]:
         return answered(UPLINK, frame, world.uplink.mac, frame.eth_src)
     return None
 
 
-@rule("outside", after=("asked_outside",))
+@rule("outside", after=("asked_outside", "from_within", "from_nobody"))
 def in_from_outside(world: World, frame: Frame) -> Fate | None:
     """One hop further, to an elastic IP."""
     assert world.uplink is not None

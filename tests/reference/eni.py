@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from apps.eni.model import NetworkInterface
+from apps.vpc.model import Subnet
 from tests.build import Network
 from tests.reference import LIMITED_BROADCAST, Fate, Frame, World, rule
 
@@ -13,27 +14,41 @@ def owner(world: World, vpc: str, address: int) -> NetworkInterface | None:
     return next(found, None)
 
 
-def honest(port: NetworkInterface, frame: Frame) -> bool:
-    """True if the interface owns the source addresses of the frame."""
+def lives(world: World, vpc: str, address: int) -> bool:
+    """True for an address of a subnet of a VPC."""
+    return any(subnet.cidr.contains(address) for subnet in world.all(Subnet) if subnet.vpc == vpc)
+
+
+def forged(world: World, port: NetworkInterface, frame: Frame) -> str:
+    """The thing in a frame that is not the interface's own, "" for none."""
     if frame.eth_src != port.mac:
-        return False
+        return "mac"
     if frame.kind == "arp":
-        return frame.sha == port.mac and (frame.src == 0 or frame.src in port.addresses)
+        serves = not port.sanity_check and frame.op == 1 and not lives(world, port.vpc, frame.src)
+        own = frame.src == 0 or frame.src in port.addresses or serves
+        return "" if frame.sha == port.mac and own else "arp"
+    if frame.kind == "offer":
+        return "dhcp"
     if frame.kind == "dhcp" and (frame.src, frame.dst) == (0, LIMITED_BROADCAST):
-        return True
-    return frame.ip and frame.src in port.addresses
+        return ""
+    nobody = frame.src >> 24 in (0, 127) or frame.src >> 29 == 0x7
+    if nobody or (port.sanity_check and frame.src not in port.addresses):
+        return "ip"
+    return "ra" if frame.router and not port.sanity_check else ""
 
 
 @rule("sent")
 def spoofed(world: World, id: str, frame: Frame) -> Fate | None:
-    """An interface sends from its own addresses, unless told otherwise."""
-    port = world.get(NetworkInterface, id)
-    if port.sanity_check and not honest(port, frame):
-        return Fate(dropped="unsupported" if frame.kind == "ipv6" else "spoofed")
-    return None
+    """An interface sends IPv4 and ARP, from its own addresses; told otherwise, from any IPv4 address of a host."""
+    if frame.kind in ("router6", "offer6"):
+        return Fate(dropped="spoofed-ra" if frame.kind == "router6" else "spoofed-dhcp")
+    if not (frame.ip or frame.kind == "arp"):
+        return Fate(dropped="unsupported")
+    what = forged(world, world.get(NetworkInterface, id), frame)
+    return Fate(dropped=f"spoofed-{what}") if what else None
 
 
-@rule("sent", after=("unsupported",))
+@rule("sent", after=("unsupported", "groups_out"))
 def onward(world: World, id: str, frame: Frame) -> Fate:
     """Into its VPC."""
     return world.ask("inside", world.get(NetworkInterface, id), frame)
@@ -45,7 +60,7 @@ def delivered(world: World, vpc: str, frame: Frame) -> Fate:
     return world.ask("handed", found, frame) if found is not None else Fate(dropped="no-such-address")
 
 
-@rule("handed")
+@rule("handed", after=("groups_in",))
 def plugged(world: World, port: NetworkInterface, frame: Frame) -> Fate:
     """To an interface, whatever the frame's destination is."""
     if not world.plugged(port.id):

@@ -13,6 +13,8 @@ from tests.reference import Fate, Frame, World, rule
 
 def outward(world: World, pool: str, frame: Frame) -> Fate:
     """To the gateway of a pool."""
+    if (told := world.tell("leaving", frame)) is not None:
+        return told
     gateway = world.find(GatewayNeighbour, f"{HERE}/{pool}")
     if gateway is None or world.uplink is None:
         return Fate(dropped="no-gateway")
@@ -22,9 +24,10 @@ def outward(world: World, pool: str, frame: Frame) -> Fate:
 @rule("outside", after=("asked_outside", "in_from_outside"))
 def gateway_told(world: World, frame: Frame) -> Fate:
     """A gateway says by ARP where it is; whatever else comes is for nobody here."""
-    told = frame.kind == "arp" and (frame.op == 2 or (frame.op == 1 and frame.src == frame.dst))
-    gateways = {pool.gateway for pool in world.all(Pool)}
-    return Fate(asks="gateway") if told and frame.src in gateways else Fate(dropped="not-ours")
+    for pool in world.all(Pool) if frame.kind == "arp" else ():
+        if frame.src == pool.gateway and (frame.op == 2 or (frame.op == 1 and frame.dst == pool.gateway)):
+            return Fate(asks="gateway")
+    return Fate(dropped="not-ours")
 
 
 def addresses(network: Network) -> set[int]:

@@ -13,9 +13,9 @@ def subnets(world: World, vpc: str) -> Iterator[Subnet]:
     return (subnet for subnet in world.all(Subnet) if subnet.vpc == vpc)
 
 
-def router_addresses(world: World, vpc: str) -> set[int]:
+def router_addresses(world: World, vpc: str) -> tuple[int, ...]:
     """The addresses that a VPC's router has in its subnets."""
-    return {address for subnet in subnets(world, vpc) for address in (subnet.router, subnet.dhcp_server)}
+    return tuple(address for subnet in subnets(world, vpc) for address in (subnet.router, subnet.dhcp_server))
 
 
 @rule("sent", after=("spoofed", "question", "lease"))

@@ -97,7 +97,7 @@ def test_names_are_as_good_as_ids(region: Region) -> None:
 
 def test_dropped_where_it_starts(region: Region) -> None:
     spoofed = trace(region, "red3", "10.0.0.11", sourceAddress="10.0.0.12")
-    assert (spoofed["outcome"], spoofed["reason"], spoofed["hosts"]) == ("dropped", "spoofed", ["hv3"])
+    assert (spoofed["outcome"], spoofed["reason"], spoofed["hosts"]) == ("dropped", "spoofed-ip", ["hv3"])
     assert "10.0.0.12 is no address of" in spoofed["verdict"]
     nobody = trace(region, "red3", "10.0.0.222")
     assert (nobody["outcome"], nobody["reason"]) == ("dropped", "no-such-address")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,13 +15,19 @@ import pytest
 
 from apps.gateway.model import GATEWAY
 from apps.holder.model import Holder
-from sdnctl.base.errors import StoreError
+from sdnctl.agent.reporter import Reporter
+from sdnctl.api.arbiter import Arbiter
+from sdnctl.base.addresses import Ip4
+from sdnctl.base.errors import Refused, StoreError
 from sdnctl.model.account import Account, OperatorToken
+from sdnctl.model.bid import Bid
 from sdnctl.model.host import Host, HostStatus
+from sdnctl.program.packets import Drop, Put
 from sdnctl.region import pki
 from sdnctl.store import Txn
 from sdnctl.store.ovsdb import schema
 from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.store.server.keeper import ADOPT_S
 from sdnctl.store.server.member import Member
 from sdnctl.store.server.single import Server
 from tests.product import CLASSES
@@ -158,15 +165,44 @@ def test_no_command_of_an_agent_s_makes_its_row_another_host_s_or_touches_what_g
     api.report(lambda txn: txn.delete(Host, "hv1"))
 
 
-def test_an_agent_takes_over_what_another_host_had(running: Running) -> None:
-    """A gateway that died can hand nothing over itself."""
+def test_the_operator_can_delete_whatever_a_host_inserts(running: Running) -> None:
+    api = running.client("api")
+    assert (
+        running.asked("hv1", {"op": "insert", "table": "Host", "row": {"id": "hv1", "mtu": 1500, "writer": ""}}) == ""
+    )
+    eventually(lambda: api.state.get(Host, "hv1") is not None)
+    time.sleep(ADOPT_S + 2)
+    api.transact(lambda txn: txn.delete(Host, "hv1"))
+    eventually(lambda: api.state.get(Host, "hv1") is None)
+
+
+def test_an_agent_asks_for_what_another_host_had(running: Running) -> None:
+    """A gateway that died can hand nothing over itself; no host writes that it has, or any other's place, by itself."""
     api, agent = running.client("api"), running.client("hv1")
+    able = {"gateway": 1, "uplink": "eth1", "encap_ip": Ip4(1)}
     for host in ("hv1", "hv2"):
-        api.report(put(Host(id=host)))
+        api.report(put(Host(id=host, **able)))  # type: ignore[arg-type]
     api.report(put(Holder(id=GATEWAY, host="hv2")))
     eventually(lambda: agent.state.get(Holder, GATEWAY) is not None)
-    agent.report(put(Holder(id=GATEWAY, host="hv1")))
-    agent.report(lambda txn: txn.delete(Holder, GATEWAY))
+    with pytest.raises(Refused, match="permission error"):
+        agent.report(put(Holder(id=GATEWAY, host="hv1")))
+    for operation in (
+        {"op": "update", "table": "Holder", "where": [["id", "==", GATEWAY]], "row": {"host": "hv1"}},
+        {"op": "delete", "table": "Holder", "where": [["id", "==", GATEWAY]]},
+        {"op": "insert", "table": "Holder", "row": {"id": "192.0.2.1", "host": "hv1"}},
+        {"op": "insert", "table": "Binding", "row": {"id": "port-1", "port": "port-1", "vpc": "vpc-1", "host": "hv1"}},
+        {"op": "insert", "table": "Bid", "row": {"id": "hv2/Holder/x", "host": "hv2", "kind": "Holder", "key": "x"}},
+    ):
+        assert running.asked("hv1", operation) == "permission error", operation
+    arbiter, reporter = Arbiter(api), Reporter(agent, "hv1")
+    arbiter.start()
+    reporter.put(Put(Holder(id=GATEWAY, host="hv1"), Holder(id=GATEWAY, host="hv2")))
+    eventually(lambda: api.state.get(Holder, GATEWAY) == Holder(id=GATEWAY, host="hv1"))
+    eventually(lambda: agent.state.get(Holder, GATEWAY) == Holder(id=GATEWAY, host="hv1"))
+    reporter.put(Drop(Holder, GATEWAY, Holder(id=GATEWAY, host="hv1")))
+    eventually(lambda: api.state.get(Holder, GATEWAY) is None and not api.state.all(Bid))
+    reporter.close()
+    arbiter.close()
     for host in ("hv1", "hv2"):
         api.report(lambda txn, host=host: txn.delete(Host, host))  # type: ignore[misc]
 

@@ -71,7 +71,7 @@ def test_a_difference_of_maps_is_applied(old: dict[str, str], new: dict[str, str
 
 
 def test_a_block_is_never_absent() -> None:
-    @resource()
+    @resource(local=True)  # no table of the store, whose schema other tests make of every class there is
     class StoreBlocks:
         id: str
         none: Cidr | tuple[()] = field(default=())
@@ -96,7 +96,7 @@ def test_words_from_a_list_are_strings() -> None:
 @pytest.mark.parametrize("kind", [set[str], tuple[str, int], tuple[tuple[str, ...], ...], dict[str, int], bytes])
 def test_what_no_column_holds_is_refused(kind: type) -> None:
     def declare() -> Table:
-        @resource()
+        @resource(local=True)  # as above
         class StoreOdd:
             id: str
             odd: kind = field()  # type: ignore[valid-type]

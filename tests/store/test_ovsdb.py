@@ -6,12 +6,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sdnctl.base.errors import IntentError, StoreError
+from sdnctl.base.errors import IntentError, Refused, StoreError
 from sdnctl.store import Txn
+from sdnctl.store.ovsdb import commit
 from sdnctl.store.ovsdb.client import OvsdbStore
 from sdnctl.store.ovsdb.commit import RING
 from sdnctl.store.server.single import Server
@@ -421,3 +423,81 @@ def test_closing_ends_those_who_wait(running: Service, store: OvsdbStore) -> Non
     store.close()
     thread.join(2)
     assert len(errors) == 1
+
+
+UNFIT = ["a\ud800b", "\udfff\ud800", "\0", "back\\\0"]
+
+
+@pytest.mark.parametrize("text", UNFIT)
+def test_text_that_cannot_be_encoded_is_never_sent(cut: tuple[Cutter, OvsdbStore], text: str) -> None:
+    cutter, opened = cut
+    connection, before = opened._link._wire, opened.state.sequence
+    with pytest.raises(IntentError, match=r"^StorePort\.name: "):
+        opened.transact(put(replace(port(1), name=text)))
+    with pytest.raises(IntentError, match=r"^StorePort\.tags: "):
+        opened.transact(put(replace(port(1), tags={text: "1"})))
+    with pytest.raises(IntentError, match=r"^StorePort\.id: "):
+        opened.transact(put(replace(port(1), id=text)))
+    assert opened._link._wire is connection and not cutter.cuts
+    assert opened.state.sequence == before
+    for backslash in ("\\u0000", "\\\\u0000\\"):
+        opened.transact(put(replace(port(1), name=backslash, tags={"ü€😀": "\x01\x7f"})))
+        with opened.read() as state:
+            assert state.all(StorePort)[port(1).id].name == backslash
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1])
+def test_a_number_that_no_column_holds_is_refused_by_name(store: OvsdbStore, number: int) -> None:
+    with pytest.raises(IntentError, match=r"^StorePort\.key: "):
+        store.transact(put(replace(port(1), key=number)))
+    with pytest.raises(IntentError, match=r"^StorePort\.share: "):
+        store.transact(put(replace(port(1), share=float("inf"))))
+
+
+def test_what_the_store_refuses_for_good_is_sent_once(store: OvsdbStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commit, "WHO", {"writer": "nobody"})
+    runs: list[int] = []
+    with pytest.raises(Refused, match="constraint violation"):
+        store.transact(lambda txn: (runs.append(1), txn.put(port(1))))
+    assert len(runs) == 1
+
+
+def test_a_transaction_on_which_the_connection_ends_is_given_up(cut: tuple[Cutter, OvsdbStore]) -> None:
+    cutter, opened = cut
+    runs: list[int] = []
+
+    def work(txn: Txn) -> None:
+        runs.append(1)
+        txn.put(port(1))
+        cutter.cut_request = True
+
+    with pytest.raises(Refused, match="ended the connection 3 times"):
+        opened.transact(work)
+    assert len(runs) == 3
+    cutter.cut_request = False
+    opened.transact(put(port(2)))
+
+
+def test_nobody_holds_the_turn_while_waiting_for_the_store(running: Service, store: OvsdbStore) -> None:
+    waits = running.open(timeout=2)
+    with waits.read():
+        pass
+    running.kill()
+    eventually(lambda: not waits.current)
+    found: list[str] = []
+
+    def write() -> None:
+        try:
+            waits.transact(put(port(1)))
+        except StoreError as error:
+            found.append(str(error))
+
+    writers = [threading.Thread(target=write) for _ in range(3)]
+    for one in writers:
+        one.start()
+    assert waits._turn.acquire(timeout=1)
+    waits._turn.release()
+    for one in writers:
+        one.join()
+    assert len(found) == 3 and all("cannot be reached" in one for one in found)
+    waits.close()

@@ -3,6 +3,7 @@
 The releases of a program are played by declaring the resource ``StoreThing`` again, each time as it is in that release.
 """
 
+import json
 import os
 import stat
 import subprocess
@@ -15,11 +16,14 @@ import pytest
 
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import StoreError
+from sdnctl.model.host import RetiredNumber
 from sdnctl.model.resource import field, number, resource
 from sdnctl.model.upgrade import Rows, Upgrade
 from sdnctl.store import Region
+from sdnctl.store.ovsdb import schema
 from sdnctl.store.ovsdb.client import OvsdbStore
 from sdnctl.store.ovsdb.schema import VERSION
+from sdnctl.store.server import convert
 from sdnctl.store.server.convert import due, stored_schema
 from sdnctl.store.server.single import Server
 from tests.store.model import STORED
@@ -157,6 +161,31 @@ def test_a_new_number_is_given_to_every_old_record(data: Path) -> None:
     _, things = during(data, new, everything(new), version="1.9.0")
     assert sorted(n for thing in things.values() for n in (thing.out, thing.back)) == [17, 18, 19, 20]
     assert during(data, new, everything(new), version="1.9.0")[1] == things
+
+
+def test_no_old_record_gets_a_number_that_a_switch_may_still_have(data: Path) -> None:
+    old, retired = first_release(), RetiredNumber
+    server = Server(data, classes=[Region, old, retired])
+    server.prepare()
+    rows = [{"op": "insert", "table": "StoreThing", "row": {"id": f"thing-{n}"}} for n in (1, 2)]
+    for given_up, pool in ((17, "thing meter"), (19, "thing meter"), (18, "another")):
+        row = {"id": f"{pool}/{given_up}", "pool": pool, "sequence": 5}
+        rows.append({"op": "insert", "table": "RetiredNumber", "row": row})
+    convert.tool("transact", str(server.database), json.dumps([schema.DATABASE, *rows]))
+    new = release_with_numbers()
+    Server(data, classes=[Region, new, retired], version="1.9.0").prepare()
+    asked = [{"op": "select", "table": "StoreThing", "where": [], "columns": ["out", "back"]}]
+    (answer,) = json.loads(convert.tool("query", str(server.database), json.dumps([schema.DATABASE, *asked])))
+    assert sorted(n for row in answer["rows"] for n in (row["out"], row["back"])) == [18, 20, 21, 22]
+
+
+def test_a_pool_that_is_too_small_is_said_and_nothing_changes(data: Path) -> None:
+    old = first_release()
+    during(data, old, lambda store: store.transact(lambda txn: [txn.put(old(id=f"thing-{n}")) for n in range(50)]))
+    before = (data / "store.db").read_bytes()
+    with pytest.raises(StoreError, match="no free thing meter is left, of 17 to 99"):
+        Server(data, classes=[Region, release_with_numbers()], version="1.9.0").prepare()
+    assert (data / "store.db").read_bytes() == before
 
 
 def test_a_new_resource_needs_no_step(data: Path) -> None:

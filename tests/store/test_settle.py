@@ -18,6 +18,7 @@ from sdnctl.store.server.settle import settle
 from tests.store.cluster import free_port
 from tests.waiting import eventually
 
+NEW = ("SecurityGroup", "GroupRule", "GroupProfile", "NetworkAcl", "AclRule", "AclSubnet", "PrefixList", "VpcPrefixes")
 NUMBERS = {"ElasticIp": ("out_meter", "in_meter", "meter"), "Vpc": ("meter",)}
 
 
@@ -31,7 +32,8 @@ def last_release() -> dict[str, Any]:
             del tables[name]["columns"][column]
     tables["ElasticIp"]["columns"]["key"] = {"type": "integer"}
     tables["EipHolder"] = tables["ActiveGateway"] = tables.pop("Holder")
-    del tables["RetiredNumber"]
+    for name in ("RetiredNumber", *NEW):
+        del tables[name]
     return made
 
 
@@ -84,3 +86,75 @@ def test_what_no_upgrade_gives_up_is_kept(member: Member) -> None:
     convert.run("ovsdb-client", "convert", f"unix:{member.socket}", str(more))
     with pytest.raises(StoreError, match="would lose Precious"):
         settle(member)
+
+
+def test_a_conversion_that_ended_before_the_new_columns_were_filled_is_finished(
+    member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What others have written meanwhile stays; a member that is settled again does it once."""
+    text = json.loads(convert.run("ovsdb-client", "get-schema", f"unix:{member.socket}", schema.DATABASE))
+    del text["tables"]["Host"]["columns"]["mtu"]
+    less = member.data / "less.schema"
+    less.write_text(json.dumps(text))
+    convert.run("ovsdb-client", "convert", f"unix:{member.socket}", str(less))
+    asked(member, *({"op": "insert", "table": "Host", "row": {"id": id}} for id in ("hv1", "hv2")))
+
+    def dies(*arguments: Any) -> None:
+        raise StoreError("the power went")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sdnctl.store.server.settle.fill", dies)
+        with pytest.raises(StoreError, match="the power went"):
+            settle(member)
+    asked(member, {"op": "update", "table": "Host", "where": [["id", "==", "hv2"]], "row": {"mtu": 9000}})
+    assert settle(member) == ["finished an earlier conversion"]
+    assert {row["id"]: row["mtu"] for row in rows(member, "Host")} == {"hv1": 1500, "hv2": 9000}
+    assert settle(member) == []
+
+
+def without_groups(member: Member) -> None:
+    """Two VPCs as the last release left them; interfaces of one of them name groups that there never were."""
+    for name in "ab":
+        vpc = {"id": f"vpc-{name}", "account": "acct-a", "key": ord(name), "created": 5.0}
+        asked(member, {"op": "insert", "table": "Vpc", "row": vpc})
+    for number in (1, 2):
+        port = {"id": f"port-{number}", "account": "acct-a", "vpc": "vpc-a", "key": number, "addresses": '["10.0.0.5"]'}
+        asked(member, {"op": "insert", "table": "NetworkInterface", "row": port | {"security_groups": '["sg-1"]'}})
+
+
+def test_a_store_that_serves_gets_default_groups_and_keeps_what_others_write_meanwhile(member: Member) -> None:
+    without_groups(member)
+    settle(member)
+    groups = {row["vpc"]: row for row in rows(member, "SecurityGroup")}
+    assert groups.keys() == {"vpc-a", "vpc-b"} and all(row["default"] and row["bit"] == -1 for row in groups.values())
+    made = rows(member, "GroupRule")
+    assert sorted((rule["group"], rule["direction"], rule["action"], rule["cidr"]) for rule in made) == sorted(
+        (group["id"], direction, "allow", "") for group in groups.values() for direction in ("in", "out")
+    )
+    (profile,) = rows(member, "GroupProfile")
+    assert (profile["vpc"], profile["name"], profile["key"]) == ("vpc-a", groups["vpc-a"]["id"], 1)
+    assert [row["security_groups"] for row in rows(member, "NetworkInterface")] == ["", ""]
+    everything = {name: rows(member, name) for name in ("SecurityGroup", "GroupRule", "GroupProfile")}
+    assert {row["writer"] for there in everything.values() for row in there} == {"api"}
+    assert settle(member) == [] and everything == {name: rows(member, name) for name in everything}
+
+
+def test_default_groups_are_finished_after_an_interruption(member: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_groups(member)
+
+    def dies(*arguments: Any) -> None:
+        raise StoreError("the power went")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sdnctl.store.server.settle.fill", dies)
+        with pytest.raises(StoreError, match="the power went"):
+            settle(member)
+    rule, *_ = rows(member, "GroupRule")
+    asked(member, {"op": "delete", "table": "GroupRule", "where": [["_uuid", "==", rule["_uuid"]]]})
+    group = next(row for row in rows(member, "SecurityGroup") if row["vpc"] == "vpc-b")
+    named = {"op": "update", "table": "SecurityGroup", "where": [["id", "==", group["id"]]], "row": {"name": "ours"}}
+    asked(member, named)
+    assert settle(member) == ["finished an earlier conversion"]
+    assert len(rows(member, "GroupRule")) == 4 and len(rows(member, "SecurityGroup")) == 2
+    assert "ours" in {row["name"] for row in rows(member, "SecurityGroup")}
+    assert [row["key"] for row in rows(member, "GroupProfile")] == [1]

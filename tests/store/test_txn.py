@@ -49,6 +49,36 @@ def test_own_writes_are_seen() -> None:
     assert one._state.by(Toy, ("colours",), "red") == {"toy-1", "toy-2"}
 
 
+def test_own_writes_are_found_however_often_they_change() -> None:
+    """Under each index as often as one looks, before and after; also through a transaction on top, and in a copy."""
+    one = txn(toy(1, colours=("red",)), toy(2, colours=("blue",)))
+
+    def found(seen: Txn) -> list[set[str]]:
+        return [set(seen.by(Toy, ("colours",), colour)) for colour in ("red", "blue", "green")]
+
+    assert found(one) == [{"toy-1"}, {"toy-2"}, set()]
+    one.put(toy(3, colours=("red", "red", "blue")))
+    assert found(one) == [{"toy-1", "toy-3"}, {"toy-2", "toy-3"}, set()]
+    one.put(toy(3, colours=("green",)))
+    one.delete(Toy, "toy-1")
+    assert found(one) == [set(), {"toy-2"}, {"toy-3"}]
+    one.delete(Toy, "toy-3")
+    one.put(toy(1, colours=("green",)))
+    assert found(one) == [set(), {"toy-2"}, {"toy-1"}]
+    above = Txn(one, Hints(), 1.5)
+    above.put(toy(2, colours=("green",)))
+    above.delete(Toy, "toy-1")
+    assert found(above) == [set(), set(), {"toy-2"}] and found(one) == [set(), {"toy-2"}, {"toy-1"}]
+    other = State()
+    other.apply(came(GROUP, toy(5, colours=("red",))))
+    copy = Txn(other, Hints(), 1.5)
+    copy.absorb(one)
+    one.absorb(above)
+    assert found(one) == [set(), set(), {"toy-2"}] and found(copy) == [{"toy-5"}, set(), {"toy-1"}]
+    copy.put(toy(1, colours=("red",)))
+    assert found(copy) == [{"toy-1", "toy-5"}, set(), set()] and found(one) == [set(), set(), {"toy-2"}]
+
+
 def test_unchanged_writes_are_left_out() -> None:
     """Written as it was, made and deleted again, changed and changed back: nothing to commit."""
     one = txn(toy(1))

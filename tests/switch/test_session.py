@@ -14,19 +14,9 @@ from sdnctl.of.fields import IN_PORT, REG
 from sdnctl.of.flow import OURS, VERSION, Flow, flow
 from sdnctl.of.group import Group, bucket
 from sdnctl.of.meter import Meter, MeterStats
-from sdnctl.program.packets import PacketOut
-from sdnctl.switch.session import (
-    DRAIN_S,
-    Command,
-    Confirmed,
-    LastCount,
-    Note,
-    Reconnect,
-    Refused,
-    SayNow,
-    Send,
-    Session,
-)
+from sdnctl.program.packets import Forget, PacketOut
+from sdnctl.switch.commands import Command, Confirmed, LastCount, Note, Reconnect, Refused, SayNow, Send
+from sdnctl.switch.session import DRAIN_S, Session
 from sdnctl.testing.ovs import Connection, DummySwitch
 
 FLOW_MOD, GROUP_MOD, METER_MOD = 14, 15, 29
@@ -401,6 +391,32 @@ def test_an_announcement_waits_for_its_flow_and_is_made_only_when_that_is_new() 
     assert script.agree() == [Confirmed(2), SayNow([HELLO])]
     again = Touched(cookies={a_flow(2).cookie}, announce=[(a_flow(2).cookie, HELLO)])
     assert script.session.update(again, 3) == [Confirmed(3)]
+
+
+def zones(commands: Iterable[Command]) -> list[int]:
+    """The zones that these commands have forgotten."""
+    wanted = [one for one in frames(commands) if one[1] == message.EXPERIMENTER]
+    assert all(one[8:16] == struct.pack("!II", 0x2320, 29) and len(one) == 24 for one in wanted)
+    return [int.from_bytes(one[22:24], "big") for one in wanted]
+
+
+def test_a_zone_is_forgotten_when_its_flow_is_new_and_again_when_the_data_path_obeys() -> None:
+    script, desired = live(a_flow(1))
+    touched = change(desired, [a_flow(2), a_flow(3)])
+    touched.announce = [(a_flow(2).cookie, Forget(7)), (a_flow(3).cookie, Forget(7)), (a_flow(1).cookie, Forget(8))]
+    script.sent = script.session.update(touched, 2)
+    assert zones(script.sent) == []
+    assert zones(script.agree()) == [7]
+    began = script.session._now
+    assert script.session.deadline == began + DRAIN_S
+    assert zones(script.session.tick(began + DRAIN_S / 2)) == []
+    assert zones(script.session.tick(began + DRAIN_S)) == [7]
+    assert script.session.deadline > began + DRAIN_S
+
+
+def test_a_real_switch_forgets_a_zone() -> None:
+    with DummySwitch() as switch, switch.connect() as wire:
+        assert wire.ask(message.ct_flush_zone(16_384, 5)) == []
 
 
 def test_changes_while_reading_are_part_of_the_whole_plan() -> None:

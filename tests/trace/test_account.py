@@ -1,8 +1,11 @@
 """A tenant hears no name of a host or of another account's resource, whichever host said it."""
 
+from types import SimpleNamespace
+
+from sdnctl.model.account import Account
 from sdnctl.model.host import TUNNEL
 from sdnctl.of.fields import IP_DST
-from sdnctl.trace.account import for_account
+from sdnctl.trace.account import for_account, names_in
 from sdnctl.trace.model import Exit, Leg, Statement, Trace, unknown
 
 OWNERS = {"port-1": ("one", "network interface"), "fip-2": ("two", "elastic IP")}
@@ -43,3 +46,13 @@ def test_what_comes_after_another_account_is_not_named_on_the_next_host_either()
         "in plain words",
     ]
     assert heard.verdict == "delivered to another account's network interface"
+
+
+def test_the_operator_is_given_the_names_of_what_is_told() -> None:
+    class Region:
+        """A region with one account."""
+
+        def get(self, asked: type, id: str) -> object:
+            return SimpleNamespace(name="shop") if (asked, id) == (Account, "acct-1") else None
+
+    assert names_in(Region(), ["acct-1 on port-9", "dropped"]) == {"acct-1": "shop"}

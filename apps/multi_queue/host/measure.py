@@ -1,17 +1,20 @@
-"""Counts what each CPU does for the network: interrupts by queue, and packets taken up by the softirq.
+"""Counts what each CPU does for an interface: interrupts by queue, and packets taken up.
 
-/proc/interrupts; /proc/net/softnet_stat, one line a CPU in hexadecimal: packets, drops, time squeezes, six zeros, calls
-received by RPS, flow limits, backlog, the CPU's number (kernel net/core/net-procs.c).
+Of an interface's own are its interrupts (/proc/interrupts) and packets (``tap``); of the whole machine is what
+/proc/net/softnet_stat has, one line a CPU in hexadecimal: packets, drops, time squeezes, six zeros, calls received by
+RPS, flow limits, backlog, the CPU's number (kernel net/core/net-procs.c).
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
 
 from apps.multi_queue.host.machine import Machine
+from apps.multi_queue.host.tap import Tap
 from apps.multi_queue.model import Nic, Plan, Spread, spread
 from sdnctl.program.service import Figure
 from sdnctl.program.service import Sample as FigureSample
@@ -19,11 +22,17 @@ from sdnctl.program.service import Sample as FigureSample
 log = structlog.get_logger("nic")
 PACKETS, DROPS, SQUEEZES, RPS, CPU = 0, 1, 2, 9, 12
 Counts = Mapping[int, int]
+LOOK_S = 1.0
+"""Seconds of a look for figures: whoever counts packets costs a little, so nobody counts all the time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The counters at one moment, by CPU; those of interrupts by number first."""
+    """The counters at one moment, by CPU; those of interrupts by number first.
+
+    ``packets`` are those of one interface, or of the whole machine, as ``drops`` and ``handed`` (by RPS, from another
+    CPU) are.
+    """
 
     packets: Counts
     drops: Counts
@@ -33,7 +42,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The spread of some seconds' work, for one interface; softirq counts are of the whole machine."""
+    """The spread of some seconds' work for one interface; ``handed`` and ``drops`` are the whole machine's."""
 
     nic: str
     seconds: float
@@ -59,7 +68,7 @@ def _shown(found: Spread) -> dict[str, Any]:
 
 
 def sample(machine: Machine, irqs: Iterable[int] = ()) -> Sample:
-    """The counters now."""
+    """The counters now, the packets of the whole machine among them."""
     lines = [line.split() for line in (machine.proc / "net/softnet_stat").read_text().splitlines()]
     # Before Linux 5.10 a line did not tell its CPU: they are those online, in order.
     online = machine.cpus().online
@@ -87,59 +96,59 @@ def interrupts(machine: Machine, wanted: Iterable[int]) -> dict[int, Counts]:
 def between(nic: Nic, made: Plan, cpus: Iterable[int], before: Sample, after: Sample, seconds: float) -> Report:
     """The report on the time between two samples, judged by how many of ``cpus`` the plan wants to work.
 
-    Interrupts are judged where they do the spreading, packets where RPS does.
+    Interrupts are judged where they do the spreading, packets where RPS does; neither where the interface received too
+    little.
     """
-    known = tuple(cpus)
+    taken = _less(after.packets, before.packets)
+    known = sorted({*cpus, *(cpu for cpu, count in taken.items() if count)})
     wanted = len(set(made.cpus) | {cpu for mask in made.rps for cpu in mask})
     names = {irq.number: irq.name for irq in nic.irqs if irq.queue is not None}
     irqs = {names[n]: _less(counts, before.irqs.get(n, {})) for n, counts in after.irqs.items() if n in names}
     summed = {cpu: sum(counts.get(cpu, 0) for counts in irqs.values()) for cpu in known}
-    taken = _less(after.packets, before.packets)
     packets = spread({cpu: taken.get(cpu, 0) for cpu in known}, wanted)
     fired = spread(summed, len(set(made.irqs.values())) or wanted)
-    by_irq = bool(made.irqs) and not any(made.rps) and fired.verdict != "idle"
+    by_irq = bool(made.irqs) and not any(made.rps) and "idle" not in (packets.verdict, fired.verdict)
     handed, drops = _less(after.handed, before.handed), _less(after.drops, before.drops)
     verdict = (fired if by_irq else packets).verdict
     return Report(nic.name, round(seconds, 2), packets, fired, handed, drops, irqs, verdict)
 
 
 def watch(machine: Machine, nic: Nic, made: Plan, seconds: float) -> Report:
-    """Count for some seconds, in which somebody sends traffic."""
-    irqs = [irq.number for irq in nic.irqs if irq.queue is not None]
-    began, before = time.monotonic(), sample(machine, irqs)
-    log.info("counting", nic=nic.name, seconds=seconds)
-    time.sleep(seconds)
-    after = sample(machine, irqs)
-    return between(nic, made, machine.cpus().eligible, before, after, time.monotonic() - began)
+    """Count for some seconds, in which somebody sends traffic; Problem where this process may not count."""
+    (report,) = counted(machine, [(nic, made)], seconds)
+    return report
 
 
-class Meter:
-    """The meter for scrapes of the figures: the work since the scrape before, of the interfaces looked after."""
+def counted(machine: Machine, planned: Iterable[tuple[Nic, Plan]], seconds: float) -> list[Report]:
+    """The reports on the same seconds for several interfaces."""
+    cpus, nics = machine.cpus(), list(planned)
+    numbers = [irq.number for nic, _ in nics for irq in nic.irqs if irq.queue is not None]
+    with contextlib.ExitStack() as open_:
+        taps = [open_.enter_context(Tap(nic.name, max(cpus.online) + 1)) for nic, _ in nics]
 
-    def __init__(
-        self, machine: Machine, names: Callable[[], Iterable[str]], planned: Callable[[str], tuple[Nic, Plan]]
-    ) -> None:
-        self._machine = machine
-        self._names = names
-        self._planned = planned
-        self._last: dict[str, tuple[float, Sample]] = {}
+        def now() -> list[Sample]:
+            all_ = sample(machine, numbers)
+            return [replace(all_, packets=tap.counts()) for tap in taps]
 
-    def reports(self) -> Iterator[tuple[Plan, Report]]:
-        """One for each interface that is there; the first scrape of an interface counts from the machine's start."""
-        here = set(self._machine.names())
-        cpus = self._machine.cpus().eligible
-        for name in self._names():
-            if name not in here:
-                continue
-            nic, made = self._planned(name)
-            now = time.monotonic(), sample(self._machine, (irq.number for irq in nic.irqs))
-            since, before = self._last.get(name, (0.0, Sample({}, {}, {})))
-            self._last[name] = now
-            yield made, between(nic, made, cpus, before, now[1], now[0] - since)
+        began, before = time.monotonic(), now()
+        log.info("counting", nics=[nic.name for nic, _ in nics], seconds=seconds)
+        time.sleep(seconds)
+        after, took = now(), time.monotonic() - began
+    each = zip(nics, before, after, strict=True)
+    return [between(nic, made, cpus.eligible, first, last, took) for (nic, made), first, last in each]
+
+
+def looked(
+    machine: Machine, names: Iterable[str], planned: Callable[[str], tuple[Nic, Plan]], seconds: float = LOOK_S
+) -> Iterator[tuple[Plan, Report]]:
+    """A short look at the interfaces that are there, for figures: with what each has planned, its report."""
+    here = set(machine.names())
+    nics = [planned(name) for name in names if name in here]
+    yield from zip((made for _, made in nics), counted(machine, nics, seconds) if nics else (), strict=True)
 
 
 QUEUES = Figure("nic_queues", "Receive queues of an interface.", ("nic",))
-SHARE = Figure("nic_cpu_share", "Part of the machine's packets that a CPU took up since last counted.", ("cpu", "nic"))
+SHARE = Figure("nic_cpu_share", "Part of an interface's packets that a CPU took up.", ("cpu", "nic"))
 SPREAD = Figure("nic_spread", "How the work is shared.", ("nic", "verdict"))
 
 

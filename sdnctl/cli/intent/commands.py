@@ -10,6 +10,7 @@ from sdnctl.cli import show
 from sdnctl.cli.command import tenants
 from sdnctl.cli.exchange import Refused
 from sdnctl.cli.invocation import Invocation
+from sdnctl.cli.names import told
 
 Json = dict[str, Any]
 
@@ -22,25 +23,29 @@ class Halted(Problem):
 def apply(
     call: Invocation,
     file: Annotated[str, typer.Option("-f", "--file", metavar="FILE", help="What there shall be; - reads stdin.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show and check the difference, change nothing.")] = False,
     prune: Annotated[
         bool, typer.Option("--prune", help="Delete what the sections of the file do not name; else it stays.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Make the network what a file says: shows the difference, asks, and carries it out.
+    """Make the network what a file says: shows the difference, has it checked, asks, and carries it out.
 
     What the file leaves out stays as it is.  Applying the same file again changes nothing.
     """
     from sdnctl.cli.intent import difference as compared
     from sdnctl.cli.intent.live import Live
     from sdnctl.cli.intent.order import schema
+    from sdnctl.cli.intent.rehearsal import check
     from sdnctl.cli.intent.text import load
 
     intent, live = load(file), Live(call.tenant, schema())
     found = compared.difference(intent, live, prune)
+    unchecked = check(call.tenant, intent.source, found.changes, live) if found.changes else ""
     if not call.json:
         _tell(found)
+        if unchecked:
+            show.line(unchecked)
     if found.changes and not dry_run:
         _agree(yes, file, call.json)
         _carry_out(call, found, live)
@@ -105,9 +110,9 @@ def _carry_out(call: Invocation, found: Any, live: Any) -> None:
         try:
             task.run(run)
         except Refused as refused:
-            item = task.edit.item
+            item, said = task.edit.item, refused.told(told(call.tenant, refused.message))
             raise Halted(
-                f"{item.kind.noun} {item.name}: {refused}\n{number} of {len(planned)} steps are done and stay: "
+                f"{item.kind.noun} {item.name}: {said}\n{number} of {len(planned)} steps are done and stay: "
                 "put this right and apply again, it goes on from there"
             ) from None
     call.settle((one.item.kind, run.own(one.item)) for one in found.changes if one.action != "delete")

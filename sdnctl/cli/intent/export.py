@@ -12,7 +12,7 @@ Tree = dict[str, Any]
 
 def tree(live: Live) -> Tree:
     """Everything, as nested mappings by section and name."""
-    top: Tree = {part.name: {} for part in live.schema.roots}
+    top: Tree = {part.name: {} for part in live.schema.roots if not part.section.sparse}
     for item in live.items.values():
         _place(top, item, live).update(_values(item))
     return top

@@ -1,6 +1,9 @@
 """The present resources of a tenant in the form of an intent file: by names, by ids where a name is not enough."""
 
+import contextlib
+import copy
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 from sdnctl.cli.catalogue import catalogue
@@ -53,6 +56,17 @@ class Live:
         item = Item(part, self.path(id), id=id, shown=shown)
         item.values = {key.name: key.show(self, shown) for key in part.keys.values()}
         self.items[item.command, item.path] = item
+
+    @contextlib.contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Have what tasks note of resources forgotten at the end."""
+        kept = copy.deepcopy(self._by_id)
+        try:
+            yield
+        finally:
+            for id, shown in kept.items():
+                self._by_id[id].clear()
+                self._by_id[id].update(shown)
 
     def label(self, id: str) -> str:
         """The name of an id within its scope."""

@@ -115,7 +115,7 @@ class Section:
     ``about`` are the keys that stand last: description and tags.  ``make`` makes a resource of a call's body;
     ``tasks`` is what creating or changing one takes beside calls that carry its keys, ``leave`` what deleting one
     takes before.  ``listed`` tells whether a resource has a place of its own in a file, ``born`` whether it comes and
-    goes with what it is inside of.
+    goes with what it is inside of.  An export leaves a ``sparse`` section out while it is empty.
     """
 
     kind: Kind
@@ -127,6 +127,7 @@ class Section:
     leave: Callable[["Edit", "Item"], Iterable["Task"]] = no_leaving
     listed: Callable[[Json], bool] = always
     born: Callable[[Json], bool] = never
+    sparse: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ to the other.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from sdnctl.base.problem import Problem
 from sdnctl.cli.catalogue import catalogue
 from sdnctl.cli.intent.edit import CREATE, DELETE, Edit, Phase, Task
 from sdnctl.cli.intent.live import Known, Live
@@ -18,13 +19,24 @@ from sdnctl.cli.signed import Tenant
 Json = dict[str, Any]
 
 
+class Unmade(Problem):
+    """The failure of a task for which something has not been made."""
+
+
+class Ids(dict[Known, str]):
+    """The ids of what is there, by how it is known; raises Unmade for what is not."""
+
+    def __missing__(self, key: Known) -> str:
+        raise Unmade(f"there is no {catalogue().kinds[key[0]].noun} {'/'.join(key[1])}")
+
+
 class Run:
     """The carrying out of one difference: the tenant, and the ids of what was there and of what has been made."""
 
     def __init__(self, tenant: Tenant, live: Live) -> None:
         self.tenant = tenant
         self.live = live
-        self.ids: dict[Known, str] = {key: item.id for key, item in live.items.items()}
+        self.ids = Ids({key: item.id for key, item in live.items.items()})
 
     def id(self, kind: str, path: Path) -> str:
         """The id of what goes by a path; ``kind`` is the command of its kind."""

@@ -46,6 +46,8 @@ def parse(source: str, name: str) -> Intent:
         raise Faulty(f"{where}: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise Faulty(f"{name}: {error}") from None
+    except RecursionError:
+        raise Faulty(f"{name}: it is nested too deeply") from None
     intent, reader = Intent(name), _Reader()
     if root is not None:
         intent.sections = reader.sections(root, schema().roots, (), "an intent file")

@@ -10,21 +10,24 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from sdnctl.base.errors import StoreError
+from sdnctl.base.errors import Refused, StoreError
 from sdnctl.model.resource import meta
-from sdnctl.store import Batch, Change, Interest, State, Txn
+from sdnctl.store import Batch, Change, Interest, Moment, State, Txn
 from sdnctl.store.memory import everything
+from sdnctl.store.moment import moment
 from sdnctl.store.numbers import Hints
 from sdnctl.store.ovsdb import commit
-from sdnctl.store.ovsdb.commit import Attempt
+from sdnctl.store.ovsdb.codec import UNREADABLE
+from sdnctl.store.ovsdb.commit import ENDS, Attempt, Effort
 from sdnctl.store.ovsdb.dialogue import Dialogue
 from sdnctl.store.ovsdb.link import Garbled, Link, Lost
 from sdnctl.store.ovsdb.replica import Replica, Updates
+from sdnctl.store.ovsdb.room import Room
 from sdnctl.store.ovsdb.schema import DATABASE, tables
 from sdnctl.store.ovsdb.seal import Seal
 from sdnctl.store.ovsdb.wire import Message
@@ -32,7 +35,6 @@ from sdnctl.store.ovsdb.wire import Message
 R = TypeVar("R")
 _RECHECK_S = 0.05  # after a conflict, when no update of the replica tells that it caught up
 _RIVALRY_S, _GIVE_WAY_S = 10.0, 0.003
-_ANSWER_S = 1.5  # for the first answer of a cluster's member, for each later one twice as long
 
 
 @dataclass(slots=True)
@@ -41,15 +43,6 @@ class _Follower:
 
     deliver: Callable[[Batch], None]
     welcome: threading.Event = field(default_factory=threading.Event)
-
-
-@dataclass(slots=True)
-class _Effort:
-    """One call of ``transact`` or ``report``: when it ends, and which of its attempts may have been committed."""
-
-    deadline: float
-    doubtful: list[Attempt] = field(default_factory=list)
-    patience: float = _ANSWER_S
 
 
 class OvsdbStore:
@@ -86,42 +79,43 @@ class OvsdbStore:
         self._turn = threading.Lock()  # held by the one transaction of this process
         self._generation = 0
         self._own, self._committed, self._rivalled = 0, 0.0, 0.0  # our last commit, when it was, when others' was
-        self._loaded = False
-        self._current = False
+        self._loaded = self._current = False
         self._problem = "not connected yet"
+        self._room = Room()
         self._dialogue = Dialogue(self._replica.tables, interest)
         self._held = self._dialogue.in_force
         self._followers: list[_Follower] = []
         self._joining: list[_Follower] = []
+        self.arbitrated = "ssl:" in remote
         self._link = Link(remote.split(","), timeout, self, pki)
         self._link.start()
-
-    # --- the Store protocol
 
     def transact(self, work: Callable[[Txn], R]) -> R:
         """See Store.transact; the commit is on disk when this returns."""
         if not self._held.all:
             raise RuntimeError("intent is checked against the whole region, and this process follows a part of it")
-        with self._my_turn() as effort:
-            while True:
-                self._await_current(effort)
+        effort = self._effort()
+        while True:
+            self._await_current(effort)
+            self._give_way()
+            with self._my_turn(effort):
                 made = self._settle(effort)
-                if made is not None:
-                    return cast(R, self._finish(made, effort))
-                self._give_way()
-                attempt = self._attempt(work, effort)
-                if attempt is None:
-                    continue
-                if not attempt.changes:
-                    return cast(R, attempt.result)
-                if self._commit(attempt, effort):
-                    return cast(R, self._finish(attempt, effort))
+                if made is None:
+                    attempt = self._attempt(work, effort)
+                    if attempt is None:
+                        continue
+                    if not attempt.changes:
+                        return cast(R, attempt.result)
+                    made = attempt if self._commit(attempt, effort) else None
+            if made is not None:
+                return cast(R, self._finish(made, effort))
 
     def report(self, work: Callable[[Txn], R]) -> R:
         """See Store.report; rows are written one by one, so a lost answer is mended by writing again."""
-        with self._my_turn() as effort:
-            while True:
-                self._await_current(effort)
+        effort = self._effort()
+        while True:
+            self._await_current(effort)
+            with self._my_turn(effort):
                 attempt = self._attempt_report(work)
                 if not attempt.changes or self._commit(attempt, effort):
                     return cast(R, attempt.result)
@@ -153,12 +147,17 @@ class OvsdbStore:
         """See Store.read; waits for the first load, StoreError when it does not come in time."""
         with self._changed:
             if not self._loaded:
-                self._wait_until(lambda: self._loaded, self._deadline())
+                self._wait_until(lambda: self._loaded, time.monotonic() + self._timeout)
             outer, self._reader = self._reader, threading.get_ident()
             try:
                 yield self.state
             finally:
                 self._reader = outer
+
+    def moment(self) -> AbstractContextManager[Moment]:
+        """See Store.moment; waits for the first load, StoreError when it does not come in time."""
+        with self.read() as state:
+            return moment(state, self._changed)
 
     def close(self) -> None:
         """Stop following; a transaction that waits gets a StoreError."""
@@ -172,24 +171,27 @@ class OvsdbStore:
         return self._current
 
     @property
+    def full(self) -> bool:
+        """See Store.full."""
+        return self._room.full(self.remote)
+
+    @property
     def remote(self) -> str:
         """The server that is followed, or tried next."""
         return self._link.remote
 
-    # --- writing
-
-    def _deadline(self) -> float:
-        return time.monotonic() + self._timeout
-
-    @contextmanager
-    def _my_turn(self) -> Iterator[_Effort]:
+    def _effort(self) -> Effort:
         if self._link.here or self._reader == threading.get_ident():
             raise RuntimeError("a transaction inside a delivery or a read would wait for itself")
-        effort = _Effort(self._deadline())
-        if not self._turn.acquire(timeout=self._timeout):
+        return Effort(time.monotonic() + self._timeout)
+
+    @contextmanager
+    def _my_turn(self, effort: Effort) -> Iterator[None]:
+        """The turn to write, for one attempt: who waits for the store, or for others' commits, does so without it."""
+        if not self._turn.acquire(timeout=max(0.0, effort.deadline - time.monotonic())):
             raise StoreError(f"the store is busy: no turn within {self._timeout} s")
         try:
-            yield effort
+            yield
         finally:
             self._turn.release()
 
@@ -201,8 +203,11 @@ class OvsdbStore:
                 raise StoreError(f"the store cannot be reached: {self._problem}")
             self._changed.wait(min(left, 0.5))
 
-    def _await_current(self, effort: _Effort) -> None:
+    def _await_current(self, effort: Effort) -> None:
         with self._changed:
+            if effort.pause is not None:
+                self._changed.wait_for(effort.pause, _RECHECK_S)
+                effort.pause = None
             try:
                 self._wait_until(lambda: self._current, effort.deadline)
                 if time.monotonic() > effort.deadline:
@@ -212,7 +217,7 @@ class OvsdbStore:
                     raise StoreError(f"the outcome of a commit is unknown: {error}") from error
                 raise
 
-    def _attempt(self, work: Callable[[Txn], R], effort: _Effort) -> Attempt | None:
+    def _attempt(self, work: Callable[[Txn], R], effort: Effort) -> Attempt | None:
         """Run the work; None when a doubtful attempt must be settled first, since somebody has committed since."""
         with self._changed:
             if effort.doubtful and self.state.sequence != effort.doubtful[0].base:
@@ -221,7 +226,8 @@ class OvsdbStore:
             result = work(txn)
             changes = txn.changes()
             id = uuid.uuid4().hex
-            operations = commit.intent(self._replica, changes, id, self._dialogue.is_cluster) if changes else []
+            with commit.encodable(self._replica, changes):
+                operations = commit.intent(self._replica, changes, id, self._dialogue.is_cluster) if changes else []
             return Attempt(id, result, changes, operations, self.state.sequence, self._generation)
 
     def _attempt_report(self, work: Callable[[Txn], R]) -> Attempt:
@@ -232,7 +238,8 @@ class OvsdbStore:
             wrong = [change.cls.__name__ for change in changes if not meta(change.cls).report]
             if wrong:
                 raise ValueError(f"{wrong[0]} is intent: use transact")
-            operations = commit.report(self._replica, changes) + commit.checks(txn.assumed)
+            with commit.encodable(self._replica, changes):
+                operations = commit.report(self._replica, changes) + commit.checks(txn.assumed)
             return Attempt("", result, changes, operations, 0, self._generation, txn.assumed)
 
     def _give_way(self) -> None:
@@ -246,7 +253,7 @@ class OvsdbStore:
         elif self._dialogue.is_cluster and now - self._rivalled < _RIVALRY_S:
             time.sleep(max(0.0, self._committed + random.random() * _GIVE_WAY_S - now))
 
-    def _ask(self, parameters: list[Any], effort: _Effort) -> Message:
+    def _ask(self, parameters: list[Any], effort: Effort) -> Message:
         """Have operations carried out.
 
         A member of a cluster may keep a transaction for good that it passed on to a leader that died (OVS 3.1): it is
@@ -260,31 +267,39 @@ class OvsdbStore:
             effort.patience *= 2
             raise
 
-    def _commit(self, attempt: Attempt, effort: _Effort) -> bool:
-        """Send an attempt; False when it did not happen, or is ``doubtful`` because nobody knows."""
+    def _commit(self, attempt: Attempt, effort: Effort) -> bool:
+        """Send an attempt; False when it did not happen, or is ``doubtful`` because nobody knows.
+
+        IntentError when a value cannot be stored; Refused when the store will not take it however often it is sent.
+        """
         try:
-            answer = self._ask([DATABASE, *attempt.operations], effort)
+            with commit.encodable(self._replica, attempt.changes):
+                answer = self._ask([DATABASE, *attempt.operations], effort)
         except Lost as lost:
-            if lost.sent:
-                effort.doubtful.append(attempt)
-            with self._changed:
-                if not self._changed.wait_for(lambda: not self._current, _RECHECK_S):
-                    self._problem = str(lost)  # else the link said why
+            self._was_lost(attempt, lost, effort)
             return False
         refused = commit.refusal(answer)
+        self._room.answered(refused)
         if refused is None:
             return True
-        unfounded = commit.unfounded(answer, attempt)
-        if unfounded is not None:
-            raise unfounded
-        if not commit.is_conflict(refused):
-            raise StoreError(f"the store refused a commit: {refused}")
+        commit.check(self._replica, attempt, answer)
         if self._beaten_by_itself(answer, attempt, effort.doubtful):
             return True
         self._problem = f"others were faster ({refused})"
-        with self._changed:
-            self._changed.wait_for(lambda: self._generation != attempt.generation, _RECHECK_S)
+        effort.pause = lambda: self._generation != attempt.generation
         return False
+
+    def _was_lost(self, attempt: Attempt, lost: Lost, effort: Effort) -> None:
+        """Note what may have become of an attempt; Refused when its connection ended each time that it was sent."""
+        if lost.sent:
+            effort.doubtful.append(attempt)
+        effort.ends += lost.closed
+        if effort.ends >= ENDS:
+            raise Refused(f"the store ended the connection {ENDS} times on one transaction")
+        with self._changed:
+            if self._current:
+                self._problem = str(lost)  # until the link says why
+        effort.pause = lambda: not self._current
 
     def _beaten_by_itself(self, answer: Message, attempt: Attempt, doubtful: list[Attempt]) -> bool:
         """True when a conflict is with the attempt's own commit: when a cluster loses its leader, servers try again."""
@@ -297,7 +312,7 @@ class OvsdbStore:
             doubtful.clear()  # somebody else's: of those on the same number, none can be committed any more
         return winner == attempt.id
 
-    def _settle(self, effort: _Effort) -> Attempt | None:
+    def _settle(self, effort: Effort) -> Attempt | None:
         """The doubtful attempt that was committed after all; forgets them once none can be.
 
         All were computed on the same sequence number.  While that is the latest one, one of them may still lie in a
@@ -318,17 +333,15 @@ class OvsdbStore:
         doubtful.clear()
         return made[0] if made else None
 
-    def _finish(self, attempt: Attempt, effort: _Effort) -> Any:
+    def _finish(self, attempt: Attempt, effort: Effort) -> Any:
         """Wait until the replica shows the commit; the server sends the update before the answer."""
         with self._changed:
             self._wait_until(lambda: self.state.sequence > attempt.base, effort.deadline)
-        self._own, self._committed = attempt.base + 1, time.monotonic()
+        self._own, self._committed = max(self._own, attempt.base + 1), time.monotonic()
         return attempt.result
 
-    # --- following, on the link's thread
-
     def connected(self) -> list[Message]:
-        """Say what this process wants to know."""
+        """Say what this process wants to know; this and what follows is called on the link's thread."""
         return self._dialogue.greeting()
 
     def received(self, message: Message) -> list[Message]:
@@ -366,7 +379,7 @@ class OvsdbStore:
     def _take(self, updates: Updates, whole: bool) -> None:
         try:
             changes = self._replica.read(updates, whole)
-        except (ValueError, KeyError, TypeError, OSError) as error:  # OSError: not an address
+        except UNREADABLE as error:
             self._dialogue.forget()
             raise Garbled(f"the store holds what cannot be read: {error!r}") from error
         with self._changed:

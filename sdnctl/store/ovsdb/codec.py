@@ -29,6 +29,8 @@ from sdnctl.store.ovsdb.seal import Seal
 
 Json = Any
 Row = dict[str, Json]
+UNREADABLE = (ValueError, KeyError, TypeError, RecursionError, OSError)
+"""The errors of reading a row that no program of ours wrote; OSError: not an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Table:
     columns: Mapping[str, Column]
     empty: Mapping[str, Any]
     decoders: tuple[tuple[str, Callable[[Json], Any]], ...]  # of the columns that are not read as they are
+    check: Callable[[Any], None] | None = None
 
     def row(self, record: Any, but: Any = None) -> Row:
         """The columns of ``record``; only those that differ from the record ``but`` when that is given."""
@@ -70,13 +73,23 @@ class Table:
         given = {item.name: item.default for item in fields(self.cls) if item.default is not MISSING}
         return {name: self.columns[name].encode(v) for name, v in given.items() if v != self.columns[name].empty}
 
+    def whole(self, record: Any) -> Row:
+        """All columns of ``record``."""
+        return {name: column.encode(getattr(record, name)) for name, column in self.columns.items()}
+
     def record(self, row: Row) -> Any:
-        """The record of a complete row (absent columns are empty)."""
+        """The record of a complete row (absent columns are empty); one of ``UNREADABLE`` when it makes none."""
         values = {**self.empty, **row}
         for name, decode in self.decoders:
             if name in row:
                 values[name] = decode(row[name])
-        return self.cls(**values)
+        return self._made(values)
+
+    def _made(self, values: dict[str, Any]) -> Any:
+        made = self.cls(**values)
+        if self.check is not None:
+            self.check(made)
+        return made
 
     def changed(self, record: Any, row: Row) -> Any:
         """The record after an update2 ``modify``: new values, but differences for maps (ovsdb-server(7) 4.1.14)."""
@@ -84,7 +97,18 @@ class Table:
         for name, raw in row.items():
             column = self.columns[name]
             values[name] = patched(values[name], column.decode(raw)) if column.is_map else column.decode(raw)
-        return self.cls(**values)
+        return self._made(values)
+
+    def patched(self, before: Row, row: Row) -> Row:
+        """A row after an update2 ``modify``, in the store's own values."""
+        made = dict(before)
+        for name, raw in row.items():
+            if self.columns[name].is_map:
+                known = _decode_map(before.get(name, _NO_PAIRS))
+                made[name] = _encode_map(patched(known, _decode_map(raw)))
+            else:
+                made[name] = raw
+        return made
 
 
 def patched(old: dict[str, str], difference: dict[str, str]) -> dict[str, str]:
@@ -105,7 +129,8 @@ def table(cls: type, seal: Seal | None = None) -> Table:
     columns = {name: _column(described, item, defaults, seal) for name, item in described.fields.items()}
     empty = {name: column.empty for name, column in columns.items()}
     decoders = tuple((name, column.decode) for name, column in columns.items() if column.decode is not _same)
-    return Table(cls, described.name, columns, empty, decoders)
+    check = described.check if described.report else None
+    return Table(cls, described.name, columns, empty, decoders, check)
 
 
 def _column(described: Meta, item: FieldMeta, defaults: Mapping[str, Any], seal: Seal | None) -> Column:
@@ -148,15 +173,30 @@ def _tuple(arguments: tuple[Any, ...], where: str) -> tuple[str, Callable[[Any],
 
     if arguments[0] is str:
         decode = intern
+    elif arguments[0] is int:
+        decode = _whole
 
     def from_text(text: str) -> tuple[Any, ...]:
-        return tuple(map(decode, _scan(text)[0])) if text else ()
+        return tuple(map(decode, _listed(text))) if text else ()
 
     return "string", to_text, from_text, ()
 
 
 _scan: Callable[[str], tuple[Any, int]] = json.JSONDecoder().raw_decode
 _dump: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _listed(text: str) -> list[Any]:
+    made, end = _scan(text)
+    if type(made) is not list or end != len(text):
+        raise ValueError(f"{text[:64]!r} is no list")
+    return made
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise ValueError(f"{value!r:.64} is no whole number")
+    return value
 
 
 def _same(value: Any) -> Any:
@@ -168,7 +208,10 @@ def _ip4(text: str) -> Ip4:
 
 
 def _mac(text: str) -> Mac:
-    return Mac(int(text.replace(":", ""), 16))
+    number = int(text.replace(":", ""), 16)
+    if number >> 48 or len(text) != _MAC_LENGTH:
+        raise ValueError(f"{text[:64]!r} is not a MAC address")
+    return Mac(number)
 
 
 def _encode_address(show: Callable[[Any], str]) -> Callable[[Any], str]:
@@ -187,6 +230,8 @@ def _decode_map(raw: Json) -> dict[str, str]:
     return {key: value for key, value in raw[1]}  # noqa: C416  (mypy knows the shape of a comprehension)
 
 
+_MAC_LENGTH = len("fa:16:3e:00:00:01")
+_NO_PAIRS: Json = ["map", []]
 _MAP: Json = {"key": "string", "value": "string", "min": 0, "max": "unlimited"}
 _ANY = Cidr(Ip4(0), 0)
 _PLAIN: Mapping[Any, tuple[str, Callable[[Any], Json], Callable[[Json], Any], Any]] = types.MappingProxyType(

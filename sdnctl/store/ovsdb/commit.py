@@ -5,23 +5,41 @@ one.  What became of a commit whose answer was lost can be asked later: a ring o
 each of the last ``RING`` sequence numbers.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-from sdnctl.base.errors import IntentError, StoreError
+from sdnctl.base.errors import DiskFull, IntentError, Refused, StoreError
 from sdnctl.model.resource import meta
+from sdnctl.model.unreadable import Unreadable
 from sdnctl.store import REGION, Change, Region
-from sdnctl.store.ovsdb.codec import Row
+from sdnctl.store.ovsdb.codec import Column, Row, Table
 from sdnctl.store.ovsdb.replica import Replica
 from sdnctl.store.ovsdb.rights import WHO
+from sdnctl.store.ovsdb.room import lacks_room
 from sdnctl.store.ovsdb.schema import COMMIT, DATABASE, row_uuid
-from sdnctl.store.ovsdb.wire import Message
+from sdnctl.store.ovsdb.wire import Message, encoded
 
 Operation = dict[str, Any]
 Assumed = Sequence[tuple[str, type, str]]
 RING = 1024
+ANSWER_S = 1.5
+"""Seconds that the first answer of a cluster's member may take, each later one twice as long."""
+ENDS = 3
+"""Connections that may end on one transaction: more members of a store do not die one after the other within it."""
 _CONFLICTS = ("timed out", "duplicate uuid")
+_FINAL = (
+    "syntax error",
+    "constraint violation",
+    "domain error",
+    "range error",
+    "referential integrity violation",
+    "permission error",
+    "not supported",
+    "unknown ",
+)
+_INTEGER = 2**63  # RFC 7047, 3.1: integers of OVSDB have 64 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +53,21 @@ class Attempt:
     base: int
     generation: int
     assumed: Assumed = ()
+
+
+@dataclass(slots=True)
+class Effort:
+    """One call of ``transact`` or ``report``: when it ends, and which of its attempts may have been committed.
+
+    ``patience`` is how long the next answer is waited for, in seconds, ``ends`` how often a connection ended on an
+    attempt; ``pause`` comes true when another attempt is worth it.
+    """
+
+    deadline: float
+    doubtful: list[Attempt] = field(default_factory=list)
+    patience: float = ANSWER_S
+    ends: int = 0
+    pause: Callable[[], bool] | None = None
 
 
 def intent(replica: Replica, changes: list[Change], attempt: str, ask: bool) -> list[Operation]:
@@ -61,12 +94,12 @@ def intent(replica: Replica, changes: list[Change], attempt: str, ask: bool) -> 
 def report(replica: Replica, changes: list[Change]) -> list[Operation]:
     """The operations of changes to single rows; what hosts report is checked row by row, having no order.
 
-    A change waits for its row to be what it was computed on, so that one that was sent to a frozen server, and sent
-    again to another one, does not undo what came later.
+    A change waits for its row to be what it was computed on, and so does a deletion, so that one that was sent to a
+    frozen server, and sent again to another one, does not undo what came later.
     """
     made: list[Operation] = []
     for change in changes:
-        if change.old is not None and change.new is not None and meta(change.cls).report:
+        if change.old is not None and meta(change.cls).report:
             name = meta(change.cls).name
             made.append(_wait(name, replica.uuid(name, change.id), {"id": change.id} | _was(replica, change)))
         made.extend(_write(replica, change))
@@ -74,10 +107,10 @@ def report(replica: Replica, changes: list[Change]) -> list[Operation]:
 
 
 def _was(replica: Replica, change: Change) -> Row:
-    """The old values of the columns that change, as far as they are written in one way only."""
+    """The old values of the columns that change, or go, as far as they are written in one way only."""
     table = replica.tables[meta(change.cls).name]
     made = {}
-    for name in table.row(change.new, change.old):
+    for name in table.row(change.new, change.old) if change.new is not None else table.columns:
         old = getattr(change.old, name)
         if table.columns[name].type != "real" and table.columns[name].encode(old) == old:
             made[name] = old
@@ -85,7 +118,7 @@ def _was(replica: Replica, change: Change) -> Row:
 
 
 def checks(assumed: Assumed) -> list[Operation]:
-    """The operations, to go last, that refuse a transaction unless these rows are there; see ``unfounded``.
+    """The operations, to go last, that refuse a transaction unless these rows are there; see ``check``.
 
     A row is looked for under the UUID that follows from its id: those of other tools' making are not found.
     """
@@ -96,7 +129,7 @@ def checks(assumed: Assumed) -> list[Operation]:
     return made
 
 
-def unfounded(answer: Message, attempt: Attempt) -> IntentError | None:
+def _unfounded(answer: Message, attempt: Attempt) -> IntentError | None:
     """The refusal for a reference to a record that is not there, when that is why an attempt was refused."""
     first = len(attempt.operations) - len(attempt.assumed)
     for (where, cls, id), result in zip(attempt.assumed, (answer["result"] or [])[first:], strict=False):
@@ -152,21 +185,79 @@ def refusal(answer: Message) -> str | None:
     return None
 
 
-def is_conflict(refused: str) -> bool:
-    """True when running the work again on newer data may help."""
-    return refused.startswith(_CONFLICTS)
+def check(replica: Replica, attempt: Attempt, answer: Message) -> None:
+    """Raise the error that a refused attempt ends with; after a conflict there is none, as newer data may help.
+
+    What is refused every time follows from the kind of the refusal (RFC 7047, 5.2; ovsdb-server(7), 4.1.7).
+    """
+    refused = refusal(answer) or ""
+    unfounded = _unfounded(answer, attempt)
+    if unfounded is not None:
+        raise unfounded
+    if refused.startswith(_CONFLICTS):
+        return
+    if lacks_room(refused):
+        raise DiskFull(f"the store has no room: {refused}")
+    if refused.startswith(_FINAL):
+        raise unfit(replica, attempt.changes) or Refused(f"the store refused a commit: {refused}")
+    raise StoreError(f"the store refused a commit: {refused}")
+
+
+@contextmanager
+def encodable(replica: Replica, changes: list[Change]) -> Iterator[None]:
+    """Turn the failure to encode changes, or to send them, into an IntentError that names the class and the field."""
+    try:
+        yield
+    except ValueError as error:
+        raise unfit(replica, changes) or error from error
+
+
+def unfit(replica: Replica, changes: list[Change]) -> IntentError | None:
+    """The refusal for the first value among changes that the store has no room for; None when each fits."""
+    for change in changes:
+        table = replica.tables.get(meta(change.cls).name)
+        wrong = unfit_record(table, change.new) if change.new is not None and table is not None else None
+        if wrong is not None:
+            return wrong
+    return None
+
+
+def unfit_record(table: Table, record: Any) -> IntentError | None:
+    """The refusal for the first value of a record that the store has no room for; None when each fits."""
+    for name, column in table.columns.items():
+        value = getattr(record, name)
+        if not _fits(column, value):
+            return IntentError(f"{table.name}.{name}", f"{ascii(value)[:64]} cannot be stored")
+    return None
+
+
+def _fits(column: Column, value: Any) -> bool:
+    try:
+        stored = column.encode(value)
+        encoded(stored)
+    except (ValueError, TypeError, AttributeError):
+        return False
+    return not isinstance(stored, int) or -_INTEGER <= stored < _INTEGER
 
 
 def _write(replica: Replica, change: Change) -> list[Operation]:
+    if isinstance(change.old, Unreadable) and change.new is None:
+        return [_delete(change.old.table, change.old.row)]
     name = meta(change.cls).name
     table = replica.tables.get(name)
     if table is None:
         raise ValueError(f"{name} is not kept in the store")
     uuid = replica.uuid(name, change.id)
     if change.new is None:
-        return [{"op": "delete", "table": name, "where": [["_uuid", "==", ["uuid", uuid]]]}]
+        return [_delete(name, uuid)]
+    if change.old is None and replica.is_aside(name, uuid):
+        return [_update(name, uuid, table.whole(change.new))]
     row = table.row(change.new, change.old)
     return [_insert(name, uuid, row) if change.old is None else _update(name, uuid, row)]
+
+
+def _delete(name: str, uuid: str) -> Operation:
+    return {"op": "delete", "table": name, "where": [["_uuid", "==", ["uuid", uuid]]]}
 
 
 def _insert(name: str, uuid: str, row: dict[str, Any]) -> Operation:

@@ -22,11 +22,15 @@ _CONNECT_S = 1.0
 
 
 class Lost(Exception):
-    """A request got no answer; if it was ``sent``, nobody knows what became of it."""
+    """A request got no answer; if it was ``sent``, nobody knows what became of it.
 
-    def __init__(self, reason: str, sent: bool) -> None:
+    ``closed``: the other side ended the connection, perhaps because of this very request.
+    """
+
+    def __init__(self, reason: str, sent: bool, closed: bool = False) -> None:
         super().__init__(reason)
         self.sent = sent
+        self.closed = closed
 
 
 class Garbled(Exception):
@@ -100,7 +104,8 @@ class Link:
     def call(self, method: str, params: list[Any], deadline: float, leave: bool = False) -> Message:
         """Send a request and wait for its answer until ``deadline`` (``time.monotonic()``).
 
-        With ``leave``, a server that gives none is left for another one.  Raises Lost.
+        With ``leave``, a server that gives none is left for another one.  Raises Lost; ValueError when it cannot be
+        sent (see ``wire.encoded``).
         """
         call = _Call()
         with self._calling:
@@ -115,14 +120,15 @@ class Link:
             call.done.wait(max(0.0, deadline - time.monotonic()))
         except OSError as error:
             wire.abort()  # the link's thread notices and drops the connection
-            raise Lost(str(error), sent=True) from error
+            raise Lost(str(error), sent=True, closed=True) from error
         finally:
             with self._calling:
                 self._calls.pop(number, None)
         if call.answer is None:
             if leave and not call.done.is_set():
                 wire.abort()
-            raise Lost("the connection broke" if call.done.is_set() else "no answer in time", sent=True)
+            broke = call.done.is_set()
+            raise Lost("the connection broke" if broke else "no answer in time", sent=True, closed=broke)
         return call.answer
 
     def wake(self) -> None:

@@ -3,8 +3,9 @@
 Every client that comes by TLS has one role, and is known by the name in its certificate.  A row may be written by whom
 one of its columns names.  Rows that hosts report name their host; and every row has a column ``writer`` that can say
 nothing but "api" (or nothing), so an agent can neither insert intent nor pass for the API in a row of its own.  What
-hosts take over from each other, when one of them is dead, any of them may write.  The services that the region has once
-are "services": they may write the classes that they declare, by a column ``deputy`` that is used in those tables only.
+hosts take over from each other API servers write, as hosts ask them to (``api.arbiter``).  The services that the region
+has once are "services": they may write the classes that they declare, by a column ``deputy`` that is used in those
+tables only.
 """
 
 import uuid
@@ -19,7 +20,6 @@ WRITER, API = "writer", "api"
 DEPUTY, SERVICES = "deputy", "services"
 OWN = frozenset({"Lease", "ServiceHealth"})
 """The classes that every service writes, whatever it declares: that it has the turn, and how it does."""
-EVERYBODY = ""  # as ovsdb-server(5) has it
 NAME = "region"
 REGION = "Region"
 Operation = dict[str, Any]
@@ -63,7 +63,7 @@ def authorization(of: Meta, delegated: Set[str] = OWN) -> list[str]:
     if not of.report:
         return [WRITER, *deputies]
     if of.contested:
-        return [EVERYBODY]
+        return [WRITER, *deputies]
     return ["host" if "host" in of.fields else "id", WRITER, *deputies]
 
 

@@ -17,7 +17,7 @@ from sdnctl.store.ovsdb.codec import Table, table
 from sdnctl.store.ovsdb.seal import Seal
 
 DATABASE = "sdnctl"
-VERSION = "1.2.0"
+VERSION = "1.3.0"
 COMMIT = "Commit"
 COMMIT_COLUMNS = {"attempt": "string", "sequence": "integer"}
 

@@ -11,6 +11,10 @@ FILE = "seal.key"
 MARK = "sealed:"
 
 
+class Unsealed(ValueError):
+    """A value that should be sealed and is not: somebody without the key wrote it."""
+
+
 class Seal:
     """Closes and opens texts with one key (AES-128-CBC and HMAC-SHA256, the Fernet format)."""
 
@@ -31,9 +35,11 @@ class Seal:
         return MARK + self._fernet.encrypt(text.encode()).decode() if text else ""
 
     def open(self, stored: str) -> str:
-        """The text again, also when it was stored before there was a seal; ValueError when another key closed it."""
-        if not stored.startswith(MARK):
+        """The text again; Unsealed when nobody with the key closed it, ValueError when another key did."""
+        if not stored:
             return stored
+        if not stored.startswith(MARK):
+            raise Unsealed("it is not sealed: no API server of this region has written it")
         from cryptography.fernet import InvalidToken
 
         try:

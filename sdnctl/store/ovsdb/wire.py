@@ -9,6 +9,7 @@ parser of ``ovs.json`` takes 40 times as long, see docs/decisions/002-store-clie
 import contextlib
 import json
 import os
+import re
 import select
 import socket
 import threading
@@ -19,6 +20,9 @@ from sdnctl.base.addresses import HostPort
 Message = dict[str, Any]
 CLOSED = "the store closed the connection"
 _CHUNK = 1 << 18
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_plain = json.JSONEncoder(ensure_ascii=False).encode
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # a backslash before it would be one of the text
 _SHORT = 100  # bytes that a Unix socket address holds for certain (unix(7): 108)
 
 
@@ -29,7 +33,6 @@ class Wire:
         self._socket = sock
         self._sending = threading.Lock()
         self._decoder = json.JSONDecoder()
-        self._encoder = json.JSONEncoder(separators=(",", ":"))
         self._pending: list[bytes] = []
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
@@ -39,8 +42,8 @@ class Wire:
         return self._socket.fileno()
 
     def send(self, message: Message) -> None:
-        """Send one message whole; after an error the connection is of no more use."""
-        data = self._encoder.encode(message).encode()
+        """Send one message whole; after an OSError the connection is of no more use.  ValueError: see ``encoded``."""
+        data = encoded(message)
         with self._sending:
             self._push(data)
 
@@ -90,6 +93,19 @@ class Wire:
         """Close at once; a thread that is sending gets an OSError.  For the receiving thread only."""
         self.abort()
         self._socket.close()
+
+
+def encoded(message: Any) -> bytes:
+    """A message as it is sent; ValueError when the store would end the connection on it.
+
+    Its JSON parser knows no lone surrogate (RFC 8259, 8.2), no NUL, and no number that is infinite or none.
+    """
+    text = _encode(message)
+    if "\\u" in text:
+        _plain(message).encode()  # a UnicodeEncodeError is a ValueError
+        if _NUL.search(text):
+            raise ValueError("a text has a NUL character")
+    return text.encode()
 
 
 def split(remote: str) -> tuple[str, str, int]:

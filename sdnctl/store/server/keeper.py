@@ -1,27 +1,30 @@
 """Keeps one member of the store alive, and honest: a server that could not write is ended before it says otherwise.
 
 ``ovsdb-server`` 3.1 does not end when its disk is full.  It goes on answering the other members as if it had written,
-so a change could be acknowledged that is on too few disks.  Its log tells of the first failed write; the server is
-killed then, and started again when there is room.
+so a change could be acknowledged that is on too few disks.  It says so at the first failed write; the server is killed
+then, and started again when there is room.  What it says goes into the member's log, which stays small.
 """
 
-import contextlib
 import os
 import signal
 import subprocess
 import threading
+from collections.abc import Callable
 from types import FrameType
+from typing import IO
 
 import structlog
 
 from sdnctl.base.errors import StoreError
 from sdnctl.base.process import die_with
+from sdnctl.base.rotating import Rotating
 from sdnctl.store.server.member import Member
 from sdnctl.store.server.repair import alone, by_itself
-from sdnctl.store.server.settle import settle
+from sdnctl.store.server.settle import adopt, settle
 
 LOOK_S = 0.05
 ROOM_BYTES = 1 << 20
+ADOPT_S = 5.0
 BACKOFF_S, BACKOFF_MAX_S = 0.05, 2.0
 HEALTHY_S = 5.0
 FAILED_WRITE = (b"raft|ERR|I/O error", b"write failed")
@@ -45,6 +48,8 @@ class Keeper:
             kept = by_itself(self._member.data)
             if kept is not None:
                 log.warning("the file had a hole; the other members send what is missing", kept=str(kept))
+            if self._member.is_open:
+                log.warning("any host's certificate lets in a member: see 'A CA for RAFT' in docs/operations.md")
             lived = self._serve()
             backoff = BACKOFF_S if lived > HEALTHY_S else min(backoff * 2, BACKOFF_MAX_S)
             self._stop.wait(backoff)
@@ -56,46 +61,57 @@ class Keeper:
 
     def _serve(self) -> float:
         """One life of the server; how many seconds it lasted."""
-        at = self._end_of_log()
-        threading.Thread(target=self._settle, name="settle", daemon=True).start()
-        server = subprocess.Popen(self._member.argv(), stdin=subprocess.DEVNULL, preexec_fn=die_with(os.getpid()))
+        ended = threading.Event()
+        threading.Thread(target=self._look_after, args=(ended,), name="settle", daemon=True).start()
+        links = self._member.links()
+        if links is not None:
+            links.start()
+        server = subprocess.Popen(
+            self._member.argv(),
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            preexec_fn=die_with(os.getpid()),
+            env=self._member.environment,
+        )
+        assert server.stderr is not None
+        listener = threading.Thread(target=self._listen, args=(server, server.stderr), name="log", daemon=True)
+        listener.start()
         looks = 0
         try:
             while server.poll() is None and not self._stop.wait(LOOK_S):
                 looks += 1
-                at, failed = self._read(at)
-                if failed:
-                    log.error("a write failed: the server is ended", data=str(self._member.data))
-                    server.kill()
-                    server.wait()
         finally:
+            ended.set()
             _end(server)
+            listener.join()
+            server.stderr.close()
+            if links is not None:
+                links.close()
         if not self._stop.is_set():
             log.warning("the server has ended", code=server.returncode, lived_s=round(looks * LOOK_S, 1))
         return looks * LOOK_S
 
-    def _settle(self) -> None:
+    def _listen(self, server: subprocess.Popen[bytes], said: IO[bytes]) -> None:
+        """Keep what the server says, line by line, and end it when it tells of a failed write."""
+        kept = Rotating(self._member.log)
+        for line in said:
+            kept.write(line)
+            if any(text in line for text in FAILED_WRITE):
+                log.error("a write failed: the server is ended", data=str(self._member.data))
+                server.kill()
+
+    def _look_after(self, ended: threading.Event) -> None:
+        """Settle the server, and see to its rows while it lives."""
+        self._try("the member is not settled", lambda: [log.info(done) for done in settle(self._member)])
+        while self._member.pki is not None and not ended.wait(ADOPT_S):
+            self._try("rows are not adopted", lambda: adopt(self._member))
+
+    def _try(self, failed: str, work: Callable[[], object]) -> None:
         try:
-            for done in settle(self._member):
-                log.info(done)
+            work()
         except StoreError as error:
             if not self._stop.is_set():
-                log.error("the member is not settled", error=str(error))
-
-    def _end_of_log(self) -> int:
-        with contextlib.suppress(FileNotFoundError):
-            return self._member.log.stat().st_size
-        return 0
-
-    def _read(self, at: int) -> tuple[int, bool]:
-        """Read the server's log on from a byte; where it ends now, and whether it tells of a failed write."""
-        end = self._end_of_log()
-        if end <= at:
-            return end, False
-        with self._member.log.open("rb") as file:
-            file.seek(at)
-            said = file.read(end - at)
-        return end, any(text in said for text in FAILED_WRITE)
+                log.error(failed, error=str(error))
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

@@ -5,6 +5,7 @@ TLS with a certificate of the region's CA, and what they may write follows from 
 """
 
 import os
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from sdnctl.base.addresses import HostPort
 from sdnctl.base.errors import StoreError
 from sdnctl.store.ovsdb import rights, schema
 from sdnctl.store.ovsdb.tls import CA, CERTIFICATE, FILES, KEY
-from sdnctl.store.server import convert
+from sdnctl.store.server import convert, raftlink, raftlog
+from sdnctl.store.server.raftlink import RaftLinks
 from sdnctl.store.server.single import command
 
 ELECTION_MS = 1000
@@ -64,8 +66,13 @@ class Member:
             lacking = [name for name in FILES if not (self.pki / name).is_file()]
             if lacking:
                 raise StoreError(f"{self.pki} lacks {', '.join(lacking)}: see sdnctl pki issue")
-        if self.database.exists():
+        if self.database.exists() and not self._gone():
             return
+        if self.pki is not None and not raftlink.has_keys(self.pki):
+            raise StoreError(
+                f"{self.pki} lacks {', '.join(raftlink.FILES)}: make them with sdnctl pki raft and sdnctl pki issue "
+                "store --role store"
+            )
         draft = self.data / "store.db.new"
         draft.unlink(missing_ok=True)
         if self.join:
@@ -77,8 +84,46 @@ class Member:
             convert.tool("create-cluster", str(draft), str(wanted), self._address(self.raft))
         draft.replace(self.database)
 
+    def _gone(self) -> bool:
+        """True when the member has left the others, and is to join them anew; its old file is kept beside."""
+        if not raftlog.has_left(self.database):
+            return False
+        if not self.join:
+            raise StoreError(f"{self.data} has left its store: name other members with --join, to join them anew")
+        self.database.rename(self.data / f"store.db.left.{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}")
+        return True
+
     def _address(self, where: str) -> str:
-        return f"{'tcp' if self.pki is None else 'ssl'}:{where}"
+        """The address of a member at HOST:PORT, or at ssl:HOST:PORT where its server listens itself, as of old."""
+        if where.startswith("ssl:"):
+            return where
+        return f"tcp:{where}" if self.pki is None else raftlink.address(where)
+
+    def links(self) -> RaftLinks | None:
+        """The links to the other members, None where there are no certificates for them.
+
+        StoreError when they know this one by another address, which cannot be changed.
+        """
+        if self.pki is None or not raftlink.has_keys(self.pki):
+            return None
+        address = convert.tool("db-local-address", str(self.database)).strip()
+        own = self.raft if address == raftlink.address(self.raft) else ""
+        if not own and address.startswith(raftlink.PREFIX):
+            known = address.removeprefix(raftlink.PREFIX)
+            raise StoreError(
+                f"the other members know this one as {known}, --raft says {self.raft}: see 'sdnctl store leave'"
+            )
+        return RaftLinks(self.data, self.pki, own, tuple(one for one in self.join if not one.startswith("ssl:")))
+
+    @property
+    def is_open(self) -> bool:
+        """True when any certificate of the region is good enough to be a member beside this one."""
+        return self.pki is not None and convert.tool("db-local-address", str(self.database)).startswith("ssl:")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the server: the sockets of the members are in its data directory."""
+        return {**os.environ, "OVS_RUNDIR": str(self.data)}
 
     def argv(self) -> list[str]:
         """The command that serves the member in the foreground until a signal ends it."""

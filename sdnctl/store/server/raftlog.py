@@ -67,6 +67,11 @@ def mend(path: Path) -> Path | None:
     return kept
 
 
+def has_left(path: Path) -> bool:
+    """True when a member has left its store for good: its server never opens the file again."""
+    return any(record.says.get("note") == "left" for record in _records(path.read_bytes()))
+
+
 def _records(data: bytes) -> Iterator[Record]:
     """The records up to the first that is not whole: a torn tail, which the server drops by itself."""
     start = 0

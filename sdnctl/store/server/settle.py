@@ -4,12 +4,16 @@ It asks its own server through the local socket, where root has all rights; any 
 """
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from sdnctl.base.errors import StoreError
+from sdnctl.base.paths import write_private
 from sdnctl.store.ovsdb import rights, schema
+from sdnctl.store.ovsdb.codec import Table
 from sdnctl.store.server import convert
+from sdnctl.store.server.amend import amendments
 from sdnctl.store.server.fill import fill, in_chunks
 from sdnctl.store.server.member import Member
 from sdnctl.store.server.upgrades import upgrades
@@ -24,20 +28,32 @@ def settle(member: Member) -> list[str]:
     done = []
     wanted = member.data / "store.schema"
     wanted.write_text(schema.schema_text(tables))
-    old = _outdated(member, schema.schema(tables))
+    old = _outdated(member, tables)
+    # The schema of before is kept until the new columns have their values: a conversion may end between the two.
+    before = member.data / "store.schema.before"
     if old is not None:
+        if not before.exists():
+            write_private(before, json.dumps(old))
         _client("convert", f"unix:{member.socket}", str(wanted))
         done.append(f"converted to the schema {schema.VERSION}")
+    elif before.exists():
+        done.append("finished an earlier conversion")
+    if before.exists():
+        old = json.loads(before.read_text())
+        _amend(member, old["version"])
     fill(partial(_transact, member), tables, old)
+    before.unlink(missing_ok=True)
     if member.pki is not None:
         done += _open(member, tables)
     return done
 
 
-def _outdated(member: Member, wanted: convert.Schema) -> convert.Schema | None:
-    """The schema that is served, when it is older than the wanted one."""
+def _outdated(member: Member, tables: Mapping[str, Table]) -> convert.Schema | None:
+    """The schema that is served, when it is older than that of this program, or lacks something of it."""
+    wanted = schema.schema(tables)
     served: convert.Schema = json.loads(_client("get-schema", f"unix:{member.socket}", schema.DATABASE))
-    if convert.numbers(served["version"]) >= convert.numbers(wanted["version"]):
+    newer = convert.numbers(served["version"]) > convert.numbers(wanted["version"])
+    if newer or (served["version"] == wanted["version"] and not schema.missing(tables, served)):
         return None
     steps = convert.due(served["version"], wanted["version"], upgrades())
     dropped = {name for step in steps for name in step.drops}
@@ -45,6 +61,14 @@ def _outdated(member: Member, wanted: convert.Schema) -> convert.Schema | None:
     if lost:
         raise StoreError(f"converting the store {served['version']} would lose {', '.join(lost)}")
     return served
+
+
+def _amend(member: Member, since: str) -> None:
+    """Do what the upgrades since a version do in a store that serves."""
+    for step in convert.due(since, schema.VERSION, upgrades()):
+        asked = [{"op": "select", "table": name, "where": []} for name in step.serves]
+        found = {name: answer["rows"] for name, answer in zip(step.serves, _transact(member, asked), strict=True)}
+        _transact(member, list(amendments(found, step.work(found))) if found else [])
 
 
 def _open(member: Member, tables: Any) -> list[str]:
@@ -60,6 +84,15 @@ def _open(member: Member, tables: Any) -> list[str]:
     operations += rights.grant(tables, others, [] if member.target in known else [member.target], member.delegated)
     _transact(member, operations)
     return [] if member.target in known else [f"listens at {member.target}"]
+
+
+def adopt(member: Member) -> None:
+    """Have API servers own every row as well: a host may leave out who else may delete what it inserts."""
+    wrong = [[rights.WRITER, "!=", rights.API]]
+    own = [
+        {"op": "update", "table": name, "where": wrong, "row": {rights.WRITER: rights.API}} for name in schema.tables()
+    ]
+    _transact(member, own)
 
 
 def _transact(member: Member, operations: list[Any]) -> list[Any]:

@@ -16,20 +16,25 @@ from sdnctl.base.errors import StoreError
 from sdnctl.model.upgrade import Upgrade
 from sdnctl.store.ovsdb import schema
 from sdnctl.store.server import convert
+from sdnctl.store.server.amend import identified
 from sdnctl.store.server.fill import fill, in_chunks
 from sdnctl.store.server.upgrades import upgrades
 
 
 def command(data: Path) -> list[str]:
-    """``ovsdb-server`` in the foreground on the store in a data directory, for whoever may use its unix socket."""
+    """``ovsdb-server`` in the foreground on the store in a data directory, for whoever may use its unix socket.
+
+    Its log goes to stderr: who starts it keeps the file small, and a full disk cannot keep it from speaking.
+    """
     return [
         "ovsdb-server",
         str(data / "store.db"),
         f"--remote=punix:{data / 'store.sock'}",
         f"--unixctl={data / 'store.ctl'}",
-        f"--log-file={data / 'store.log'}",
         "--no-chdir",
-        "-vconsole:off",
+        "-vconsole:info",
+        "-vPATTERN:console:%D{%Y-%m-%dT%H:%M:%S.###Z}|%05N|%c%T|%p|%m",
+        "-vfile:off",
         "-vsyslog:off",
     ]
 
@@ -102,7 +107,7 @@ class Server:
             rows = convert.dump(self.database, old)
             for step in steps:
                 rows = step.work(rows)
-            convert.write(draft, wanted, rows)
+            convert.write(draft, wanted, identified(rows))
         else:
             convert.tool("convert", str(self.database), str(wanted), str(draft))
         fill(partial(_transact, draft), self._tables, old)

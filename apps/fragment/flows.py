@@ -1,0 +1,103 @@
+"""Fragments of TCP and UDP through an elastic IP: connection tracking translates the whole datagram.
+
+Rewriting an address also changes the checksum of TCP or UDP, at a place that only the first fragment has: later ones
+would arrive with wrong data (Open vSwitch 3.1 to 3.7).  Whole packets, and fragments of anything else, need none of it.
+"""
+
+from collections.abc import Iterator
+
+from apps.eip.facts import arrives, leads_to, presented
+from apps.eip.model import ElasticIp
+from apps.eip.tables import DNAT, SNAT
+from apps.fragment.tables import DNAT_PIECES, NOT_TRANSLATED, SNAT_PIECES
+from apps.gateway.facts import home_of, served_here
+from apps.oversize.facts import cutting, limited
+from apps.pipeline import ANOTHER_HOST, NEXT_HOP, OUTSIDE, PORT, VPC
+from apps.uplink.model import Pool
+from apps.uplink.tables import POOL
+from sdnctl.of.actions import meter, nat, set_field
+from sdnctl.of.fields import FRAGMENT_ANY, IP_DST, IP_FRAG, IP_PROTO, IP_PROTO_TCP, IP_PROTO_UDP, IP_SRC
+from sdnctl.of.meter import Meter
+from sdnctl.program.feature import Announce, Item, View, feature, placed, says
+from sdnctl.program.packets import Forget
+from sdnctl.program.pipeline import Priority, onward
+from sdnctl.program.step import Step
+from sdnctl.program.tracking import tracked
+from sdnctl.program.zones import ZoneLimit
+
+PIECES_RATE, PIECES_BURST = 128, 512
+"""The fragments a second, and at once, of one elastic IP.
+
+A switch has room for 5000 fragments that wait for the rest of their datagram, for 15 s: with these limits two elastic
+IPs through which somebody fills it leave some for the others."""
+CONNECTIONS = 4096
+"""The connections of fragmented datagrams that one elastic IP may have, each way: more than the fragments that it may
+send make in a minute, for which UDP is remembered."""
+PIECE = (FRAGMENT_ANY, FRAGMENT_ANY)
+COVERED = (IP_PROTO_TCP, IP_PROTO_UDP)
+"""The protocols whose checksum covers the addresses."""
+
+
+@feature(each=ElasticIp, within=placed("port", test=served_here))
+def pieces(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
+    """The fragments of an elastic IP that this host presents, each direction in a zone of its own."""
+    pool, vpc = view.get(Pool, eip.pool), leads_to(eip, here, view)
+    if pool is None or vpc is None or not presented(eip, here, view):
+        return
+    yield Meter(eip.piece_meter, PIECES_RATE, PIECES_BURST, packets=True)
+    yield ZoneLimit(eip.out_zone, CONNECTIONS)
+    yield ZoneLimit(eip.in_zone, CONNECTIONS)
+    for proto in COVERED:
+        # A fragment from the instance: through connection tracking, with all others of its datagram.
+        outward = SNAT.flow(
+            Priority.EXACT,
+            {VPC: vpc.key, IP_SRC: eip.private, IP_PROTO: proto, IP_FRAG: PIECE},
+            [
+                meter(eip.piece_meter),
+                set_field(POOL, pool.key),
+                tracked(eip.out_zone, nat(src=eip.address), SNAT_PIECES),
+            ],
+        )
+        yield outward
+        # Whatever went through the zone before, by another binding, is forgotten.
+        yield Announce(outward, Forget(eip.out_zone))
+        # A fragment for the elastic IP: the same, in the zone of the other direction.
+        inward = DNAT.flow(
+            Priority.EXCEPTION,
+            {IP_DST: eip.address, IP_PROTO: proto, IP_FRAG: PIECE},
+            [
+                meter(eip.piece_meter),
+                set_field(VPC, vpc.key),
+                tracked(eip.in_zone, nat(dst=eip.private), DNAT_PIECES),
+            ],
+        )
+        yield inward
+        yield Announce(inward, Forget(eip.in_zone))
+    if view.derived(home_of, eip.port) != here and view.derived(cutting, None):
+        # Between the instance on another host and outside, larger than the tunnel or the uplink: the same limit.
+        yield limited(eip.piece_meter, {PORT: OUTSIDE, VPC: vpc.key, NEXT_HOP: eip.private})
+        yield limited(eip.piece_meter, {PORT: ANOTHER_HOST, IP_SRC: eip.address})
+    # Translated: on with the public address, within the ordered bandwidth.
+    yield SNAT_PIECES.flow(
+        Priority.NORMAL, {VPC: vpc.key, IP_SRC: eip.address}, [meter(eip.out_meter), onward(SNAT_PIECES)]
+    )
+    # Translated: enter the VPC at the private address.
+    yield DNAT_PIECES.flow(
+        Priority.NORMAL,
+        {VPC: vpc.key, IP_DST: eip.private},
+        [meter(eip.in_meter), *arrives(eip, view), onward(DNAT_PIECES)],
+    )
+
+
+@says(pieces)
+def translated_whole(step: Step, view: View) -> str:
+    """The way of a fragment, in words."""
+    if step.table in (SNAT.id, DNAT.id):
+        return f"a fragment waits for all of its datagram, to be translated with them: elastic IP {step.record.id}"
+    return f"all fragments of the datagram are here, and translated: elastic IP {step.record.id}"
+
+
+@says(NOT_TRANSLATED)
+def not_translated(step: Step, view: View) -> str:
+    """The fragment whose translation failed, in words."""
+    return NOT_TRANSLATED.text

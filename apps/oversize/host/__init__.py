@@ -1,0 +1,1 @@
+"""The fragmenter: a program beside the switch."""

@@ -1,0 +1,314 @@
+"""Security groups and their rules on the command line and in an intent file."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any
+
+import typer
+
+from apps.eip.cli import interface, targets
+from apps.eni.cli import ENI, Groups
+from apps.prefix_list.cli import EVERYBODY, LAST_PORT, LIST, port_range, ports_read, ports_text
+from sdnctl.base.problem import Usage
+from sdnctl.cli.command import one, one_of, option, tenants
+from sdnctl.cli.intent import reading
+from sdnctl.cli.intent.edit import Edit, Phase, Task
+from sdnctl.cli.intent.live import Live
+from sdnctl.cli.intent.reading import Node
+from sdnctl.cli.intent.schema import Item, Key, Mentions, Rename, Section, description, post_inside, tags
+from sdnctl.cli.intent.tasks import Run
+from sdnctl.cli.invocation import Invocation
+from sdnctl.cli.kind import Column, Kind, given, key
+from sdnctl.cli.names import Unknown, listed
+from sdnctl.cli.resources import Description, NewName, made
+
+Json = dict[str, Any]
+DEFAULT_GROUP, LOWEST = "default", 100
+GROUP = "sg"
+WAYS = {"in": 0, "out": 1}
+PROTOCOLS = {"all": 300, "tcp": 6, "udp": 17, "icmp": 1}
+PREFIX_TYPES = {LIST: "PREFIXLIST", GROUP: "SECURITYGROUP"}
+PLAIN = {"action": "allow", "ports": "", "remote": EVERYBODY, "priority": LOWEST}
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Rule:
+    """A rule of a group; ``ports`` are those that TCP or UDP goes to, "" for all.
+
+    ``remote`` is a block, ``prefix-list:NAME``, or ``sg:NAME`` for the members of a group.
+    """
+
+    direction: str
+    protocol: str
+    action: str = "allow"
+    ports: str = ""
+    remote: str = EVERYBODY
+    priority: int = LOWEST
+
+    def __str__(self) -> str:
+        what = f"{self.protocol} {self.ports}".strip()
+        side = "from" if self.direction == "in" else "to"
+        return f"{self.priority}: {self.direction} {self.action} {what} {side} {self.remote}"
+
+    @property
+    def named(self) -> tuple[str, str]:
+        """The kind and the name of what the remote side names; "" and the block where it is one."""
+        tag, colon, name = self.remote.partition(":")
+        return (tag, name) if colon else ("", self.remote)
+
+    def wire(self, remote: str) -> Json:
+        """The rule as the API wants it; ``remote`` is the block, or the id of what is named."""
+        ported = self.protocol in ("tcp", "udp")
+        first, _, last = (self.ports or (f"1-{LAST_PORT}" if ported else "0")).partition("-")
+        return {
+            "direction": WAYS[self.direction],
+            "ruleAction": self.action.upper(),
+            "priority": self.priority,
+            "protocol": PROTOCOLS[self.protocol],
+            "addressPrefixType": PREFIX_TYPES.get(self.named[0], "CIDR"),
+            "addressPrefix": remote,
+            "fromPort": int(first),
+            "toPort": int(last or first),
+        }
+
+
+def _read_rule(shown: Json, remote: str) -> Rule:
+    """A rule that the API shows; ``remote`` is its other side, as a file says it."""
+    direction = next(way for way, number in WAYS.items() if number == shown["direction"])
+    protocol = next(name for name, number in PROTOCOLS.items() if number == shown["protocol"])
+    ports = ports_text(shown["fromPort"], shown["toPort"])
+    return Rule(direction, protocol, shown["ruleAction"].lower(), ports, remote, shown["priority"])
+
+
+def rule_text(shown: Json) -> str:
+    """A rule that the API shows, in a line."""
+    tags = {of: kind for kind, of in PREFIX_TYPES.items()}
+    tag = tags.get(shown["addressPrefixType"])
+    return str(_read_rule(shown, f"{tag}:{shown['addressPrefix']}" if tag else shown["addressPrefix"]))
+
+
+SECURITY_GROUP = Kind(
+    GROUP, "security group", "Security groups: what a network interface may send and get.",
+    resource="SecurityGroup", path="networkSecurityGroups/", plural="networkSecurityGroups",
+    singular="networkSecurityGroup", prefix="sg", name_filter="networkSecurityGroupNames", inside="vpc",
+    columns=(
+        Column("vpc", key("vpcId")),
+        Column("type", key("networkSecurityGroupType")),
+        Column("rules", lambda shown: [rule_text(rule) for rule in shown["securityGroupRules"]]),
+        Column("interfaces", key("networkInterfaceIds")),
+    ),
+    lines={"securityGroupRules": lambda rule: f"{rule['ruleId']} {rule_text(rule)}"},
+)  # fmt: skip
+
+Which = Annotated[str, one(GROUP)]
+
+
+@tenants(GROUP, "create", waits=True)
+def create(
+    call: Invocation,
+    name: NewName,
+    vpc: Annotated[str, option("vpc", "--vpc", "Name or id of its VPC.")],
+    description: Description = None,
+) -> None:
+    """Make a security group; without rules it lets nothing in and everything out."""
+    body = given(vpcId=call.id("vpc", vpc), networkSecurityGroupName=name, description=description)
+    result = call.tenant.post("vpc", SECURITY_GROUP.path, body)
+    made(call, SECURITY_GROUP, [result["networkSecurityGroupId"]], result)
+
+
+@tenants(GROUP, "add-rule", waits=True)
+def add_rule(
+    call: Invocation,
+    group: Which,
+    direction: Annotated[str, typer.Argument(metavar="in|out", help="To its interfaces, or from them.")],
+    action: Annotated[str, typer.Argument(metavar="allow|deny", help="The verdict.")] = "allow",
+    priority: Annotated[int, typer.Option(metavar="N", help=f"1 to {LOWEST}; the smallest decides.")] = LOWEST,
+    protocol: Annotated[str, typer.Option(metavar="NAME", help="all, tcp, udp or icmp.")] = "all",
+    ports: Annotated[str, typer.Option(metavar="N[-N]", help="Those that TCP or UDP goes to.")] = "",
+    remote: Annotated[str, typer.Option(metavar="CIDR|prefix-list:NAME|sg:NAME", help="The other side.")] = EVERYBODY,
+    description: Description = None,
+) -> None:
+    """Add a rule; replies to what it lets through need none."""
+    if direction not in WAYS or action not in ("allow", "deny") or protocol not in PROTOCOLS:
+        raise Usage(f"a rule is in or out, allow or deny, all, tcp, udp or icmp, not {direction} {action} {protocol}")
+    try:
+        rule = Rule(direction, protocol, action, port_range(ports), remote, priority)
+    except ValueError as error:
+        raise Usage(str(error)) from None
+    found = call.find(GROUP, group)
+    kind, name = rule.named
+    if kind and kind not in PREFIX_TYPES:
+        raise Usage(f"the other side is CIDR, prefix-list:NAME or sg:NAME, not {remote!r}")
+    side = call.id(kind, name, found["vpcId"]) if kind == GROUP else call.id(kind, name) if kind else name
+    spec = {**rule.wire(side), **given(description=description)}
+    _act(call, found["networkSecurityGroupId"], "addNetworkSecurityGroupRules", networkSecurityGroupRuleSpecs=[spec])
+
+
+@tenants(GROUP, "remove-rule", waits=True)
+def remove_rule(
+    call: Invocation,
+    group: Which,
+    rules: Annotated[list[str], typer.Argument(metavar="RULE...", help="Ids of rules.", show_default=False)],
+) -> None:
+    """Remove rules, by their ids; connections that they alone allowed end at once."""
+    found = call.find(GROUP, group)
+    known = {rule["ruleId"] for rule in found["securityGroupRules"]}
+    for id in rules:
+        if id not in known:
+            raise Unknown(f"{group} has no rule {id}: 'sdnctl sg get {group}' shows its rules")
+    _act(call, found["networkSecurityGroupId"], "removeNetworkSecurityGroupRules", ruleIds=rules)
+
+
+@tenants(GROUP, "apply", waits=True)
+def apply(
+    call: Invocation,
+    port: Annotated[str, one_of(targets, "INSTANCE|ENI", "Name or id; instance:NAME or eni:NAME says which.")],
+    security_group: Groups = [],  # noqa: B006
+) -> None:
+    """Put a network interface into these groups and no others; without any, the default group of its VPC counts."""
+    id = str(interface(call, port)["networkInterfaceId"])
+    vpc = str(call.find("eni", id)["vpcId"])
+    groups = [call.id(GROUP, one, vpc) for one in security_group]
+    result = call.tenant.call("vpc", "PATCH", ENI.item(id), body={"securityGroups": groups})
+    made(call, ENI, [id], result)
+
+
+def _act(call: Invocation, id: str, action: str, **body: Any) -> None:
+    made(call, SECURITY_GROUP, [id], call.tenant.post("vpc", SECURITY_GROUP.item(id, action), body))
+
+
+def _rule(node: Node) -> Rule:
+    """One rule of a file: ``{direction: in, action: allow, protocol: tcp, ports: 80, remote: CIDR, priority: N}``."""
+    readers: dict[str, reading.Reader] = {
+        "direction": reading.choice(*WAYS),
+        "action": reading.choice("allow", "deny"),
+        "protocol": reading.choice(*PROTOCOLS),
+        "ports": ports_read,
+        "remote": _remote,
+        "priority": reading.whole(1, LOWEST),
+    }
+    return Rule(**reading.fields(node, readers, ("direction", "protocol"), "a rule"))
+
+
+def _remote(node: Node) -> str:
+    text = reading.text(node)
+    return text if text.startswith(tuple(f"{kind}:" for kind in PREFIX_TYPES)) else str(reading.cidr(node))
+
+
+def _write(rules: tuple[Rule, ...]) -> list[Json]:
+    return [{name: value for name, value in asdict(one).items() if value != PLAIN.get(name)} for one in rules]
+
+
+def _renamed(rules: tuple[Rule, ...], rename: Rename) -> tuple[Rule, ...]:
+    """Rules in which the names of prefix lists and groups have another form."""
+
+    def side(rule: Rule) -> str:
+        kind, name = rule.named
+        return f"{kind}:{rename(kind, name)}" if kind else name
+
+    return tuple(replace(one, remote=side(one)) for one in rules)
+
+
+def _own(live: Live, group: Json) -> dict[str, Rule]:
+    """The rules of a group by their ids, as a file says them; those that cannot be removed first."""
+    tags = {of: kind for kind, of in PREFIX_TYPES.items()}
+
+    def side(rule: Json) -> str:
+        tag, text = tags.get(rule["addressPrefixType"]), str(rule["addressPrefix"])
+        return f"{tag}:{live.label(text)}" if tag else text
+
+    found = sorted(group["securityGroupRules"], key=lambda rule: bool(rule["ruleType"] != "default"))
+    return {one["ruleId"]: _read_rule(one, side(one)) for one in found}
+
+
+def _rules(live: Live, shown: Json) -> Any:
+    return tuple(_own(live, shown).values())
+
+
+def _make(run: Run, item: Item, body: Json) -> str:
+    """A group; the default one of a VPC is there already, and what the file says of it is changed."""
+    if item.path[-1] != DEFAULT_GROUP:
+        return post_inside(run, item, body)
+    found = listed(run.tenant, SECURITY_GROUP, [("vpcId", [run.ids[item.scope]])])
+    id = next(one["networkSecurityGroupId"] for one in found if _is_default(one))
+    if said := {name: body[name] for name in ("description",) if name in body}:
+        run.patch(GROUP, id, said)
+    return str(id)
+
+
+def _write_rules(run: Run, edit: Edit) -> None:
+    """Change a group's rules; as many as can be become others in one call, so that they change together."""
+    group, had = run.own(edit.item), _own(run.live, edit.found.shown if edit.found else run.shown(edit.item))
+    wanted = edit.item.values["rules"]
+    new = [rule for rule in wanted if rule not in had.values()]
+    gone, altered = [], []
+    for id, rule in had.items():
+        if rule in wanted:
+            continue
+        one = next((one for one in new if one.direction == rule.direction), None)
+        if one is None:
+            gone.append(id)
+        else:
+            new.remove(one)
+            altered.append({"ruleId": id, **_wire(run, edit.item, one)})
+    if altered:
+        for spec in altered:
+            del spec["direction"]  # a rule keeps it
+        run.act(GROUP, group, "modifyNetworkSecurityGroupRules", modifySecurityGroupRuleSpecs=altered)
+    if new:
+        specs = [_wire(run, edit.item, one) for one in new]
+        run.act(GROUP, group, "addNetworkSecurityGroupRules", networkSecurityGroupRuleSpecs=specs)
+    if gone:
+        run.act(GROUP, group, "removeNetworkSecurityGroupRules", ruleIds=gone)
+
+
+def _wire(run: Run, item: Item, rule: Rule) -> Json:
+    kind, name = rule.named
+    return rule.wire(run.named(item, kind, name) if kind else name)
+
+
+def _tasks(edit: Edit, live: Live) -> Iterator[Task]:
+    if "rules" in edit.keys:
+        yield Task(Phase.MODIFY, edit, lambda run: _write_rules(run, edit))
+
+
+def _leave(edit: Edit, item: Item) -> Iterator[Task]:
+    """Empty a group before it goes: its rules may name others that go too."""
+
+    def empty(run: Run) -> None:
+        if rules := [rule["ruleId"] for rule in item.shown["securityGroupRules"] if rule["ruleType"] != "default"]:
+            run.act(GROUP, item.id, "removeNetworkSecurityGroupRules", ruleIds=rules)
+
+    yield Task(Phase.CLEAR, edit, empty)
+
+
+def _is_default(shown: Json) -> bool:
+    return bool(shown["networkSecurityGroupType"] == "default")
+
+
+def _is_news(shown: Json) -> bool:
+    """False for a default group that is as it was born."""
+    return not (_is_default(shown) and shown["description"] == "" and _as_born(shown["securityGroupRules"]))
+
+
+def _as_born(rules: list[Json]) -> bool:
+    return sorted(_read_rule(rule, rule["addressPrefix"]) for rule in rules) == [Rule(way, "all") for way in WAYS]
+
+
+SECURITY_GROUPS = Section(
+    SECURITY_GROUP,
+    "security-groups",
+    keys=(
+        Key(
+            "rules", reading.several(_rule), _rules, default=(), own=True,
+            mentions=Mentions(lambda: PREFIX_TYPES, _renamed), write=_write,
+        ),
+    ),
+    about=(description(), tags()),
+    make=_make,
+    tasks=_tasks,
+    leave=_leave,
+    listed=_is_news,
+    born=_is_default,
+    sparse=True,
+)  # fmt: skip

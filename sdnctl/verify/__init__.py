@@ -1,0 +1,1 @@
+"""A proof of where packets can get: a symbolic walk over the computed tables of whole networks."""

@@ -1,0 +1,50 @@
+"""Doors: the declared ways by which packets get from one network into another, or in from outside.
+
+    @doors
+    def public(records: Records) -> Iterator[Door]:
+
+A feature declares in its ``facts.py`` which doors there are; nothing else may let a packet through.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from sdnctl.base.addresses import Ip4
+from sdnctl.base.discovery import declared
+
+
+class Records(Protocol):
+    """The records of a region."""
+
+    def all(self, cls: type[Any]) -> Mapping[str, Any]:
+        """All records of a class by id."""
+
+
+class Door(NamedTuple):
+    """The interface ``owner`` is reached from outside by one address, which becomes another one inside its network.
+
+    What it sends to the outside has the address ``outside`` as its source.
+    """
+
+    owner: str
+    outside: Ip4
+    inside: Ip4
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """A declaration: the doors that there are with some records."""
+
+    find: Callable[[Records], Iterable[Door]]
+
+
+def doors(find: Callable[[Records], Iterable[Door]]) -> Doors:
+    """Declare doors."""
+    return Doors(find)
+
+
+def all_doors(records: Records) -> Iterator[Door]:
+    """The doors of all features."""
+    for each in declared(Doors, "facts"):
+        yield from each.find(records)

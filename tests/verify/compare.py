@@ -1,0 +1,191 @@
+"""The ends of a walk beside the fates that the reference tells: every packet has the one that it should have."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sdnctl.model.host import UPLINK
+from sdnctl.of import fields as f
+from sdnctl.of.fields import OxmField
+from sdnctl.trace.ofproto import flow_text
+from sdnctl.verify.header import CHOICES, HOPS, INPUT, ONE, ZERO, Bits, Header, constant, known, read
+from sdnctl.verify.header import whole as whole_field
+from sdnctl.verify.sent import possible
+from sdnctl.verify.sets import EVERYTHING, NOTHING, Sets
+from sdnctl.verify.story import packet as sample
+from sdnctl.verify.walk import End, Ends
+from tests.reference import Fate, World
+from tests.verify.symbolic import Asked, Number, Word, Yes, bits_of, frame, is_
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A packet of which the switch makes something else than the reference says."""
+
+    sender: str
+    packet: dict[int, int]
+    meant: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.sender} sends {flow_text(sample(self.packet))}: {self.meant}, but: {self.found}"
+
+
+Fates = list[tuple[tuple[Fate, ...], int]]
+"""Fates, each with the packets that have it, or any of several fates."""
+
+
+def fates(world: World, sender: str, sets: Sets) -> Fates:
+    """The fates of all packets from a sender, those that are the same together; no packet has two.
+
+    The reference knows no fragments and no sizes: each is to fare as a whole packet that fits.
+    """
+    asked = Asked(sets)
+    packet = frame(asked)
+    found: dict[object, tuple[tuple[Fate, ...], list[int]]] = {}
+    for fate, packets in asked.explore(possible(sets), lambda: world.fate(sender, packet)):
+        same = tuple((str(option), *_looks(option.frame)) for option in fate.options)
+        found.setdefault(same, (fate.options, []))[1].append(packets)
+    return [(options, sets.union(several)) for options, several in found.values()]
+
+
+def _looks(frame: Any) -> Iterator[object]:
+    """The parts of a frame that a switch may change."""
+    for one in fields(frame) if frame is not None else ():
+        part = getattr(frame, one.name)
+        if not isinstance(part, Word | Yes):
+            yield (part.bits, part.less) if isinstance(part, Number) else part
+
+
+def differences(sender: str, told: Fates, ends: list[End], fits: int, sets: Sets) -> Iterator[Difference]:
+    """Packets that have another end than they should have, or none at all: one of each kind.
+
+    ``fits`` are the choices by which a packet is not too large.
+    """
+    explained = [beside(end, sets) for end in ends]
+    for options, packets in told:
+        missing = packets
+        for fate in options:
+            goods = [(at, agreeing(fate, end, packets, fits, sets)) for at, end in enumerate(ends)]
+            for at, good in goods:
+                explained[at] = sets.join(explained[at], good)
+                missing = sets.without(missing, sets.shadow(sets.meet(good, fits), CHOICES))
+            if len(options) > 1 and not any(good for _, good in goods):
+                yield Difference(sender, sets.one_of(packets), str(fate), "never")
+            if fate.to == UPLINK and sender != UPLINK:
+                uncut = sets.without(packets, sets.shadow(sets.union([too_large(end, sets) for end in ends]), CHOICES))
+                missing = sets.join(missing, uncut)
+        if missing != NOTHING:
+            meant = " or ".join(map(str, options))
+            yield Difference(sender, sets.one_of(missing), meant, instead(missing, ends, sets))
+    for end, good in zip(ends, explained, strict=True):
+        stray = sets.without(end.packets, good)
+        if stray != NOTHING:
+            yield Difference(sender, sets.one_of(stray), "not that", shown(end))
+
+
+def beside(end: End, sets: Sets) -> int:
+    """The packets of an end that may have it beside what the reference says.
+
+    A fragment that connection tracking does not translate is dropped; a packet that is too large for a tunnel or the
+    uplink is cut, or its sender is told.
+    """
+    if (end.what, end.who) == (Ends.DROPPED, "not-translated"):
+        pieces = sets.without(end.packets, is_(sets, frag=0))
+        return sets.meet(pieces, is_(sets, ip_proto=(f.IP_PROTO_TCP, f.IP_PROTO_UDP)))
+    return too_large(end, sets)
+
+
+def too_large(end: End, sets: Sets) -> int:
+    """The packets of an end that are cut, or whose sender is told how much fits."""
+    cut = end.what is Ends.PROGRAM or (end.what is Ends.ASKS and end.who.startswith("ask_too_big"))
+    return end.packets if cut else NOTHING
+
+
+def agreeing(fate: Fate, end: End, packets: int, fits: int, sets: Sets) -> int:
+    """Those of some packets that have this end, if it is the fate; to the public network goes what fits only."""
+    if aim(fate) != (end.what, end.who):
+        return NOTHING
+    both = sets.meet(packets, end.packets)
+    if fate.to == UPLINK:
+        both = sets.meet(both, fits)
+    return sets.without(both, looks_unlike(fate.frame, end.header, both, sets)) if fate.to and both else both
+
+
+def aim(fate: Fate) -> tuple[Ends, str]:
+    """The end that a fate is."""
+    if fate.to:
+        return Ends.TO, fate.to
+    return (Ends.ASKS, f"ask_{fate.asks}") if fate.asks else (Ends.DROPPED, fate.dropped)
+
+
+def instead(packets: int, ends: list[End], sets: Sets) -> str:
+    """The ends that some packets have."""
+    return ", ".join(shown(end) for end in ends if sets.meet(end.packets, packets) != NOTHING) or "nothing"
+
+
+def shown(end: End) -> str:
+    """An end as a ``Fate`` is written, and what was changed."""
+    words = {Ends.TO: "to ", Ends.ASKS: "asks ", Ends.DROPPED: "dropped: "}.get(end.what, f"{end.what.value} ")
+    changes = {str(field): known(bits) for field, bits in end.header.items() if bits != INPUT.get(field)}
+    return f"{words}{end.who} {changes if end.what is Ends.TO else ''}".strip()
+
+
+def looks_unlike(frame: Any, header: Header, packets: int, sets: Sets) -> int:
+    """Those of some packets that do not look as the reference says."""
+    arp, ip = is_(sets, eth_type=f.ETH_TYPE_ARP), is_(sets, eth_type=f.ETH_TYPE_IP)
+    kind = INPUT[f.TCP_SRC]
+    if isinstance(frame.kind, str):  # made by the reference: an echo that was turned round
+        kind = (*constant(0, f.ICMP_TYPE.width), *kind[f.ICMP_TYPE.width :])
+    meant: list[tuple[OxmField, object, int]] = [
+        (f.ETH_SRC, frame.eth_src, EVERYTHING),
+        (f.ETH_DST, frame.eth_dst, EVERYTHING),
+        (f.IP_SRC, frame.src, EVERYTHING),
+        (f.IP_DST, frame.dst, EVERYTHING),
+        (f.IP_PROTO, frame.op, arp),
+        (f.ARP_SHA, frame.sha, arp),
+        (f.ARP_THA, frame.tha, arp),
+        (f.IP_TTL, frame.ttl, ip),
+        (f.VLAN_VID, 0, EVERYTHING),
+        (f.ETH_TYPE, INPUT[f.ETH_TYPE], EVERYTHING),
+        (f.TCP_SRC, kind, EVERYTHING),
+        (f.TCP_DST, INPUT[f.TCP_DST], EVERYTHING),
+    ]
+    found = [NOTHING]
+    for field, number, among in meant:
+        bits, less = bits_of(number, field.width)
+        has = whole_field(header, field)
+        if field is f.IP_TTL and has == bits == INPUT[field] and less != known(read(header, HOPS)):
+            found.append(sets.meet(packets, among))
+        elif has != bits and (concerned := sets.meet(packets, among)) != NOTHING:
+            found.append(apart(has, bits, concerned, sets))
+    return sets.union(found)
+
+
+def apart(one: Bits, other: Bits, packets: int, sets: Sets) -> int:
+    """Those of some packets for which two lists of bits are not the same.
+
+    Two fields that are both free are taken for different: no packet of a walk has one for the other by chance only.
+    """
+    found = [NOTHING]
+    for a, b in zip(one, other, strict=True):
+        if a == b:
+            continue
+        a, b = (settled(bit, packets, sets) for bit in (a, b))
+        if a == b < 0:
+            continue
+        if (a < 0) == (b < 0):
+            return packets
+        bit, value = (b, a) if a < 0 else (a, b)
+        found.append(sets.cube({bit: int(value != ONE)}))
+    return sets.meet(packets, sets.union(found))
+
+
+def settled(bit: int, packets: int, sets: Sets) -> int:
+    """A bit, or what it is in all of some packets."""
+    if bit < 0:
+        return bit
+    for value, constant_bit in ((1, ZERO), (0, ONE)):
+        if sets.meet(packets, sets.cube({bit: value})) == NOTHING:
+            return constant_bit
+    return bit

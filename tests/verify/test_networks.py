@@ -1,0 +1,11 @@
+"""Proved, not sampled: in every network each packet that anybody may send has the fate that the reference tells."""
+
+import pytest
+
+from tests.networks import NETWORKS
+from tests.verify.proof import check
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_packet_has_the_fate_that_the_reference_tells(name: str) -> None:
+    check(NETWORKS[name]())
