@@ -33,19 +33,13 @@ def verify(data: Data = None, json: Json = False) -> None:
 def proof(directory: Path) -> dict[str, Any]:
     """The verdict on a region as it is stored, with one packet for each hole, in words."""
     from sdnctl.program.feature import discover
-    from sdnctl.store.ovsdb.client import OvsdbStore
-    from sdnctl.trace.explain import load, reached
+    from sdnctl.trace.explain import load
     from sdnctl.verify.doors import all_doors
     from sdnctl.verify.isolation import check
     from sdnctl.verify.network import computed
 
-    remote = f"unix:{directory / 'store.sock'}"
-    reached(remote)
-    program, store = discover(), OvsdbStore(remote)
-    try:
-        whole = load(store)
-    finally:
-        store.close()
+    program = discover()
+    whole = load(f"unix:{directory / 'store.sock'}")
     network = computed(program, whole.changes)
     if not network.engines:
         raise Problem("no host yet: there are no flows to prove anything about")

@@ -9,7 +9,6 @@ from sdnctl.engine.engine import Engine
 from sdnctl.of.message import cookies_of, flow_stats_request
 from sdnctl.of.text import text
 from sdnctl.program.feature import discover
-from sdnctl.store.ovsdb.client import OvsdbStore
 from sdnctl.testing.golden import table_text
 from sdnctl.testing.ovs import Connection
 from sdnctl.trace.explain import engine, load, look
@@ -61,12 +60,8 @@ class Lab:
 
     def _engine(self) -> Engine:
         """The engine that the host's controller has, computed again from the store and the switch's database."""
-        store = OvsdbStore(f"unix:{self.cloud.service.data}/store.sock")
-        try:
-            seen = look(f"unix:{self.cloud.host.database}")
-            return engine(discover(), self.cloud.host.name, load(store), seen)
-        finally:
-            store.close()
+        whole, seen = load(f"unix:{self.cloud.service.data}/store.sock"), look(f"unix:{self.cloud.host.database}")
+        return engine(discover(), self.cloud.host.name, whole, seen)
 
     def trace(self, sender: str, to: str, **packet: Any) -> dict[str, Any]:
         """The trace of a packet from a machine, or from ``internet``; names instead of ids.

@@ -15,11 +15,12 @@ from sdnctl.bridge.snapshot import Snapshot
 from sdnctl.bridge.vswitch import Vswitch
 from sdnctl.engine.engine import Engine
 from sdnctl.model.host import Host
+from sdnctl.model.records import installed
 from sdnctl.of.flow import OURS, OURS_MASK
 from sdnctl.of.text import text
 from sdnctl.program.feature import Program, discover
 from sdnctl.program.names import Names
-from sdnctl.store import Batch, Store
+from sdnctl.store import Batch
 from sdnctl.store.ovsdb.client import OvsdbStore
 from sdnctl.store.ovsdb.wire import dial
 
@@ -64,13 +65,8 @@ def find(store: str, ovs_db: str, what: str, host: str | None = None) -> list[Or
     another host that name one are not found here.
     """
     cookie = cookie_of(what)
-    reached(store)
     program = discover()
-    region = OvsdbStore(store)
-    try:
-        whole = load(region)
-    finally:
-        region.close()
+    whole = load(store)
     seen = look(ovs_db)
     hosts = sorted({change.id for change in whole.changes if change.cls is Host} | ({seen.host} if seen else set()))
     if host is not None and host not in hosts:
@@ -98,14 +94,18 @@ def reached(store: str) -> None:
         raise StoreError(f"the store does not answer ({store}: {why}): {who}") from None
 
 
-def load(store: Store) -> Batch:
-    """All that is in a store; StoreError when it does not answer."""
+def load(store: str) -> Batch:
+    """All that the store at an OVSDB remote holds of what is installed here; StoreError when it does not answer."""
+    reached(store)
     first: queue.SimpleQueue[Batch] = queue.SimpleQueue()
-    store.subscribe(first.put)
+    region = OvsdbStore(store, classes=installed())
+    region.subscribe(first.put)
     try:
         return first.get(timeout=LOAD_S)
     except queue.Empty:
-        raise StoreError("the store does not answer: is 'sdnctl up' running?") from None
+        raise StoreError(f"the store cannot be read: {region.problem}") from None
+    finally:
+        region.close()
 
 
 def look(ovs_db: str) -> Snapshot | None:

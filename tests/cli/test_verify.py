@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,11 @@ def test_a_region_is_proved(user: User) -> None:
     told = user.json("verify")
     assert told["proved"] and told["holes"] == told["undecided"] == []
     assert told["ports"] >= 2 and told["hosts"] == 1 and told["flows"] > 100
+
+
+def test_only_what_is_installed_is_asked_of_the_store(user: User) -> None:
+    import_module("tests.one_folder.beacon.model")  # a resource that the region does not know
+    assert user.ok("verify").startswith("proved")
 
 
 def test_a_hole_is_told_as_one_packet_with_its_way(

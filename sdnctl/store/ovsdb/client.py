@@ -80,7 +80,7 @@ class OvsdbStore:
         self._generation = 0
         self._own, self._committed, self._rivalled = 0, 0.0, 0.0  # our last commit, when it was, when others' was
         self._loaded = self._current = False
-        self._problem = "not connected yet"
+        self.problem = "not connected yet"  # why the server is not followed, in words
         self._room = Room()
         self._dialogue = Dialogue(self._replica.tables, interest)
         self._held = self._dialogue.in_force
@@ -200,7 +200,7 @@ class OvsdbStore:
         while not true():
             left = deadline - time.monotonic()
             if left <= 0 or not self._link.alive:
-                raise StoreError(f"the store cannot be reached: {self._problem}")
+                raise StoreError(f"the store cannot be reached: {self.problem}")
             self._changed.wait(min(left, 0.5))
 
     def _await_current(self, effort: Effort) -> None:
@@ -211,7 +211,7 @@ class OvsdbStore:
             try:
                 self._wait_until(lambda: self._current, effort.deadline)
                 if time.monotonic() > effort.deadline:
-                    raise StoreError(f"no commit within {self._timeout} s: {self._problem}")
+                    raise StoreError(f"no commit within {self._timeout} s: {self.problem}")
             except StoreError as error:
                 if effort.doubtful:
                     raise StoreError(f"the outcome of a commit is unknown: {error}") from error
@@ -285,7 +285,7 @@ class OvsdbStore:
         commit.check(self._replica, attempt, answer)
         if self._beaten_by_itself(answer, attempt, effort.doubtful):
             return True
-        self._problem = f"others were faster ({refused})"
+        self.problem = f"others were faster ({refused})"
         effort.pause = lambda: self._generation != attempt.generation
         return False
 
@@ -298,7 +298,7 @@ class OvsdbStore:
             raise Refused(f"the store ended the connection {ENDS} times on one transaction")
         with self._changed:
             if self._current:
-                self._problem = str(lost)  # until the link says why
+                self.problem = str(lost)  # until the link says why
         effort.pause = lambda: not self._current
 
     def _beaten_by_itself(self, answer: Message, attempt: Attempt, doubtful: list[Attempt]) -> bool:
@@ -358,7 +358,7 @@ class OvsdbStore:
         self._dialogue.ended()
         with self._changed:
             self._current = False
-            self._problem = reason
+            self.problem = reason
             self._changed.notify_all()
 
     def woken(self) -> list[Message]:
