@@ -7,6 +7,8 @@ from typing import Any
 from apps.eip.model import ElasticIp
 from apps.eni.facts import mac_of
 from apps.eni.model import NetworkInterface
+from apps.peering.model import VpcPeering
+from apps.peering.targets import PEERING
 from apps.routing.model import INTERFACE, INTERNET, LOCAL, Route, RouteTable
 from apps.security_group.model import Direction, GroupProfile, GroupRule, SecurityGroup
 from apps.security_group.writes import new_rule
@@ -82,9 +84,12 @@ class Network:
 
         return self.store.transact(work)
 
-    def route(self, table: RouteTable, prefix: str, to: NetworkInterface | None = None, priority: int = 100) -> Route:
-        """A rule to an interface, or to the internet."""
-        kind, hop = (INTERFACE, to.id) if to else (INTERNET, "")
+    def route(
+        self, table: RouteTable, prefix: str, to: NetworkInterface | VpcPeering | None = None, priority: int = 100
+    ) -> Route:
+        """A rule to an interface, by a peering, or to the internet."""
+        kind = PEERING if isinstance(to, VpcPeering) else INTERFACE if to else INTERNET
+        hop = to.id if to else ""
         route = Route(
             id=f"route-{table.id}-{prefix}-{hop}-{priority}",
             account="acc",
@@ -97,6 +102,13 @@ class Network:
         )
         self._put(route)
         return route
+
+    def peering(self, vpc: Vpc, other: Vpc) -> VpcPeering:
+        """The side of a VPC in a peering with another, ``vpcpr-ONE-OTHER``."""
+        name = "-".join(one.id.removeprefix("vpc-") for one in (vpc, other))
+        made = VpcPeering(id=f"vpcpr-{name}", account="acc", vpc=vpc.id, remote_vpc=other.id)
+        self._put(made)
+        return made
 
     def group(self, vpc: Vpc, name: str) -> SecurityGroup:
         """A custom security group without rules, ``sg-NAME``."""

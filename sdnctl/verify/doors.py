@@ -1,7 +1,7 @@
 """Doors: the declared ways by which packets get from one network into another, or in from outside.
 
     @doors
-    def public(records: Records) -> Iterator[Door]:
+    def public(records: Records) -> Iterator[Door | Passage]:
 
 A feature declares in its ``facts.py`` which doors there are; nothing else may let a packet through.
 """
@@ -32,19 +32,26 @@ class Door(NamedTuple):
     inside: Ip4
 
 
+class Passage(NamedTuple):
+    """Interfaces of the network ``sender`` reach those of the network ``receiver`` by their own addresses."""
+
+    sender: str
+    receiver: str
+
+
 @dataclass(frozen=True, slots=True)
 class Doors:
     """A declaration: the doors that there are with some records."""
 
-    find: Callable[[Records], Iterable[Door]]
+    find: Callable[[Records], Iterable[Door | Passage]]
 
 
-def doors(find: Callable[[Records], Iterable[Door]]) -> Doors:
+def doors(find: Callable[[Records], Iterable[Door | Passage]]) -> Doors:
     """Declare doors."""
     return Doors(find)
 
 
-def all_doors(records: Records) -> Iterator[Door]:
-    """The doors of all features."""
+def all_doors(records: Records) -> Iterator[Door | Passage]:
+    """The doors and passages of all features."""
     for each in declared(Doors, "facts"):
         yield from each.find(records)

@@ -2,7 +2,7 @@
 
 Every packet that a port may send is walked, in every state of its connection.  A packet from another network or from
 outside must have been sent to a door's outside address and arrive with its inside one; what leaves a network must have
-the outside address of one of its doors as its source.
+the outside address of one of its doors as its source.  Between two networks with a declared passage all may pass.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -12,7 +12,7 @@ from itertools import groupby
 from sdnctl.model.host import UPLINK
 from sdnctl.of import fields as f
 from sdnctl.verify.conntrack import Connection
-from sdnctl.verify.doors import Door
+from sdnctl.verify.doors import Door, Passage
 from sdnctl.verify.header import INPUT, known, literals, read
 from sdnctl.verify.network import Entry, Network
 from sdnctl.verify.sent import possible
@@ -60,7 +60,9 @@ class Verdict:
         return not self.findings and not self.undecided
 
 
-def check(network: Network, doors: Iterable[Door], senders: Collection[Entry], most: int = MOST_NODES) -> Verdict:
+def check(
+    network: Network, doors: Iterable[Door | Passage], senders: Collection[Entry], most: int = MOST_NODES
+) -> Verdict:
     """Walk all packets of some senders through the region."""
     prover = _Prover(network, tuple(doors), most)
     for _, group in groupby(sorted(senders, key=_kin), key=_kin):
@@ -81,13 +83,14 @@ def _kin(entry: Entry) -> tuple[str, str]:
 class _Prover:
     """A check under way: what was found until now, and the sets that the next sender can use too."""
 
-    def __init__(self, network: Network, doors: tuple[Door, ...], most: int) -> None:
+    def __init__(self, network: Network, doors: tuple[Door | Passage, ...], most: int) -> None:
         self.findings: list[Finding] = []
         self.undecided: list[Entry] = []
         self.places = 0
         self.nodes = 0
         self._network = network
-        self._doors = doors
+        self._doors = [door for door in doors if isinstance(door, Door)]
+        self._passages = {door for door in doors if isinstance(door, Passage)}
         self._most = most
         self._states = tuple(Connection) if network.region.stateful else (Connection.NEW,)
         self._sets = Sets(most)
@@ -129,6 +132,8 @@ class _Prover:
         if end.what is Ends.LOST:
             return f"it gets lost: {end.who}", end.packets
         if end.what is not Ends.TO or end.who == entry.owner or (network and network == entry.network):
+            return "", NOTHING
+        if Passage(entry.network, network) in self._passages:
             return "", NOTHING
         if entry.owner != UPLINK and known(read(end.header, f.IP_SRC)) not in self._public(entry.network):
             where = "the public network" if end.who == UPLINK else f"{end.who} of {network}"
