@@ -5,10 +5,11 @@ from typing import Annotated, Any
 import typer
 
 from apps.routing.cli import Hop
+from apps.vpc.cli import VPC
 from sdnctl.cli.command import option, tenants
 from sdnctl.cli.intent import reading
 from sdnctl.cli.intent.live import Live
-from sdnctl.cli.intent.schema import Key, Section, by_name, description, never, post, tags
+from sdnctl.cli.intent.schema import Key, Mentions, Rename, Section, by_name, description, never, post, tags
 from sdnctl.cli.invocation import Invocation
 from sdnctl.cli.kind import Column, Kind, given, key
 from sdnctl.cli.names import Unknown
@@ -50,7 +51,7 @@ def _remote(call: Invocation, text: str) -> str:
     try:
         return call.id("vpc", text)
     except Unknown:
-        if not text.startswith("vpc-"):
+        if not VPC.is_id(text):
             raise
         return text
 
@@ -62,12 +63,18 @@ def _vpc(of: str) -> Any:
     return label
 
 
+def _renamed(value: Any, rename: Rename) -> Any:
+    """A VPC by its name, or another account's by its id, which has no other form."""
+    return value if VPC.is_id(value) else rename(VPC.command, value)
+
+
+_ANYBODYS = Mentions(lambda: (VPC.command,), _renamed)
 PEERINGS = Section(
     PEERING,
     "peerings",
     keys=(
         Key("vpc", reading.text, _vpc("vpcInfo"), "vpcId", never, required=True, mentions=by_name("vpc")),
-        Key("with", reading.text, _vpc("remoteVpcInfo"), "remoteVpcId", never, required=True, mentions=by_name("vpc")),
+        Key("with", reading.text, _vpc("remoteVpcInfo"), "remoteVpcId", never, required=True, mentions=_ANYBODYS),
     ),
     about=(description(), tags()),
     make=post,

@@ -1,6 +1,6 @@
 """The router of a VPC is in every switch: it counts hops down, answers ping, and looks the rest up in a route table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -25,7 +25,7 @@ from apps.routing.tables import (
     TABLE_OF,
     WAYS,
 )
-from apps.routing.targets import Hop, next_hops
+from apps.routing.targets import Hop, alive, lost, way
 from apps.vpc.facts import vpc_here
 from apps.vpc.model import ROUTER_MAC, Subnet, Vpc
 from apps.vpc.tables import SWITCH
@@ -145,13 +145,15 @@ def _by_port(port: OxmField) -> Hop:
 
 @feature(each=Route, within=placed("vpc", test=vpc_here))
 def route(route: Route, here: str, view: View) -> Iterator[Item]:
-    """One rule of a route table; rules that are equal but for their next hop share the traffic."""
+    """One rule of a route table; rules that are equal but for their next hop share the traffic, those that lead on."""
     table, vpc = view.get(RouteTable, route.table), view.get(Vpc, route.vpc)
     if table is None or vpc is None or route.next_hop_type == LOCAL:
         return
     priority = Priority.prefix(route.prefix.length, route.priority)
     match: dict[Field, Value] = {ROUTE_TABLE: table.key, IP_DST: (route.prefix.network, route.prefix.mask)}
-    equal = equal_routes(route, view)
+    equal = alive(equal_routes(route, view), view)
+    if route not in equal:
+        return
     if len(equal) == 1:
         # The only way there.
         yield ROUTE.flow(priority, match, _to(route, view))
@@ -179,8 +181,7 @@ def _number(hops: tuple[str, ...]) -> int:
 
 def _to(route: Route, view: View) -> Hop:
     """The actions towards a route's next hop, or those of a drop where it leads nowhere."""
-    known = next_hops().get(route.next_hop_type)
-    return (known.leads(route, view) if known is not None else None) or drop(NO_NEXT_HOP)
+    return way(route, view) or drop(lost(route))
 
 
 @packet_in(ASK_EXPIRED)
@@ -257,13 +258,13 @@ def _leads(step: Step, view: View) -> str:
     return f"route {taken.prefix} of {taken.table} leads to {where}"
 
 
-def _meant(step: Step, view: View) -> list[Route]:
+def _meant(step: Step, view: View) -> Sequence[Route]:
     """The routes that a step's packet is for: the longest prefix, then the lowest priority; several that are equal."""
     every = (view.get(Route, id) for id in sorted(view.by(Route, ("table",), step.record.table)))
     known = [route for route in every if route is not None and route.next_hop_type != LOCAL]
     here = [route for route in known if route.prefix.contains(step.value(IP_DST))]
     best = max(Priority.prefix(route.prefix.length, route.priority) for route in here)
-    return [route for route in here if Priority.prefix(route.prefix.length, route.priority) == best]
+    return alive([route for route in here if Priority.prefix(route.prefix.length, route.priority) == best], view)
 
 
 @says(NO_NEXT_HOP)

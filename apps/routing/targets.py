@@ -15,9 +15,11 @@ from typing import Any
 from apps.eni.model import NetworkInterface
 from apps.pipeline import DELIVERY, NEXT_HOP, PUBLIC
 from apps.routing.model import INSTANCE, INTERFACE, INTERNET, LOCAL, Route
+from apps.routing.tables import NO_NEXT_HOP
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.discovery import declared
 from sdnctl.of.actions import Action, Instruction, set_field
+from sdnctl.program.declared import Reason
 from sdnctl.program.feature import View
 from sdnctl.program.pipeline import enter
 
@@ -38,26 +40,45 @@ class NextHop:
 
     ``kind`` is its name in the public API; ``of`` the class whose ids a route of this type names, "" for one that needs
     no id.  ``leads`` gives the actions towards it, the same for every route of a VPC that names it, None when it leads
-    nowhere now; ``refuses`` the reason why a record may not be named, "" if it may.
+    nowhere now, which drops the packet as ``otherwise``; ``refuses`` the reason why a record may not be named, "" if
+    it may.
     """
 
     kind: str
     of: str
     leads: Callable[[Route, View], Hop | None]
     refuses: Callable[[Any], str]
+    otherwise: Reason
 
 
 def next_hop(
-    kind: str, *, of: str = "", refuses: Callable[[Any], str] = _never
+    kind: str, *, of: str = "", refuses: Callable[[Any], str] = _never, otherwise: Reason = NO_NEXT_HOP
 ) -> Callable[[Callable[[Route, View], Hop | None]], NextHop]:
     """Declare a type of next hop by the function that gives the actions towards it."""
-    return lambda leads: NextHop(kind, of, leads, refuses)
+    return lambda leads: NextHop(kind, of, leads, refuses, otherwise)
 
 
 @cache
 def next_hops() -> Mapping[str, NextHop]:
     """Every declared type of next hop by its name in the public API."""
     return {hop.kind: hop for hop in declared(NextHop, LEAF)}
+
+
+def way(route: Route, view: View) -> Hop | None:
+    """The actions towards a route's next hop; None where it leads nowhere."""
+    known = next_hops().get(route.next_hop_type)
+    return known.leads(route, view) if known is not None else None
+
+
+def lost(route: Route) -> Reason:
+    """The reason to drop what takes a route that leads nowhere."""
+    known = next_hops().get(route.next_hop_type)
+    return known.otherwise if known is not None else NO_NEXT_HOP
+
+
+def alive(routes: Sequence[Route], view: View) -> Sequence[Route]:
+    """Those of some equal routes that lead somewhere; all of them while none does."""
+    return [route for route in routes if way(route, view) is not None] or routes
 
 
 def known_type(kind: str) -> str:

@@ -14,6 +14,9 @@ from tests.reference import Fate, Frame, World, rule
 from tests.reference.eni import delivered
 from tests.reference.vpc import router_addresses, subnets
 
+NOWHERE = ("no-next-hop", "not-connected")
+"""The ends of routes that lead nowhere: none of them is taken while an equal one leads on."""
+
 
 @rule("inside")
 def router_itself(world: World, port: NetworkInterface, frame: Frame) -> Fate | None:
@@ -56,6 +59,7 @@ def by_the_table(world: World, port: NetworkInterface, frame: Frame) -> Fate:
     best = min((-route.prefix.length, route.priority) for route in routes)
     equal = [route for route in routes if (-route.prefix.length, route.priority) == best]
     fates = [world.ask(route.next_hop_type, route, port, frame) for route in equal]
+    fates = [fate for fate in fates if fate.dropped not in NOWHERE] or fates
     return fates[0] if len(fates) == 1 else Fate(among=tuple(fates))
 
 

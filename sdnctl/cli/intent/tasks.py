@@ -72,7 +72,8 @@ class Run:
 
     def post(self, kind: Kind, body: Json) -> str:
         """Make one of a kind; its id."""
-        result = self.tenant.post(kind.service, kind.path, body)
+        answer = self.tenant.post(kind.service, kind.path, body)
+        result = answer.get(kind.singular, answer)
         return str(result[kind.id_key] if kind.id_key in result else result[f"{kind.id_key}s"][0])
 
     def patch(self, kind: str, id: str, body: Json) -> None:
