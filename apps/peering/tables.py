@@ -1,4 +1,4 @@
-"""What peerings add to the path of a packet: a reason to drop it."""
+"""The reason for which a peering drops a packet."""
 
 from apps.pipeline import PIPELINE
 
