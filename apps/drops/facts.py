@@ -7,7 +7,7 @@ from apps.pipeline import PIPELINE
 from sdnctl.base.discovery import modules
 from sdnctl.program.declared import Reason
 
-ASKING, LARGE, BANDWIDTH = "limit-asking", "limit-large", "bandwidth"
+ASKING, LARGE, FRAGMENTS, BANDWIDTH = "limit-asking", "limit-large", "limit-fragments", "bandwidth"
 LIMITS = (
     Reason(
         ASKING,
@@ -18,6 +18,11 @@ LIMITS = (
         LARGE,
         "it sent more packets that are larger than the way there than are cut in a second",
         "have its applications send packets of the path's MTU, or set the MTU that DHCP announces",
+    ),
+    Reason(
+        FRAGMENTS,
+        "it sent more fragments than one interface may: 128 a second, 512 at once",
+        "have its applications send packets of the path's MTU, or use TCP, which does by itself",
     ),
     Reason(
         BANDWIDTH,

@@ -7,7 +7,7 @@ counted for both, in one table behind the other.
 
 from collections.abc import Iterator
 
-from apps.drops.facts import ASKING, BANDWIDTH, LARGE
+from apps.drops.facts import ASKING, BANDWIDTH, FRAGMENTS, LARGE
 from apps.drops.model import DropCount, DropWatch
 from apps.drops.tables import DROP_IN, DROP_OUT
 from apps.eip.model import ElasticIp
@@ -18,7 +18,7 @@ from apps.vpc.facts import vpc_here
 from sdnctl.of.fields import value_in
 from sdnctl.of.flow import Flow
 from sdnctl.program.feature import Item, Reading, View, feature, placed, says, tells
-from sdnctl.program.meters import of_oversized, of_port
+from sdnctl.program.meters import of_fragments, of_oversized, of_port
 from sdnctl.program.pipeline import Priority, goto
 from sdnctl.program.step import Step
 
@@ -68,7 +68,8 @@ def _limits(port: str, here: str, view: View) -> Iterator[tuple[str, int]]:
     local = plugged_in(port, view)
     if local is not None:
         yield f"out {ASKING}", of_port(local.ofport)
-        yield f"out {LARGE}", of_oversized(local.ofport)
+        yield f"out {LARGE}", of_oversized(local.zone)
+        yield f"out {FRAGMENTS}", of_fragments(local.zone)
     for id in sorted(view.by(ElasticIp, ("port",), port)):
         eip = view.get(ElasticIp, id)
         if eip is not None:

@@ -171,7 +171,7 @@ def interface(local: LocalPort, here: str, view: View) -> Iterator[Item]:
     # What it asks, and what must not be looked at before it is within its limit.
     yield from asker(of_port(local.ofport), {PORT: port.key})
     # What it sends that is larger than the way there.
-    yield from oversized(port.key, of_oversized(local.ofport), view)
+    yield from oversized(port.key, of_oversized(local.zone), view)
     yield from _source_check(port)
     # For the port, whatever way it took: into its subnet.
     mine: dict[Field, Value] = {VPC: vpc.key, OUT_PORT: port.key}

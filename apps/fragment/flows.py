@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from apps.eip.facts import arrives, leads_to, presented
 from apps.eip.model import ElasticIp
 from apps.eip.tables import DNAT, SNAT
+from apps.fragment.facts import PIECE, pieces_limit
 from apps.fragment.tables import DNAT_PIECES, NOT_TRANSLATED, SNAT_PIECES
 from apps.gateway.facts import home_of, served_here
 from apps.oversize.facts import cutting, limited
@@ -16,8 +17,7 @@ from apps.pipeline import ANOTHER_HOST, NEXT_HOP, OUTSIDE, PORT, VPC
 from apps.uplink.model import Pool
 from apps.uplink.tables import POOL
 from sdnctl.of.actions import meter, nat, set_field
-from sdnctl.of.fields import FRAGMENT_ANY, IP_DST, IP_FRAG, IP_PROTO, IP_PROTO_TCP, IP_PROTO_UDP, IP_SRC
-from sdnctl.of.meter import Meter
+from sdnctl.of.fields import IP_DST, IP_FRAG, IP_PROTO, IP_PROTO_TCP, IP_PROTO_UDP, IP_SRC
 from sdnctl.program.feature import Announce, Item, View, feature, placed, says
 from sdnctl.program.packets import Forget
 from sdnctl.program.pipeline import Priority, onward
@@ -25,15 +25,9 @@ from sdnctl.program.step import Step
 from sdnctl.program.tracking import tracked
 from sdnctl.program.zones import ZoneLimit
 
-PIECES_RATE, PIECES_BURST = 128, 512
-"""The fragments a second, and at once, of one elastic IP.
-
-A switch has room for 5000 fragments that wait for the rest of their datagram, for 15 s: with these limits two elastic
-IPs through which somebody fills it leave some for the others."""
 CONNECTIONS = 4096
 """The connections of fragmented datagrams that one elastic IP may have, each way: more than the fragments that it may
 send make in a minute, for which UDP is remembered."""
-PIECE = (FRAGMENT_ANY, FRAGMENT_ANY)
 COVERED = (IP_PROTO_TCP, IP_PROTO_UDP)
 """The protocols whose checksum covers the addresses."""
 
@@ -44,7 +38,7 @@ def pieces(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
     pool, vpc = view.get(Pool, eip.pool), leads_to(eip, here, view)
     if pool is None or vpc is None or not presented(eip, here, view):
         return
-    yield Meter(eip.piece_meter, PIECES_RATE, PIECES_BURST, packets=True)
+    yield pieces_limit(eip.piece_meter)
     yield ZoneLimit(eip.out_zone, CONNECTIONS)
     yield ZoneLimit(eip.in_zone, CONNECTIONS)
     for proto in COVERED:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from apps.eni.facts import known_by_key, plugged_in
 from apps.eni.model import NetworkInterface
 from apps.filter.facts import PROTOCOLS, Match, blocks_of, names_ports, packets_of
+from apps.fragment.facts import PIECE, pieces_limit
 from apps.pipeline import VPC, drop
 from apps.security_group.facts import (
     LOWEST,
@@ -30,7 +31,7 @@ from apps.security_group.tables import CONNECTIONS, GROUP, IN, INVALID, OUT, PEE
 from apps.vpc.facts import vpc_here
 from apps.vpc.model import ROUTER_ITSELF_MAC, Subnet, Vpc
 from sdnctl.model.host import LocalPort
-from sdnctl.of.actions import Action, Instruction, ct_clear, load, set_field
+from sdnctl.of.actions import Action, Instruction, ct_clear, load, meter, set_field
 from sdnctl.of.fields import (
     CT_INVALID,
     CT_MARK,
@@ -44,6 +45,7 @@ from sdnctl.of.fields import (
     ETH_TYPE_IP,
     ICMP_TYPE,
     IP_DST,
+    IP_FRAG,
     IP_PROTO,
     IP_PROTO_TCP,
     IP_PROTO_UDP,
@@ -56,6 +58,7 @@ from sdnctl.of.fields import (
 )
 from sdnctl.of.flow import Flow
 from sdnctl.program.feature import Item, Reported, View, always, feature, placed, says
+from sdnctl.program.meters import of_fragments
 from sdnctl.program.pipeline import Priority, Table, goto, onward
 from sdnctl.program.step import Step
 from sdnctl.program.tracking import committed, recalled
@@ -133,10 +136,16 @@ def filtered(local: LocalPort, here: str, view: View) -> Iterator[Item]:
         return
     # The rules of its profile are wanted here.
     yield Reported(Filtered(id=port.id, profile=profile.id))
-    nobody = [set_field(bits, 0) for bits in PEERS]
+    nobody: list[Action | Instruction] = [set_field(bits, 0) for bits in PEERS]
     known = [*nobody, set_field(PROFILE, profile.key), set_field(ZONE, local.zone)]
     # It sends: what is known of the connection in its zone?
-    yield OUT.track.flow(Priority.NORMAL, sent, [*known, recalled(ZONE, OUT.peer)])
+    yield OUT.track.flow(Priority.BROAD, sent, [*known, recalled(ZONE, OUT.peer)])
+    limit = pieces_limit(of_fragments(local.zone))
+    yield limit
+    # A fragment: the same, within the interface's limit.  Connection tracking is the barrier behind it.
+    limited = [meter(limit.id), *known, recalled(ZONE, OUT.peer)]
+    yield OUT.track.flow(Priority.NORMAL, {**sent, IP_FRAG: PIECE}, limited)
+    # Fragments that it gets have no limit here: only whole datagrams leave their sender's zone, or an elastic IP's.
     # It gets: forget what was said of the sender's side, and ask in its own zone.
     yield IN.track.flow(Priority.NORMAL, got, [ct_clear(), *known, recalled(ZONE, IN.peer)])
 

@@ -115,6 +115,7 @@ def _way(stage: Stage, direction: Direction, port: RegisterField, remote: OxmFie
             ETH_SRC,
             IP_DST,
             ETH_TYPE,
+            IP_FRAG,
             miss="onward",
             aside=False,
             obeyed=True,

@@ -1,8 +1,11 @@
 """The shares of the meter numbers of a switch, 1 to 262143.
 
 The machine's own come first, then one for each port of the switch, then the pool, from which records get theirs, and
-last a second one for each port.
+last two for each zone of connection tracking that a port has: zones are as good a name for a port as its OpenFlow
+number, and fewer.
 """
+
+from sdnctl.program.zones import PORTS_HIGH
 
 MACHINE_LAST = 16
 PORTS_FIRST = MACHINE_LAST
@@ -16,6 +19,11 @@ def of_port(ofport: int) -> int:
     return PORTS_FIRST + ofport
 
 
-def of_oversized(ofport: int) -> int:
-    """The meter of what a port sends that is larger than the way there, by its OpenFlow number."""
-    return POOL_HIGH + ofport
+def of_oversized(zone: int) -> int:
+    """The meter of what a port sends that is larger than the way there, by the port's zone."""
+    return POOL_HIGH + zone
+
+
+def of_fragments(zone: int) -> int:
+    """The meter of the fragments that a port sends, by the port's zone."""
+    return POOL_HIGH + PORTS_HIGH + zone
