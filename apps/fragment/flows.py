@@ -1,7 +1,8 @@
 """Fragments of TCP and UDP through an elastic IP: connection tracking translates the whole datagram.
 
 Rewriting an address also changes the checksum of TCP or UDP, at a place that only the first fragment has: later ones
-would arrive with wrong data (Open vSwitch 3.1 to 3.7).  Whole packets, and fragments of anything else, need none of it.
+would arrive with wrong data (Open vSwitch 3.1 to 3.7).  Whole packets, and fragments of anything else, need none of it;
+but the receiver's security groups let every fragment wait for its datagram, so what comes in has the same limit.
 """
 
 from collections.abc import Iterator
@@ -16,11 +17,13 @@ from apps.oversize.facts import cutting, limited
 from apps.pipeline import ANOTHER_HOST, NEXT_HOP, OUTSIDE, PORT, VPC
 from apps.uplink.model import Pool
 from apps.uplink.tables import POOL
+from apps.vpc.model import Vpc
 from sdnctl.of.actions import meter, nat, set_field
 from sdnctl.of.fields import IP_DST, IP_FRAG, IP_PROTO, IP_PROTO_TCP, IP_PROTO_UDP, IP_SRC
+from sdnctl.of.flow import Flow
 from sdnctl.program.feature import Announce, Item, View, feature, placed, says
 from sdnctl.program.packets import Forget
-from sdnctl.program.pipeline import Priority, onward
+from sdnctl.program.pipeline import Priority, goto, onward
 from sdnctl.program.step import Step
 from sdnctl.program.tracking import tracked
 from sdnctl.program.zones import ZoneLimit
@@ -57,7 +60,7 @@ def pieces(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
         yield Announce(outward, Forget(eip.out_zone))
         # A fragment for the elastic IP: the same, in the zone of the other direction.
         inward = DNAT.flow(
-            Priority.EXCEPTION,
+            Priority.rank(0),
             {IP_DST: eip.address, IP_PROTO: proto, IP_FRAG: PIECE},
             [
                 meter(eip.piece_meter),
@@ -67,6 +70,7 @@ def pieces(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
         )
         yield inward
         yield Announce(inward, Forget(eip.in_zone))
+    yield _others(eip, vpc)
     if view.derived(home_of, eip.port) != here and view.derived(cutting, None):
         # Between the instance on another host and outside, larger than the tunnel or the uplink: the same limit.
         yield limited(eip.piece_meter, {PORT: OUTSIDE, VPC: vpc.key, NEXT_HOP: eip.private})
@@ -83,9 +87,20 @@ def pieces(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
     )
 
 
+def _others(eip: ElasticIp, vpc: Vpc) -> Flow:
+    # A fragment of any other protocol: within the limit, for it waits where the receiver's security groups are.
+    return DNAT.flow(
+        Priority.EXCEPTION,
+        {IP_DST: eip.address, IP_FRAG: PIECE},
+        [meter(eip.piece_meter), set_field(IP_DST, eip.private), set_field(VPC, vpc.key), goto(DNAT_PIECES)],
+    )
+
+
 @says(pieces)
 def translated_whole(step: Step, view: View) -> str:
     """The way of a fragment, in words."""
+    if step.value(IP_PROTO) not in COVERED:
+        return f"a fragment, within the limit: elastic IP {step.record.id}" if step.table == DNAT.id else ""
     if step.table in (SNAT.id, DNAT.id):
         return f"a fragment waits for all of its datagram, to be translated with them: elastic IP {step.record.id}"
     return f"all fragments of the datagram are here, and translated: elastic IP {step.record.id}"

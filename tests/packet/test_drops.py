@@ -1,17 +1,14 @@
 """``sdnctl drops`` shows real packets that are dropped: on the way out, on the way in, and by limits."""
 
-import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from topologies import frames, scenarios
 from topologies.cloud import Cloud
+from topologies.drops import Drops
 from topologies.internet import SERVER
 
 SENDS = 5
@@ -34,32 +31,6 @@ def cloud() -> Iterator[Cloud]:
         yield made
 
 
-class Command:
-    """``sdnctl drops`` of one machine, running."""
-
-    def __init__(self, cloud: Cloud, machine: str) -> None:
-        argv = [sys.executable, "-m", "sdnctl", "drops", f"instance:{machine}", "--for", "8s", "--json"]
-        environment = {**os.environ, **cloud.owners[machine].keys, "SDNCTL_DATA": str(cloud.service.data)}
-        self._process = subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, text=True)
-        self.looks: list[dict[str, Any]] = []
-        while not self.looks or not self.looks[-1]["counting"]:
-            self._look()
-
-    def _look(self) -> bool:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if line:
-            self.looks.append(json.loads(line)["dropWatch"])
-        return bool(line)
-
-    def ended(self) -> dict[tuple[str, str], int]:
-        """The packets by direction and reason, once it has ended by itself."""
-        while self._look():
-            pass
-        assert self._process.wait(10) == 0
-        return {(line["direction"], line["reason"]): line["packets"] for line in self.looks[-1]["drops"]}
-
-
 def send(cloud: Cloud, machine: str, *wire: bytes) -> None:
     for frame in wire:
         for _ in range(SENDS):
@@ -69,7 +40,7 @@ def send(cloud: Cloud, machine: str, *wire: bytes) -> None:
 def test_what_an_interface_sends_in_vain(cloud: Cloud) -> None:
     guest = cloud.guests["vm-a"]
     mac, router = guest.mac(), frames.who_has(guest, "10.0.0.1", "10.0.0.11")[0]
-    watched = Command(cloud, "vm-a")
+    watched = Drops(cloud, "vm-a")
 
     def sent(source: tuple[str, str], target: str) -> bytes:
         return frames.udp(source, (router, target), b"drops")
@@ -95,7 +66,7 @@ def test_what_an_acl_keeps_from_an_interface(cloud: Cloud) -> None:
     mac, router = sender.mac(), frames.who_has(sender, "10.0.0.1", "10.0.0.11")[0]
     owner.vpc("associateNetworkAcl", networkAclId=acl, subnetIds=[subnet])
     try:
-        inside, outside = Command(cloud, "vm-c"), Command(cloud, "vm-a")
+        inside, outside = Drops(cloud, "vm-c"), Drops(cloud, "vm-a")
         send(cloud, "vm-a", frames.udp((mac, "10.0.0.11"), (router, "10.0.1.11"), b"drops"))
         assert inside.ended() == {("in", "acl"): SENDS}
         assert outside.ended() == {("out", "acl"): SENDS}
@@ -106,7 +77,7 @@ def test_what_an_acl_keeps_from_an_interface(cloud: Cloud) -> None:
 def test_what_a_limit_drops(cloud: Cloud) -> None:
     guest = cloud.guests["vm-a"]
     router = frames.who_has(guest, "10.0.0.1", "10.0.0.11")[0]
-    watched = Command(cloud, "vm-a")
+    watched = Drops(cloud, "vm-a")
     time.sleep(2.5)  # a reading that the limit is counted from
     expiring = frames.udp((guest.mac(), "10.0.0.11"), (router, "10.0.1.11"), b"drops", ttl=1)
     guest.run(sys.executable, "-c", BURST, expiring.hex(), str(ASKS))
