@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from apps.eip.facts import arrives, leads_to, presented
 from apps.eip.model import ElasticIp
 from apps.eip.tables import DNAT, SNAT
-from apps.fragment.facts import PIECE, pieces_limit
-from apps.fragment.tables import DNAT_PIECES, NOT_TRANSLATED, SNAT_PIECES
+from apps.fragment.facts import PIECE, not_late, pieces_limit
+from apps.fragment.tables import DNAT_PIECES, NOT_TRANSLATED, SNAT_PIECES, UNFINISHED
 from apps.gateway.facts import home_of, served_here
 from apps.oversize.facts import cutting, limited
 from apps.pipeline import ANOTHER_HOST, NEXT_HOP, OUTSIDE, PORT, VPC
@@ -21,7 +21,7 @@ from apps.vpc.model import Vpc
 from sdnctl.of.actions import meter, nat, set_field
 from sdnctl.of.fields import IP_DST, IP_FRAG, IP_PROTO, IP_PROTO_TCP, IP_PROTO_UDP, IP_SRC
 from sdnctl.of.flow import Flow
-from sdnctl.program.feature import Announce, Item, View, feature, placed, says
+from sdnctl.program.feature import Announce, Item, View, always, feature, placed, says
 from sdnctl.program.packets import Forget
 from sdnctl.program.pipeline import Priority, goto, onward
 from sdnctl.program.step import Step
@@ -33,6 +33,13 @@ CONNECTIONS = 4096
 send make in a minute, for which UDP is remembered."""
 COVERED = (IP_PROTO_TCP, IP_PROTO_UDP)
 """The protocols whose checksum covers the addresses."""
+
+
+@always
+def late() -> Iterator[Item]:
+    """What connection tracking lets on because it has waited too long is nobody's here."""
+    yield not_late(SNAT_PIECES)
+    yield not_late(DNAT_PIECES)
 
 
 @feature(each=ElasticIp, within=placed("port", test=served_here))
@@ -104,6 +111,18 @@ def translated_whole(step: Step, view: View) -> str:
     if step.table in (SNAT.id, DNAT.id):
         return f"a fragment waits for all of its datagram, to be translated with them: elastic IP {step.record.id}"
     return f"all fragments of the datagram are here, and translated: elastic IP {step.record.id}"
+
+
+@says(late)
+def too_late(step: Step, view: View) -> str:
+    """Nothing: only what has waited too long is told of."""
+    return ""
+
+
+@says(UNFINISHED)
+def unfinished(step: Step, view: View) -> str:
+    """The fragment whose datagram was never whole, in words."""
+    return UNFINISHED.text
 
 
 @says(NOT_TRANSLATED)

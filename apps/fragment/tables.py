@@ -1,12 +1,17 @@
 """Tables of fragments in the path: behind connection tracking, which has translated their addresses, or has not."""
 
 from apps.pipeline import PIPELINE, PUBLIC, VPC
-from sdnctl.of.fields import IP_DST, IP_SRC
+from sdnctl.of.fields import CT_STATE, IP_DST, IP_SRC
 
 NOT_TRANSLATED = PIPELINE.reason(
     "not-translated",
     "connection tracking has not translated a fragment's address",
     "send again; if it lasts, send packets that need no fragments",
+)
+UNFINISHED = PIPELINE.reason(
+    "unfinished",
+    "the rest of a fragment's datagram has not come within 15 seconds",
+    "look for what loses fragments on the way; send packets that need none",
 )
 
 SNAT_PIECES = PUBLIC.table(
@@ -15,7 +20,7 @@ SNAT_PIECES = PUBLIC.table(
     after="snat",
     before="quoted_out",
     aside=True,
-    matches=[VPC, IP_SRC],
+    matches=[CT_STATE, VPC, IP_SRC],
     miss=NOT_TRANSLATED,
 )
 DNAT_PIECES = PUBLIC.table(
@@ -24,6 +29,6 @@ DNAT_PIECES = PUBLIC.table(
     after="dnat",
     before="quoted_in",
     aside=True,
-    matches=[VPC, IP_DST],
+    matches=[CT_STATE, VPC, IP_DST],
     miss=NOT_TRANSLATED,
 )

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from apps.eni.facts import known_by_key, plugged_in
 from apps.eni.model import NetworkInterface
 from apps.filter.facts import PROTOCOLS, Match, blocks_of, names_ports, packets_of
-from apps.fragment.facts import PIECE, pieces_limit
+from apps.fragment.facts import PIECE, not_late, pieces_limit
 from apps.pipeline import VPC, drop
 from apps.security_group.facts import (
     LOWEST,
@@ -86,6 +86,8 @@ FIRST = (CT_TRACKED | CT_NEW, KNOWN | CT_NEW)
 def judged() -> Iterator[Item]:
     """The order of the questions, both ways alike."""
     for way in WAYS:
+        # Behind connection tracking, the first time and the second.
+        yield from (not_late(way.judge), not_late(way.remember))
         # An address that is in no group that a rule names.
         yield way.peer.flow(Priority.MISS, {}, [goto(way.judge)])
         for kind in ERRORS:

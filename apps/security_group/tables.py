@@ -127,7 +127,7 @@ def _way(stage: Stage, direction: Direction, port: RegisterField, remote: OxmFie
             "replies", "may the connection be that it replies to", *decided, TCP_SRC, UDP_SRC, miss=GROUP, obeyed=True
         ),
         table("allowed", "is the connection remembered", CT_STATE, CT_MARK, ETH_TYPE),
-        table("remember", "is there room to remember it", CT_MARK, miss=CONNECTIONS),
+        table("remember", "is there room to remember it", CT_STATE, CT_MARK, miss=CONNECTIONS),
     )
 
 
