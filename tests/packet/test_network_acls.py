@@ -106,9 +106,27 @@ def refused(client: Station, address: str) -> bool:
     return False
 
 
-def dropped(cloud: Cloud) -> int:
-    """Packets that the region has dropped because of ACLs."""
-    return int(cloud.cli("status")["drops"].get("acl", 0))
+def dropped(cloud: Cloud, reason: str = "acl") -> int:
+    """Packets that the region has dropped for a reason, because of ACLs by default."""
+    return int(cloud.cli("status")["drops"].get(reason, 0))
+
+
+@contextmanager
+def group(cloud: Cloud, name: str, direction: int, port: int) -> Iterator[None]:
+    """A machine's security group lets one UDP port pass that way during a `with` block, and nothing else."""
+    owner, interface = cloud.owners[name], cloud.interfaces[name, 0]["networkInterfaceId"]
+    made = owner.vpc("createNetworkSecurityGroup", vpcId=cloud.ids["shop", "net"], networkSecurityGroupName="g")
+    id = made["networkSecurityGroupId"]
+    rule = {"direction": direction, "protocol": 17, "addressPrefix": "0.0.0.0/0", "fromPort": port, "toPort": port}
+    owner.vpc("addNetworkSecurityGroupRules", networkSecurityGroupId=id, networkSecurityGroupRuleSpecs=[rule])
+    owner.vpc("modifyNetworkInterface", networkInterfaceId=interface, securityGroups=[id])
+    cloud.cli("wait")
+    try:
+        yield
+    finally:
+        owner.vpc("modifyNetworkInterface", networkInterfaceId=interface, securityGroups=[])
+        owner.vpc("deleteNetworkSecurityGroup", networkSecurityGroupId=id)
+        cloud.cli("wait")
 
 
 def test_a1_without_acl_all_passes_and_a_new_acl_lets_nothing_pass(cloud: Cloud) -> None:
@@ -235,6 +253,38 @@ def test_a8_a_rule_with_ports_judges_the_first_fragment(cloud: Cloud) -> None:
     with acl(cloud, (FRONT,), rule("egress", "UDP", port=9, ruleAction="deny", priority=1), rule("egress")):
         assert 0 not in large(cloud, 9)
         assert large(cloud, 10) == [0, 1376, 2752]
+
+
+def counted(cloud: Cloud, port: int) -> tuple[int, int]:
+    """Of a datagram of three fragments that does not arrive: those dropped by security groups, and by ACLs."""
+    before = dropped(cloud, "group"), dropped(cloud)
+
+    def more() -> tuple[int, int]:
+        return dropped(cloud, "group") - before[0], dropped(cloud) - before[1]
+
+    assert large(cloud, port) == []
+    wait_until(lambda: sum(more()) >= 3, 10, 0.2)
+    return more()
+
+
+OUTWARDS, INWARDS = 1, 0
+
+
+def test_a5_fragments_meet_group_then_acl_on_the_way_out_and_acl_then_group_on_the_way_in(cloud: Cloud) -> None:
+    """Where a group forbids its port, the group drops the first fragment; later ones have no port, and go on."""
+    with group(cloud, "web", OUTWARDS, 9):
+        assert large(cloud, 9) == [0, 1376, 2752]
+        with acl(cloud, (FRONT,)) as id:
+            assert counted(cloud, 9) == (0, 3), "the group allows it, the ACL does not"
+            assert counted(cloud, 10) == (1, 2), "the group comes first"
+            add(cloud, id, *OPEN)
+            assert large(cloud, 9) == [0, 1376, 2752]
+    with group(cloud, "api", INWARDS, 9):
+        assert large(cloud, 9) == [0, 1376, 2752]
+        with acl(cloud, (BACK,)) as id:
+            assert counted(cloud, 9) == counted(cloud, 10) == (0, 3), "the ACL comes first"
+            add(cloud, id, *OPEN)
+            assert large(cloud, 9) == [0, 1376, 2752]
 
 
 def test_a9_all_rules_of_one_call_are_in_force_at_once(cloud: Cloud) -> None:
