@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from apps.eip.facts import arrives, leads_to, presented
 from apps.eip.model import ElasticIp
 from apps.eip.tables import DNAT, SNAT
-from apps.fragment.facts import PIECE, not_late, pieces_limit
-from apps.fragment.tables import DNAT_PIECES, NOT_TRANSLATED, SNAT_PIECES, UNFINISHED
+from apps.fragment.tables import DNAT_PIECES, NOT_TRANSLATED, SNAT_PIECES
 from apps.gateway.facts import home_of, served_here
 from apps.oversize.facts import cutting, limited
 from apps.pipeline import ANOTHER_HOST, NEXT_HOP, OUTSIDE, PORT, VPC
+from apps.reassembly.facts import PIECE, not_late, pieces_limit
 from apps.uplink.model import Pool
 from apps.uplink.tables import POOL
 from apps.vpc.model import Vpc
@@ -117,12 +117,6 @@ def translated_whole(step: Step, view: View) -> str:
 def too_late(step: Step, view: View) -> str:
     """Nothing: only what has waited too long is told of."""
     return ""
-
-
-@says(UNFINISHED)
-def unfinished(step: Step, view: View) -> str:
-    """The fragment whose datagram was never whole, in words."""
-    return UNFINISHED.text
 
 
 @says(NOT_TRANSLATED)

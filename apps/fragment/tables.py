@@ -8,11 +8,6 @@ NOT_TRANSLATED = PIPELINE.reason(
     "connection tracking has not translated a fragment's address",
     "send again; if it lasts, send packets that need no fragments",
 )
-UNFINISHED = PIPELINE.reason(
-    "unfinished",
-    "the rest of a fragment's datagram has not come within 15 seconds",
-    "look for what loses fragments on the way; send packets that need none",
-)
 
 SNAT_PIECES = PUBLIC.table(
     "snat_pieces",

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from apps.eni.facts import known_by_key, plugged_in
 from apps.eni.model import NetworkInterface
 from apps.filter.facts import PROTOCOLS, Match, blocks_of, names_ports, packets_of
-from apps.fragment.facts import PIECE, not_late, pieces_limit
 from apps.pipeline import VPC, drop
+from apps.reassembly.facts import PIECE, not_late, pieces_limit
 from apps.security_group.facts import (
     LOWEST,
     bit_of,
@@ -147,7 +147,7 @@ def filtered(local: LocalPort, here: str, view: View) -> Iterator[Item]:
     # A fragment: the same, within the interface's limit.  Connection tracking is the barrier behind it.
     limited = [meter(limit.id), *known, recalled(ZONE, OUT.peer)]
     yield OUT.track.flow(Priority.NORMAL, {**sent, IP_FRAG: PIECE}, limited)
-    # Fragments that it gets have no limit here: only whole datagrams leave their sender's zone, or an elastic IP's.
+    # Fragments that it gets were within a limit before: of the interface that sent them, on its host, or an elastic IP.
     # It gets: forget what was said of the sender's side, and ask in its own zone.
     yield IN.track.flow(Priority.NORMAL, got, [ct_clear(), *known, recalled(ZONE, IN.peer)])
 

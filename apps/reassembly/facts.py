@@ -1,9 +1,9 @@
-"""Fragments at connection tracking: how many may wait for the rest of their datagram, and what has waited too long."""
+"""The limit of those who send fragments, and the flow that ends those which have waited too long."""
 
 from collections.abc import Sequence
 
-from apps.fragment.tables import UNFINISHED
 from apps.pipeline import OUT_PORT, PORT, drop
+from apps.reassembly.tables import UNFINISHED
 from sdnctl.of.actions import Action, Instruction, set_field
 from sdnctl.of.fields import CT_INVALID, CT_STATE, CT_TRACKED, FRAGMENT_ANY
 from sdnctl.of.flow import Flow
