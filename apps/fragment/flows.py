@@ -37,7 +37,7 @@ COVERED = (IP_PROTO_TCP, IP_PROTO_UDP)
 
 @always
 def late() -> Iterator[Item]:
-    """What connection tracking lets on because it has waited too long is nobody's here."""
+    """Drop the fragments that connection tracking lets on because they have waited too long: they are nobody's."""
     yield not_late(SNAT_PIECES)
     yield not_late(DNAT_PIECES)
 
