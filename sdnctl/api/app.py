@@ -85,9 +85,11 @@ class Front(BaseRoute):
         """This process in numbers, for whoever has the operator's token."""
         try:
             self._operator.admit(raw)
+            self._metrics.unreadable(self._operator.unreadable())
         except IntentError as error:
             return _response(refusal(error), request_id)
-        self._metrics.unreadable(self._operator.unreadable())
+        except StoreError as error:
+            return _response(refusal(unavailable(error)), request_id)
         return Response(self._metrics.text(), 200, {REQUEST_ID: request_id}, CONTENT_TYPE_LATEST)
 
     async def _answer(self, raw: RawRequest, request_id: str) -> Answer:
@@ -237,11 +239,9 @@ def _health(store: Store) -> Iterator[Route]:
         try:
             with store.read() as state:
                 sequence = state.sequence
-            message = FULL if store.full else ""
-            if not store.current:
-                message = "the store's server is away: reads are answered, changes wait"
+            message = store.trouble or (FULL if store.full else "")
         except StoreError as error:
-            message = str(error)
+            message = store.trouble or str(error)
         if not message:
             return JSONResponse({"status": "ok", "sequence": sequence})
         refused = {"code": 503, "status": "UNAVAILABLE", "message": message}

@@ -19,12 +19,17 @@ from sdnctl.api.progress import WAIT, Held, patience
 from sdnctl.api.routes import Found
 from sdnctl.api.schema import Json, Request, explain
 from sdnctl.api.wire import Answer, RawRequest, body_parameters, query_parameters, storable
-from sdnctl.base.errors import DiskFull, IntentError, Refused, StoreError
+from sdnctl.base.errors import DiskFull, Doubtful, IntentError, Refused, StoreError
 from sdnctl.store import Change, Records, Txn
 
 R = TypeVar("R")
 WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
 FULL = "the store's disk is full: reads are answered, changes are refused until there is room"
+AWAY = "the store cannot be reached: nothing was changed, try again later"
+DOUBTFUL = (
+    "the store did not answer in time, so it is not known whether the change was made: "
+    "look at what is there, or send the call again with the same clientToken"
+)
 log = structlog.get_logger("sdnctl.api")
 
 
@@ -126,7 +131,12 @@ def answered(call: Call, work: Callable[[Call], Result], shape: Shape) -> Answer
 
 def unavailable(error: StoreError) -> IntentError:
     """The refusal of a call that the store did not take, for its caller: 503, and what may be done about it."""
-    text = FULL if isinstance(error, DiskFull) else "the store cannot be reached"
+    if isinstance(error, DiskFull):
+        text = FULL
+    elif isinstance(error, Doubtful):
+        text = DOUBTFUL
+    else:
+        text = AWAY
     return IntentError(None, text, 503, "UNAVAILABLE")
 
 

@@ -60,6 +60,10 @@ class Refused(StoreError):
     """The store will never take a transaction: it violates a type, a constraint, a right or the protocol itself."""
 
 
+class Doubtful(StoreError):
+    """A commit was sent, and its answer did not come: nobody knows whether it happened."""
+
+
 class DiskFull(StoreError):
     """The store has no room left on its disk: what is there can be read, and nothing was changed."""
 

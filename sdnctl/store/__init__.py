@@ -27,6 +27,10 @@ class Store(Protocol):
         """True while the replica follows the store; False while its server is away."""
 
     @property
+    def trouble(self) -> str:
+        """The reason for which it is not followed now, and what to do, in words; "" when it is."""
+
+    @property
     def full(self) -> bool:
         """True while its disk is known to be full: reading works, and writing is refused."""
 

@@ -22,6 +22,7 @@ class MemoryStore:
     """
 
     current = True
+    trouble = ""
     arbitrated = False
     full = False
 

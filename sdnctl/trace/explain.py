@@ -103,7 +103,7 @@ def load(store: str) -> Batch:
     try:
         return first.get(timeout=LOAD_S)
     except queue.Empty:
-        raise StoreError(f"the store cannot be read: {region.problem}") from None
+        raise StoreError(f"the store cannot be read: {region.trouble}") from None
     finally:
         region.close()
 

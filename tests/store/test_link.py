@@ -3,11 +3,13 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
+from structlog.testing import capture_logs
 
-from sdnctl.base.errors import StoreError
+from sdnctl.base.errors import Doubtful, StoreError
 from sdnctl.store import Batch
 from sdnctl.store.ovsdb import pace
 from sdnctl.store.ovsdb.client import OvsdbStore
@@ -93,4 +95,54 @@ def test_an_error_of_a_follower_ends_the_store_loudly(running: Service, monkeypa
     eventually(lambda: uncaught == [OSError])
     with pytest.raises(StoreError, match="closed"):
         store.transact(put(NET))
+    store.close()
+
+
+def test_the_only_server_of_this_machine_that_hangs_is_told_of_and_waited_for(running: Service) -> None:
+    assert running.process is not None
+    store = running.open(timeout=1.0)
+    store.transact(put(NET))
+    assert store.trouble == ""
+    with capture_logs() as logs:
+        running.pause()
+        began = time.monotonic()
+        eventually(lambda: store.trouble != "", 6)
+        assert time.monotonic() - began < 2 * pace.SILENCE_HERE_S + 1
+        with store.read() as state:
+            assert state.get(StoreNet, "net-1") is not None
+        pid = running.process.pid
+        assert running.server.remote in store.trouble and f"'kill -CONT {pid}'" in store.trouble
+        with pytest.raises(StoreError, match="does not answer"):
+            store.transact(put(StoreNet(id="net-2", account="a", key=2)))
+        running.resume()
+        eventually(lambda: store.trouble == "" and store.current)
+        store.transact(put(StoreNet(id="net-3", account="a", key=3)))
+    said = [line for line in logs if line["event"].startswith("the store is")]
+    assert [line["event"] for line in said] == ["the store is away", "the store is back"]
+    assert f"'kill -CONT {pid}'" in said[0]["trouble"]
+    store.close()
+
+
+def test_a_commit_on_its_way_to_a_server_that_hangs_is_in_doubt_and_found_once_it_goes_on(running: Service) -> None:
+    store = running.open(timeout=1.0)
+    store.transact(put(NET))
+    running.pause()
+    with pytest.raises(Doubtful, match="outcome of a commit is unknown"):
+        store.transact(put(StoreNet(id="net-2", account="a", key=2)))
+    running.resume()
+    eventually(lambda: store.state.get(StoreNet, "net-2") is not None)
+    store.close()
+
+
+def test_a_server_that_dies_is_told_of_with_its_log_and_one_that_is_back_at_once_is_not(running: Service) -> None:
+    store = running.open(timeout=1.0)
+    store.transact(put(NET))
+    with capture_logs() as logs:
+        running.kill()
+        running.start()
+        store.transact(put(StoreNet(id="net-2", account="a", key=2)))
+        assert not logs
+        running.kill()
+        eventually(lambda: logs != [], 5)
+        assert "store.log" in store.trouble and "store.log" in logs[0]["trouble"]
     store.close()

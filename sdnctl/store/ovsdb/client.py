@@ -11,7 +11,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -25,7 +24,9 @@ from sdnctl.store.ovsdb import commit
 from sdnctl.store.ovsdb.codec import UNREADABLE
 from sdnctl.store.ovsdb.commit import ENDS, Attempt, Effort
 from sdnctl.store.ovsdb.dialogue import Dialogue
+from sdnctl.store.ovsdb.followers import Followers
 from sdnctl.store.ovsdb.link import Garbled, Link, Lost
+from sdnctl.store.ovsdb.presence import Presence, Why
 from sdnctl.store.ovsdb.replica import Replica, Updates
 from sdnctl.store.ovsdb.room import Room
 from sdnctl.store.ovsdb.schema import DATABASE, tables
@@ -35,14 +36,6 @@ from sdnctl.store.ovsdb.wire import Message
 R = TypeVar("R")
 _RECHECK_S = 0.05  # after a conflict, when no update of the replica tells that it caught up
 _RIVALRY_S, _GIVE_WAY_S = 10.0, 0.003
-
-
-@dataclass(slots=True)
-class _Follower:
-    """A subscriber of the store; ``welcome`` is set once everything present was delivered."""
-
-    deliver: Callable[[Batch], None]
-    welcome: threading.Event = field(default_factory=threading.Event)
 
 
 class OvsdbStore:
@@ -79,13 +72,12 @@ class OvsdbStore:
         self._turn = threading.Lock()  # held by the one transaction of this process
         self._generation = 0
         self._own, self._committed, self._rivalled = 0, 0.0, 0.0  # our last commit, when it was, when others' was
-        self._loaded = self._current = False
-        self.problem = "not connected yet"  # why the server is not followed, in words
+        self._loaded = False
+        self._presence = Presence(remote)
         self._room = Room()
         self._dialogue = Dialogue(self._replica.tables, interest)
         self._held = self._dialogue.in_force
-        self._followers: list[_Follower] = []
-        self._joining: list[_Follower] = []
+        self._followers = Followers()
         self.arbitrated = "ssl:" in remote
         self._link = Link(remote.split(","), timeout, self, pki)
         self._link.start()
@@ -98,7 +90,7 @@ class OvsdbStore:
         while True:
             self._await_current(effort)
             self._give_way()
-            with self._my_turn(effort):
+            with effort.doubts(), self._my_turn(effort):
                 made = self._settle(effort)
                 if made is None:
                     attempt = self._attempt(work, effort)
@@ -122,9 +114,8 @@ class OvsdbStore:
 
     def subscribe(self, deliver: Callable[[Batch], None]) -> None:
         """See Store.subscribe; returns after the first batch if the store was loaded before, else at once."""
-        follower = _Follower(deliver)
         with self._changed:
-            self._joining.append(follower)
+            follower = self._followers.join(deliver)
             loaded = self._loaded
         if self._link.here:
             self._welcome()
@@ -168,7 +159,12 @@ class OvsdbStore:
     @property
     def current(self) -> bool:
         """True while the replica follows the server; False while the server is away."""
-        return self._current
+        return self._presence.current
+
+    @property
+    def trouble(self) -> str:
+        """See Store.trouble."""
+        return self._presence.trouble
 
     @property
     def full(self) -> bool:
@@ -200,22 +196,17 @@ class OvsdbStore:
         while not true():
             left = deadline - time.monotonic()
             if left <= 0 or not self._link.alive:
-                raise StoreError(f"the store cannot be reached: {self.problem}")
+                raise StoreError(f"the store cannot be reached: {self._presence.problem}")
             self._changed.wait(min(left, 0.5))
 
     def _await_current(self, effort: Effort) -> None:
-        with self._changed:
+        with effort.doubts(), self._changed:
             if effort.pause is not None:
                 self._changed.wait_for(effort.pause, _RECHECK_S)
                 effort.pause = None
-            try:
-                self._wait_until(lambda: self._current, effort.deadline)
-                if time.monotonic() > effort.deadline:
-                    raise StoreError(f"no commit within {self._timeout} s: {self.problem}")
-            except StoreError as error:
-                if effort.doubtful:
-                    raise StoreError(f"the outcome of a commit is unknown: {error}") from error
-                raise
+            self._wait_until(lambda: self.current, effort.deadline)
+            if time.monotonic() > effort.deadline:
+                raise StoreError(f"no commit within {self._timeout} s: {self._presence.problem}")
 
     def _attempt(self, work: Callable[[Txn], R], effort: Effort) -> Attempt | None:
         """Run the work; None when a doubtful attempt must be settled first, since somebody has committed since."""
@@ -285,7 +276,7 @@ class OvsdbStore:
         commit.check(self._replica, attempt, answer)
         if self._beaten_by_itself(answer, attempt, effort.doubtful):
             return True
-        self.problem = f"others were faster ({refused})"
+        self._presence.problem = f"others were faster ({refused})"
         effort.pause = lambda: self._generation != attempt.generation
         return False
 
@@ -297,9 +288,9 @@ class OvsdbStore:
         if effort.ends >= ENDS:
             raise Refused(f"the store ended the connection {ENDS} times on one transaction")
         with self._changed:
-            if self._current:
-                self.problem = str(lost)  # until the link says why
-        effort.pause = lambda: not self._current
+            if self.current:
+                self._presence.problem = str(lost)  # until the link says why
+        effort.pause = lambda: not self.current
 
     def _beaten_by_itself(self, answer: Message, attempt: Attempt, doubtful: list[Attempt]) -> bool:
         """True when a conflict is with the attempt's own commit: when a cluster loses its leader, servers try again."""
@@ -335,7 +326,8 @@ class OvsdbStore:
 
     def _finish(self, attempt: Attempt, effort: Effort) -> Any:
         """Wait until the replica shows the commit; the server sends the update before the answer."""
-        with self._changed:
+        effort.doubtful.append(attempt)
+        with effort.doubts(), self._changed:
             self._wait_until(lambda: self.state.sequence > attempt.base, effort.deadline)
         self._own, self._committed = max(self._own, attempt.base + 1), time.monotonic()
         return attempt.result
@@ -353,12 +345,18 @@ class OvsdbStore:
             self._take({}, whole=False)
         return heard.say
 
-    def lost(self, reason: str) -> None:
+    def lost(self, reason: str, hangs: int | None = None) -> None:
         """Let waiting readers and writers know why they wait."""
-        self._dialogue.ended()
+        if hangs is None:
+            self._dialogue.ended()
         with self._changed:
-            self._current = False
-            self.problem = reason
+            self._presence.lost(Why(self.remote, reason, hangs))
+            self._changed.notify_all()
+
+    def answers(self) -> None:
+        """Go on where the server was: what it says is read in order."""
+        with self._changed:
+            self._presence.answers()
             self._changed.notify_all()
 
     def woken(self) -> list[Message]:
@@ -370,11 +368,9 @@ class OvsdbStore:
         if not self._loaded:
             return
         with self._changed:
-            joining, self._joining = self._joining, []
+            joining = self._followers.joining()
         for follower in joining:
-            follower.deliver(Batch(everything(self.state), self.state.sequence, self._held.number))
-            self._followers.append(follower)
-            follower.welcome.set()
+            self._followers.welcome(follower, Batch(everything(self.state), self.state.sequence, self._held.number))
 
     def _take(self, updates: Updates, whole: bool) -> None:
         try:
@@ -386,13 +382,12 @@ class OvsdbStore:
             self.state.apply(changes)
             before, self._held = self._held, self._dialogue.in_force
             self._generation += 1
-            self._loaded = self._current = True
+            self._loaded = True
+            self._presence.followed()
             self._changed.notify_all()
         self._deliver(changes, followed=before is not self._held)
 
     def _deliver(self, changes: list[Change], followed: bool) -> None:
         if changes or followed:
-            batch = Batch(changes, self.state.sequence, self._held.number)
-            for follower in self._followers:
-                follower.deliver(batch)
+            self._followers.deliver(Batch(changes, self.state.sequence, self._held.number))
         self._welcome()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sdnctl.base.errors import DiskFull, IntentError, Refused, StoreError
+from sdnctl.base.errors import DiskFull, Doubtful, IntentError, Refused, StoreError
 from sdnctl.model.resource import meta
 from sdnctl.model.unreadable import Unreadable
 from sdnctl.store import REGION, Change, Region
@@ -68,6 +68,18 @@ class Effort:
     patience: float = ANSWER_S
     ends: int = 0
     pause: Callable[[], bool] | None = None
+
+    @contextmanager
+    def doubts(self) -> Iterator[None]:
+        """Turn the failure to go on into a Doubtful, where an attempt may have been committed."""
+        try:
+            yield
+        except (Refused, DiskFull, Doubtful):
+            raise
+        except StoreError as error:
+            if not self.doubtful:
+                raise
+            raise Doubtful(f"the outcome of a commit is unknown: {error}") from error
 
 
 def intent(replica: Replica, changes: list[Change], attempt: str, ask: bool) -> list[Operation]:
@@ -165,12 +177,12 @@ def maker(answer: Message, sequence: int) -> str | None:
     """
     result = (answer.get("result") or [None])[0]
     if result is None or "rows" not in result:
-        raise StoreError(f"the outcome of a commit is unknown: {refusal(answer)}")
+        raise Doubtful(f"the outcome of a commit is unknown: {refusal(answer)}")
     rows = result["rows"]
     if not rows or rows[0]["sequence"] < sequence:
         return None
     if rows[0]["sequence"] > sequence:
-        raise StoreError("the outcome of a commit is unknown: too many others followed")
+        raise Doubtful("the outcome of a commit is unknown: too many others followed")
     attempt: str = rows[0]["attempt"]
     return attempt
 

@@ -46,8 +46,14 @@ class Listener(Protocol):
     def received(self, message: Message) -> list[Message]:
         """A notification, or an answer to what the listener said; what to say next.  May raise Garbled."""
 
-    def lost(self, reason: str) -> None:
-        """The connection is gone, or could not be made."""
+    def lost(self, reason: str, hangs: int | None = None) -> None:
+        """The connection is gone, or could not be made.
+
+        Or it is there, and the server of this machine does not answer: then ``hangs`` is its process, 0 if not known.
+        """
+
+    def answers(self) -> None:
+        """The server that did not answer does again, on the same connection."""
 
     def woken(self) -> list[Message]:
         """The messages to send next, after somebody called ``wake``."""
@@ -79,7 +85,11 @@ class Link:
         self._number = 0
         self._closing = False
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._pace = Pace(len(self._remotes))
+        # A Unix socket ends with its server; a network may lose the other side without a word.  Where there are other
+        # servers, a frozen one is left too; the only one of this machine is waited for.
+        self._stays = len(self._remotes) == 1 and self._remotes[0].startswith("unix:")
+        self._hangs = False
+        self._pace = Pace(len(self._remotes), self._stays)
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
 
     def start(self) -> None:
@@ -163,26 +173,22 @@ class Link:
             if not wait:
                 self._connect()
                 return
-        elif self._remote_may_vanish:
+        elif not self._hangs:
             wait = self._pace.until_doubt(time.monotonic())
             if not wait:
                 self._doubt()
                 return
         self._wait(wait)
 
-    @property
-    def _remote_may_vanish(self) -> bool:
-        """A Unix socket ends with its server; a network may lose the other side without a word.
-
-        Where there are other servers, a frozen one is left too.
-        """
-        return len(self._remotes) > 1 or not self._remotes[0].startswith("unix:")
-
     def _doubt(self) -> None:
+        reason = f"{self.remote}: the store does not answer"
         if self._pace.doubt():
             self._say([{"method": "echo", "params": [], "id": "echo"}])
+        elif self._stays and self._wire is not None:
+            self._hangs = True
+            self._listener.lost(reason, self._wire.peer)
         else:
-            self._drop(f"{self.remote}: the store does not answer")
+            self._drop(reason)
 
     def _wait(self, seconds: float | None) -> None:
         poll = select.poll()
@@ -227,6 +233,9 @@ class Link:
             self._drop(f"{self.remote}: {error}")
             return
         self._pace.heard(time.monotonic())
+        if self._hangs:
+            self._hangs = False
+            self._listener.answers()
         for message in messages:
             try:
                 self._say(self._handle(message))
@@ -259,6 +268,7 @@ class Link:
             self._calls.clear()
         for call in calls:
             call.done.set()
+        self._hangs = False
         if wire is not None:
             wire.close()
             self._remotes.append(self._remotes.pop(0))

@@ -8,6 +8,7 @@ FIRST_S = 0.02
 LONGEST_S = 0.5
 SILENCE_S = 5.0
 SILENCE_WITH_OTHERS_S = 1.5  # there is somebody else to go to
+SILENCE_HERE_S = 1.5  # on this machine a question costs nothing
 PATIENCE_S = 12.0  # the longest silence that is borne
 FORGIVEN_S = 60.0
 
@@ -21,9 +22,11 @@ class Pace:
 
     __slots__ = ("_connected", "_due", "_heard", "_probed", "_servers", "_shortest", "_silence", "_untried", "_wait")
 
-    def __init__(self, servers: int = 1) -> None:
+    def __init__(self, servers: int = 1, here: bool = False) -> None:
+        """``here``: the one server is on this machine."""
         self._servers = self._untried = servers
-        self._shortest = self._silence = SILENCE_S if servers == 1 else SILENCE_WITH_OTHERS_S
+        alone = SILENCE_HERE_S if here else SILENCE_S
+        self._shortest = self._silence = alone if servers == 1 else SILENCE_WITH_OTHERS_S
         self._due = 0.0
         self._wait = FIRST_S
         self._connected = 0.0

@@ -69,8 +69,11 @@ class TlsWire(Wire):
         left = end - time.monotonic()
         if left <= 0:
             raise TimeoutError("the store does not take what is sent")
+        descriptor = self._tls.fileno()
+        if descriptor < 0:
+            raise ConnectionResetError("the connection was closed meanwhile")
         poll = select.poll()
-        poll.register(self._tls.fileno(), 0 if reading else select.POLLOUT)
+        poll.register(descriptor, 0 if reading else select.POLLOUT)
         poll.poll(1 if reading else left * 1000)
 
     def _pull(self, pending: list[bytes]) -> bytes:

@@ -12,6 +12,7 @@ import os
 import re
 import select
 import socket
+import struct
 import threading
 from typing import Any
 
@@ -23,6 +24,7 @@ _CHUNK = 1 << 18
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _plain = json.JSONEncoder(ensure_ascii=False).encode
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # a backslash before it would be one of the text
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 _SHORT = 100  # bytes that a Unix socket address holds for certain (unix(7): 108)
 
 
@@ -79,6 +81,16 @@ class Wire:
                 break
             messages.append(message)
         return messages
+
+    @property
+    def peer(self) -> int:
+        """The process at the other end, where that is on this machine (unix(7), SO_PEERCRED); else 0."""
+        if self._socket.family != socket.AF_UNIX:
+            return 0
+        pid, _, _ = _CREDENTIALS.unpack(
+            self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        )
+        return int(pid)
 
     def set_timeout(self, seconds: float) -> None:
         """Bound every later send."""
