@@ -6,7 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from sdnctl.store.ovsdb.pace import FIRST_S, FORGIVEN_S, LONGEST_S, PATIENCE_S, SILENCE_S, SILENCE_WITH_OTHERS_S, Pace
+from sdnctl.store.ovsdb.pace import (
+    FIRST_S,
+    FORGIVEN_S,
+    LONGEST_S,
+    PATIENCE_S,
+    SILENCE_HERE_S,
+    SILENCE_S,
+    SILENCE_WITH_OTHERS_S,
+    Pace,
+)
 from sdnctl.store.ovsdb.tls import connect
 from sdnctl.store.ovsdb.wire import Message, Wire
 
@@ -108,6 +117,11 @@ def test_silence_that_ends_connections_is_borne_longer() -> None:
         pace.connected(100.0)
         assert pace.until_doubt(100.0) == pytest.approx(min(SILENCE_WITH_OTHERS_S * 2**n, PATIENCE_S))
         assert [pace.doubt(), pace.doubt()] == [True, False]
+    here = Pace(here=True)  # nothing ends there
+    for _ in range(3):
+        here.heard(100.0)
+        assert here.until_doubt(100.0) == pytest.approx(SILENCE_HERE_S)
+        assert [here.doubt(), here.doubt()] == [True, False]
     pace.connected(100.0)
     pace.heard(100 + FORGIVEN_S + 1)
     assert pace.until_doubt(100 + FORGIVEN_S + 1) == pytest.approx(SILENCE_WITH_OTHERS_S)

@@ -20,10 +20,22 @@ class Pace:
     clients looks silent too, so each time that a silence ends a connection, a longer one is borne.
     """
 
-    __slots__ = ("_connected", "_due", "_heard", "_probed", "_servers", "_shortest", "_silence", "_untried", "_wait")
+    __slots__ = (
+        "_connected",
+        "_due",
+        "_heard",
+        "_here",
+        "_probed",
+        "_servers",
+        "_shortest",
+        "_silence",
+        "_untried",
+        "_wait",
+    )
 
     def __init__(self, servers: int = 1, here: bool = False) -> None:
-        """``here``: the one server is on this machine."""
+        """``here``: the one server is on this machine, and no silence ends a connection to it."""
+        self._here = here
         self._servers = self._untried = servers
         alone = SILENCE_HERE_S if here else SILENCE_S
         self._shortest = self._silence = alone if servers == 1 else SILENCE_WITH_OTHERS_S
@@ -69,9 +81,10 @@ class Pace:
         return max(0.0, self._heard + self._silence * (2 if self._probed else 1) - now)
 
     def doubt(self) -> bool:
-        """The silence has lasted: True for a probe, False to give the connection up, since it was probed in vain."""
+        """The silence has lasted: True for a probe, False to believe it, since it was probed in vain."""
         if self._probed:
-            self._silence = min(self._silence * 2, PATIENCE_S)
+            if not self._here:
+                self._silence = min(self._silence * 2, PATIENCE_S)
             return False
         self._probed = True
         return True
