@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import tempfile
 from pathlib import Path
 
 from sdnctl.base.problem import Usage
@@ -58,6 +59,12 @@ def switch_of(data: Path) -> str:
         return str(json.loads((data / REMEMBERED).read_text())["ovsDb"])
     except (OSError, ValueError, KeyError, TypeError):
         return default_ovs_db()
+
+
+def reserve(directory: Path, size: int) -> None:
+    """Raise OSError where a directory has no room for a file of ``size`` bytes; nothing stays of it."""
+    with tempfile.TemporaryFile(dir=directory) as file:
+        os.posix_fallocate(file.fileno(), 0, size)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -17,14 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdnctl.base.addresses import HostPort
-from sdnctl.base.paths import remember_switch
+from sdnctl.base.errors import DiskFull, StoreError
+from sdnctl.base.paths import remember_switch, reserve
 from sdnctl.base.problem import Usage
 from sdnctl.bridge.claim import SwitchClaim, Taken
 from sdnctl.program import feature
-from sdnctl.region.supervisor import Spec, Supervisor
+from sdnctl.region.supervisor import Hopeless, Spec, Supervisor
+from sdnctl.store.ovsdb.room import LEAST_BYTES
 from sdnctl.store.server.single import Server
 
 METRICS = "127.0.0.1:0"  # any port at first, from then on the same
+NEW_BYTES = 1 << 20
+"""The room that a new region needs, with some to work in; without it nothing is begun."""
 SUN_PATH_MAX = 107  # unix(7): sun_path holds 108 bytes with the final zero
 
 
@@ -58,6 +62,8 @@ def up(settings: Settings, say: Callable[[str], None]) -> None:
     _check_switch(settings.ovs_db)
     _check_listen(settings.listen)
     with _full_disk_told(settings.data), _owned(settings.data):
+        if not (settings.data / "store.db").exists():
+            reserve(settings.data, NEW_BYTES)
         _check_claim(settings)
         remember_switch(settings.data, settings.ovs_db)
         feature.discover()
@@ -159,14 +165,27 @@ def _check_listen(listen: str) -> None:
 
 @contextlib.contextmanager
 def _full_disk_told(data: Path) -> Iterator[None]:
-    """Raise Unusable, in words, where there is no room for what is kept beside the store."""
+    """Raise Unusable, in words, where there is no room for the store or what is kept beside it."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except (OSError, StoreError, Hopeless) as error:
+        if not isinstance(error, DiskFull) and not _is_full(error) and not _lacks_room(data):
             raise
         text = f"the disk that has {data} is full: make room there; until then the switch keeps the flows that it has"
         raise Unusable(text) from error
+
+
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _lacks_room(data: Path) -> bool:
+    """True when a program that failed had no room to work in."""
+    try:
+        reserve(data, LEAST_BYTES)
+    except OSError as error:
+        return _is_full(error)
+    return False
 
 
 @contextlib.contextmanager

@@ -36,10 +36,10 @@ class Why:
         if self.process is not None:
             return f"the store's server at {self.remote} hangs: {_hanging(self.process)}"
         if self.remote.startswith("unix:"):
-            advice = "'sdnctl up' starts it again; if this lasts, its last words are in store.log beside that socket"
+            advice = "'sdnctl up' starts one that died; if this lasts, see store.log beside that socket"
         else:
             advice = "see that 'sdnctl store' runs there, and that this machine reaches it"
-        return f"the store's server is away ({self.reason}): {advice}"
+        return f"the store's server cannot be followed ({self.reason}): {advice}"
 
 
 class Presence:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sdnctl.base.errors import StoreError
+from sdnctl.base.errors import DiskFull, StoreError
 from sdnctl.model.upgrade import Rows, Upgrade
 from sdnctl.store.ovsdb.schema import DATABASE, canonical
 
@@ -113,5 +113,7 @@ def run(program: str, *arguments: str, timeout: float | None = None) -> str:
     except subprocess.TimeoutExpired as error:
         raise StoreError(f"{program} {arguments[0]}: no answer in {timeout} s") from error
     except subprocess.CalledProcessError as error:
-        raise StoreError(f"{program} {arguments[0]}: {error.stderr.strip()}") from error
+        said = error.stderr.strip()
+        kind = DiskFull if "No space left" in said else StoreError
+        raise kind(f"{program} {arguments[0]}: {said.rpartition(chr(10))[2]}") from error
     return done.stdout

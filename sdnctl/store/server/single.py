@@ -7,7 +7,8 @@ the file and flushes it before answering, drops a torn tail after a crash, and c
 import os
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -83,9 +84,9 @@ class Server:
         wanted = self.data / "store.schema"
         wanted.write_text(schema.schema_text(self._tables, self._version))
         if not self.database.exists():
-            draft = self._draft()
-            convert.tool("create", str(draft), str(wanted))
-            self._install(draft)
+            with self._draft() as draft:
+                convert.tool("create", str(draft), str(wanted))
+                self._install(draft)
             return None
         old = convert.stored_schema(self.database)
         if convert.numbers(old["version"]) > convert.numbers(self._version):
@@ -99,25 +100,39 @@ class Server:
         lost = [] if steps else convert.losses(old, schema.schema(self._tables, self._version))
         if lost:
             raise StoreError(f"opening the store {old['version']} with this program would lose {', '.join(lost)}")
-        backup = self.data / f"store.db.{old['version']}.{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
-        shutil.copy2(self.database, backup)
-        convert.drop_torn_tail(self.database)
-        draft = self._draft()
-        if steps:
-            rows = convert.dump(self.database, old)
-            for step in steps:
-                rows = step.work(rows)
-            convert.write(draft, wanted, identified(rows))
-        else:
-            convert.tool("convert", str(self.database), str(wanted), str(draft))
-        fill(partial(_transact, draft), self._tables, old)
-        self._install(draft)
+        with self._backup(old) as backup, self._draft() as draft:
+            convert.drop_torn_tail(self.database)
+            if steps:
+                rows = convert.dump(self.database, old)
+                for step in steps:
+                    rows = step.work(rows)
+                convert.write(draft, wanted, identified(rows))
+            else:
+                convert.tool("convert", str(self.database), str(wanted), str(draft))
+            fill(partial(_transact, draft), self._tables, old)
+            self._install(draft)
         return backup
 
-    def _draft(self) -> Path:
+    @contextmanager
+    def _backup(self, old: convert.Schema) -> Iterator[Path]:
+        """A copy of the store; nothing stays of it when the store stays as it is."""
+        backup = self.data / f"store.db.{old['version']}.{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
+        try:
+            shutil.copy2(self.database, backup)
+            yield backup
+        except BaseException:
+            backup.unlink(missing_ok=True)
+            raise
+
+    @contextmanager
+    def _draft(self) -> Iterator[Path]:
+        """A new file beside the store; nothing stays of it when it does not become the store."""
         draft = self.data / "store.db.new"
         draft.unlink(missing_ok=True)
-        return draft
+        try:
+            yield draft
+        finally:
+            draft.unlink(missing_ok=True)
 
     def _install(self, draft: Path) -> None:
         """Put a finished file in the place of the store: before or after, never half."""
