@@ -1,9 +1,9 @@
 """The schema of calls: the types of their parameters, their limits, and how a mistake is told.
 
 A request is a pydantic model whose fields have the names of the wire. Unknown keys are ignored and null is absent,
-because clients of other versions send both; an empty string is absent where a parameter is optional and none of its
-values is empty, because scripts send one for what they do not use. Queries carry strings only, so numbers and booleans
-are read from strings too.
+because clients of other versions send both; an empty string, or a list of one, is absent where a parameter is optional
+and that is none of its values, because scripts and some SDKs send one for what they do not use. Queries carry strings
+only, so numbers and booleans are read from strings too.
 """
 
 import datetime
@@ -58,23 +58,28 @@ class Model(BaseModel):
     def _nothing_is_absent(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        absent = _never_empty(cls)
-        return {key: value for key, value in data.items() if value is not None and (value != "" or key not in absent)}
+        return {key: value for key, value in data.items() if not _is_absent(cls, key, value)}
+
+
+def _is_absent(model: type[Model], key: str, value: Any) -> bool:
+    if value is None:
+        return True
+    return (value == "" and key in _refusing(model, "")) or (value == [""] and key in _refusing(model, ("",)))
 
 
 @cache
-def _never_empty(model: type[Model]) -> frozenset[str]:
-    """The optional parameters of a model of which an empty string is no value."""
+def _refusing(model: type[Model], nothing: str | tuple[str]) -> frozenset[str]:
+    """The optional parameters of a model of which an empty string, or a list of one, is no value."""
     optional = {name: field for name, field in model.model_fields.items() if not field.is_required()}
-    return frozenset(name for name, field in optional.items() if not _takes_empty(field))
+    return frozenset(name for name, field in optional.items() if not _takes(field, nothing))
 
 
-def _takes_empty(field: FieldInfo) -> bool:
+def _takes(field: FieldInfo, nothing: str | tuple[str]) -> bool:
     if SAID in field.metadata:
         return True
     kind: Any = Annotated[field.annotation, Field(), *field.metadata]
     try:
-        TypeAdapter(kind).validate_python("")
+        TypeAdapter(kind).validate_python(nothing if isinstance(nothing, str) else list(nothing))
     except ValidationError:
         return False
     return True
