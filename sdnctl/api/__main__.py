@@ -18,6 +18,7 @@ from sdnctl.api.arbiter import Arbiter
 from sdnctl.api.guests import raise_limit
 from sdnctl.api.operations import discover
 from sdnctl.api.schema import Json
+from sdnctl.api.sealing import seal_noted
 from sdnctl.api.server import Server, listen
 from sdnctl.api.signature import WINDOW_S
 from sdnctl.api.tls import Certificate
@@ -46,6 +47,8 @@ def main() -> None:
     if given.pki is not None and Seal.of(given.pki) is None:
         raise SystemExit(f"sdnctl.api: {given.pki} lacks {SEAL}: issue it with sdnctl pki issue api --role api")
     try:
+        if isinstance(store, OvsdbStore) and given.pki is not None:
+            seal_noted(store)
         account = default_account(store, given.data)
     except StoreError as error:
         store.close()

@@ -13,6 +13,7 @@ def load(package: str = "") -> None:
 
 def installed() -> tuple[type, ...]:
     """The resources of the machine and of the installed features, whatever else this process has declared."""
-    homes = [*everything(sdnctl.model.__name__), *modules("model")]
-    names = {module.__name__ for module in homes}
-    return tuple(cls for cls in resources().values() if cls.__module__ in names)
+    load()
+    names = {module.__name__ for module in modules("model")}
+    own = f"{sdnctl.__name__}."  # the region's sequence number is one of the machine's, and lives in the store's room
+    return tuple(cls for cls in resources().values() if cls.__module__ in names or cls.__module__.startswith(own))

@@ -17,3 +17,13 @@ class Unreadable:
     record: str = label(default="")
     host: str = label(default="")
     error: str = label(default="")
+
+
+@resource()
+class Unsealed:
+    """A row that held a secret unsealed when a store of an earlier program was converted; the id is ``table/row``.
+
+    A member of the store notes it, which no host may.  The next API server that starts seals the secret.
+    """
+
+    id: str

@@ -18,7 +18,17 @@ from sdnctl.store.server.settle import settle
 from tests.store.cluster import free_port
 from tests.waiting import eventually
 
-NEW = ("SecurityGroup", "GroupRule", "GroupProfile", "NetworkAcl", "AclRule", "AclSubnet", "PrefixList", "VpcPrefixes")
+NEW = (
+    "SecurityGroup",
+    "GroupRule",
+    "GroupProfile",
+    "NetworkAcl",
+    "AclRule",
+    "AclSubnet",
+    "PrefixList",
+    "VpcPrefixes",
+    "Unsealed",
+)
 NUMBERS = {"ElasticIp": ("out_meter", "in_meter", "meter"), "Vpc": ("meter",)}
 
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 
 from sdnctl.base.errors import Refused, StoreError
 from sdnctl.model.resource import meta
+from sdnctl.model.unreadable import Unreadable
 from sdnctl.store import Batch, Change, Interest, Moment, State, Txn
 from sdnctl.store.memory import everything
 from sdnctl.store.moment import moment
@@ -149,6 +150,11 @@ class OvsdbStore:
         """See Store.moment; waits for the first load, StoreError when it does not come in time."""
         with self.read() as state:
             return moment(state, self._changed)
+
+    def unsealed(self, aside: Unreadable) -> Any:
+        """The record of a row that is put aside, with its secrets as they stand there; None when it makes none."""
+        with self._changed:
+            return self._replica.unsealed(aside.table, aside.row)
 
     def close(self) -> None:
         """Stop following; a transaction that waits gets a StoreError."""

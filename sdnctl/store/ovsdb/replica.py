@@ -5,6 +5,7 @@ written anew or deleted.  Intent that cannot be read is an error: without it not
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -13,6 +14,7 @@ from sdnctl.model.resource import meta
 from sdnctl.model.unreadable import Unreadable
 from sdnctl.store import Change, State
 from sdnctl.store.ovsdb.codec import UNREADABLE, Row, Table
+from sdnctl.store.ovsdb.codec import table as plain_table
 from sdnctl.store.ovsdb.schema import row_number, row_uuid
 from sdnctl.store.ovsdb.seal import Unsealed
 
@@ -37,6 +39,14 @@ class Replica:
     def is_aside(self, name: str, uuid: str) -> bool:
         """True when there is such a row, though no record, since it cannot be read."""
         return _number(uuid) in self._aside[name]
+
+    def unsealed(self, name: str, uuid: str) -> Any:
+        """The record of a row that is put aside, read without a seal; None when there is none, or it makes none."""
+        row = self._aside[name].get(_number(uuid))
+        try:
+            return plain_table(self.tables[name].cls).record(row) if row is not None else None
+        except UNREADABLE:
+            return None
 
     def read(self, updates: Updates, whole: bool) -> list[Change]:
         """The changes that an update makes, not applied yet; with ``whole`` what it does not mention is gone.

@@ -14,6 +14,7 @@ from typing import Any
 
 from sdnctl.base.errors import DiskFull, StoreError
 from sdnctl.model.upgrade import Rows, Upgrade
+from sdnctl.store.ovsdb.codec import UNREADABLE
 from sdnctl.store.ovsdb.schema import DATABASE, canonical
 
 Schema = dict[str, Any]
@@ -66,6 +67,17 @@ def losses(old: Schema, new: Schema) -> list[str]:
             if kept is None or canonical(kept["type"]) != canonical(described["type"]):
                 lost.append(f"{name}.{column}")
     return sorted(lost)
+
+
+def upgraded(step: Upgrade, rows: Rows) -> Rows:
+    """The rows after an upgrade; StoreError, with the step's name, when it makes nothing of what is stored."""
+    try:
+        return step.work(rows)
+    except (*UNREADABLE, AttributeError) as error:
+        where = f"{step.work.__module__}.{step.work.__name__}"
+        raise StoreError(
+            f"the upgrade to {step.to} ({where}) fails on a row: {type(error).__name__}: {error}"
+        ) from error
 
 
 def due(old: str, new: str, upgrades: Sequence[Upgrade]) -> list[Upgrade]:

@@ -10,8 +10,11 @@ from typing import Any
 
 from sdnctl.base.errors import StoreError
 from sdnctl.base.paths import write_private
+from sdnctl.model.resource import meta
+from sdnctl.model.unreadable import Unsealed
 from sdnctl.store.ovsdb import rights, schema
 from sdnctl.store.ovsdb.codec import Table
+from sdnctl.store.ovsdb.seal import MARK
 from sdnctl.store.server import convert
 from sdnctl.store.server.amend import amendments
 from sdnctl.store.server.fill import fill, in_chunks
@@ -19,6 +22,8 @@ from sdnctl.store.server.member import Member
 from sdnctl.store.server.upgrades import upgrades
 
 PATIENCE_S = 30
+SEALED_SINCE = "1.3.0"
+"""The schema's version since which a secret that is not sealed is not believed."""
 
 
 def settle(member: Member) -> list[str]:
@@ -41,6 +46,8 @@ def settle(member: Member) -> list[str]:
     if before.exists():
         old = json.loads(before.read_text())
         _amend(member, old["version"])
+        if member.pki is not None and convert.numbers(old["version"]) < convert.numbers(SEALED_SINCE):
+            _note_unsealed(member, tables)
     fill(partial(_transact, member), tables, old)
     before.unlink(missing_ok=True)
     if member.pki is not None:
@@ -68,7 +75,25 @@ def _amend(member: Member, since: str) -> None:
     for step in convert.due(since, schema.VERSION, upgrades()):
         asked = [{"op": "select", "table": name, "where": []} for name in step.serves]
         found = {name: answer["rows"] for name, answer in zip(step.serves, _transact(member, asked), strict=True)}
-        _transact(member, list(amendments(found, step.work(found))) if found else [])
+        _transact(member, list(amendments(found, convert.upgraded(step, found))) if found else [])
+
+
+def _note_unsealed(member: Member, tables: Mapping[str, Table]) -> None:
+    """Note the secrets that lie unsealed in a store of an earlier program, for the API servers (``api.sealing``)."""
+    described = {name: [f.name for f in meta(table.cls).fields.values() if f.secret] for name, table in tables.items()}
+    secrets = {name: columns for name, columns in described.items() if columns}
+    notes = Unsealed.__name__
+    asked = [{"op": "select", "table": name, "where": []} for name in (*secrets, notes)]
+    *found, known = (answer["rows"] for answer in _transact(member, asked))
+    noted = {row["id"] for row in known}
+    operations = []
+    for (name, columns), rows in zip(secrets.items(), found, strict=True):
+        for row in rows:
+            id = f"{name}/{row['_uuid'][1]}"
+            if id not in noted and any(row[column] and not row[column].startswith(MARK) for column in columns):
+                made = {"op": "insert", "table": notes, "uuid": schema.row_uuid(notes, id)}
+                operations.append({**made, "row": {"id": id, **rights.WHO}})
+    _transact(member, operations)
 
 
 def _open(member: Member, tables: Any) -> list[str]:

@@ -93,7 +93,10 @@ class Server:
             raise StoreError(f"the store has the schema {old['version']}, this program only {self._version}: update it")
         if convert.tool("needs-conversion", str(self.database), str(wanted)).strip() == "no":
             return None
-        return self._convert(old, wanted)
+        try:
+            return self._convert(old, wanted)
+        except StoreError as error:
+            raise type(error)(f"{error}; nothing was changed: the program that kept it still opens it") from error
 
     def _convert(self, old: convert.Schema, wanted: Path) -> Path:
         steps = convert.due(old["version"], self._version, self._steps)
@@ -105,7 +108,7 @@ class Server:
             if steps:
                 rows = convert.dump(self.database, old)
                 for step in steps:
-                    rows = step.work(rows)
+                    rows = convert.upgraded(step, rows)
                 convert.write(draft, wanted, identified(rows))
             else:
                 convert.tool("convert", str(self.database), str(wanted), str(draft))
