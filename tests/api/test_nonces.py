@@ -1,10 +1,13 @@
 """A signed call is carried out once where its nonce is signed; where it is not, equal calls are calls of their own."""
 
+import json
+
 import pytest
 
 from sdnctl.api.nonces import SPAN_S, Nonces
 from sdnctl.api.signature import Signed
 from sdnctl.base.errors import IntentError
+from sdnctl.store.memory import MemoryStore
 from tests.api.raw import Call
 from tests.api.region import Region, Tenant
 
@@ -58,6 +61,25 @@ def test_repeating_a_call_spends_nothing_of_its_owner(region: Region) -> None:
     assert sent.send(region.endpoint)[0] == 200
     assert {sent.send(region.endpoint)[0] for _ in range(20)} == {401}
     assert call(tenant, "3", ALL, "another").send(region.endpoint)[0] == 200
+
+
+def test_what_another_server_does_not_know_a_client_token_does() -> None:
+    """The limit: each server remembers its own calls; what is ordered with a token is in the store."""
+    store = MemoryStore()
+    with Region(store=store) as one, Region(store=store) as other:
+        tenant = one.tenant("recorded")
+        bare = call(tenant, "3", ALL)
+        bare.headers["host"] = one.endpoint
+        assert [bare.send(region.endpoint)[0] for region in (one, other, one, other)] == [200, 200, 401, 401]
+        vpc = tenant.vpc("describeVpcs")["vpcs"][0]["vpcId"]
+        order = {"vpcId": vpc, "networkSecurityGroupName": "ordered", "clientToken": "order-1"}
+        ordered = Call("POST", b"/v1/regions/cn-test-1/networkSecurityGroups/", json.dumps(order).encode())
+        ordered.headers["x-jdcloud-nonce"] = "of-the-order"
+        ordered.sign(tenant, signed=ALL)
+        made = [ordered.send(region.endpoint) for region in (one, other)]
+        assert [answer[0] for answer in made] == [200, 200] and made[0][2]["result"] == made[1][2]["result"]
+        groups = tenant.vpc("describeNetworkSecurityGroups")["networkSecurityGroups"]
+        assert [one["networkSecurityGroupName"] for one in groups].count("ordered") == 1
 
 
 def scope(at: int, nonce: str, key: str = "AK") -> Signed:
