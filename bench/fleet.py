@@ -13,7 +13,7 @@ from typing import Any
 from bench.fake import FakeKeeper, FakeSwitch
 from sdnctl.agent.agent import Agent
 from sdnctl.agent.events import Connected, Event, Gathered, Received
-from sdnctl.agent.reach import reach
+from sdnctl.store.reach import reach
 from sdnctl.agent.region import GATHER_S
 from sdnctl.base.addresses import Ip4, Mac
 from sdnctl.bridge.snapshot import Row, Settings, Snapshot

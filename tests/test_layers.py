@@ -54,7 +54,7 @@ PURE = (
     "sdnctl.agent.counters",
     "sdnctl.agent.events",
     "sdnctl.agent.owners",
-    "sdnctl.agent.reach",
+    "sdnctl.store.reach",
     "sdnctl.agent.region",
     "sdnctl.agent.status",
     "sdnctl.agent.tallies",

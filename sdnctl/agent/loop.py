@@ -18,11 +18,11 @@ from sdnctl.agent.counters import Histogram
 from sdnctl.agent.events import Event, Gathered, SwitchLink
 from sdnctl.agent.keeper import Keeper
 from sdnctl.agent.mailbox import Mailbox, Packet
-from sdnctl.agent.reach import reach
 from sdnctl.agent.reporter import Reporter
 from sdnctl.bridge.snapshot import Snapshot
 from sdnctl.program.feature import Program
 from sdnctl.store import Batch, Interest, State, Store
+from sdnctl.store.reach import reach
 
 log = structlog.get_logger("loop")
 ASKING_S = 2.0

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Protocol
 
-from sdnctl.agent.reach import concerns, leads_on, reach
 from sdnctl.agent.status import StatusReports
 from sdnctl.bridge.local import host_of
 from sdnctl.bridge.snapshot import Snapshot
@@ -16,6 +15,7 @@ from sdnctl.engine.ledger import ReportKey
 from sdnctl.model.host import HostStatus
 from sdnctl.program.packets import Put, Report
 from sdnctl.store import Change, Interest, State
+from sdnctl.store.reach import concerns, leads_on, reach
 from sdnctl.switch.commands import NEVER
 
 GATHER_S = 0.05  # ports are plugged in by the dozen, and often before their record is there: one question for all

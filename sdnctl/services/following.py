@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-from sdnctl.agent.reach import reach
 from sdnctl.model.host import Binding, Host
 from sdnctl.model.resource import meta
 from sdnctl.model.service import ServiceHealth, ServiceRestart
 from sdnctl.program.service import Service
 from sdnctl.store import Change, Interest, State
+from sdnctl.store.reach import reach
 
 
 def interest(state: State, here: str, services: Iterable[Service]) -> Interest:

@@ -14,15 +14,17 @@ from sdnctl.bridge.local import local_changes
 from sdnctl.bridge.snapshot import Snapshot
 from sdnctl.bridge.vswitch import Vswitch
 from sdnctl.engine.engine import Engine
-from sdnctl.model.host import Host
+from sdnctl.model.host import Binding, Host
 from sdnctl.model.records import installed
 from sdnctl.of.flow import OURS, OURS_MASK
 from sdnctl.of.text import text
 from sdnctl.program.feature import Program, discover
 from sdnctl.program.names import Names
-from sdnctl.store import Batch
+from sdnctl.store import Batch, Change, State
 from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.store.ovsdb.interest import Selection
 from sdnctl.store.ovsdb.wire import dial
+from sdnctl.store.reach import reach
 
 PATIENCE_S = 5.0
 LOAD_S = 30.0
@@ -121,11 +123,26 @@ def look(ovs_db: str) -> Snapshot | None:
         switch.close()
 
 
+def held(whole: Batch, host: str, seen: Snapshot | None) -> list[Change]:
+    """The records of the region that the controller of a host holds: what its ports reach (``store.reach``).
+
+    What is plugged in there its own switch says, of another host the region.
+    """
+    region = State()
+    region.apply(whole.changes)
+    if seen is not None:
+        ports, gateway = {*seen.ports}, seen.settings.gateway
+    else:
+        record = region.get(Host, host)
+        ports, gateway = {*region.by(Binding, ("host",), host)}, record.gateway if record is not None else 0
+    return Selection(reach(region, host, ports, gateway > 0)).seen(whole.changes)
+
+
 def engine(program: Program, host: str, whole: Batch, seen: Snapshot | None) -> Engine:
-    """The engine that the controller of a host has, computed again."""
+    """The engine that the controller of a host has, computed again of what it holds."""
     made = Engine(program, host)
     local = local_changes(made.state, seen) if seen is not None else []
-    made.apply([*whole.changes, *local])
+    made.apply([*held(whole, host, seen), *local])
     return made
 
 

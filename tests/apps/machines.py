@@ -13,7 +13,6 @@ from apps.holder.model import Holder
 from apps.uplink.model import Pool
 from apps.uplink.tables import ARRIVAL
 from apps.vpc.model import Subnet
-from sdnctl.agent.reach import reach
 from sdnctl.base.addresses import Ip4, Mac
 from sdnctl.engine.desired import Touched
 from sdnctl.engine.engine import Engine
@@ -26,6 +25,7 @@ from sdnctl.program.pipeline import Table
 from sdnctl.store import Batch, Change, Txn
 from sdnctl.store.memory import MemoryStore, everything
 from sdnctl.store.ovsdb.interest import Selection
+from sdnctl.store.reach import reach
 from tests.build import Network
 
 ADDRESS = "203.0.113.10"

@@ -7,7 +7,6 @@ import pytest
 from apps.eni.model import NetworkInterface
 from apps.eni.tables import OUTPUT
 from apps.overlay.tables import REMOTE
-from sdnctl.agent.reach import concerns, leads_on, reach
 from sdnctl.base.addresses import Ip4
 from sdnctl.engine.engine import Engine
 from sdnctl.model import resource as declared
@@ -16,6 +15,7 @@ from sdnctl.program.feature import discover
 from sdnctl.program.packets import Drop, Put, Report
 from sdnctl.store import Change, State
 from sdnctl.store.memory import everything
+from sdnctl.store.reach import concerns, leads_on, reach
 from tests.build import ELSEWHERE, HERE, Network
 
 THIRD = "host-3"

@@ -123,7 +123,7 @@ class Server:
         try:
             shutil.copy2(self.database, backup)
             yield backup
-        except BaseException:
+        except (StoreError, OSError):
             backup.unlink(missing_ok=True)
             raise
 
