@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -58,6 +60,25 @@ def test_a_change_that_a_hanging_store_may_have_made_says_so(user: User, service
     eventually(service.serves, TOLD_S)
     names = [vpc["vpcName"] for vpc in user.json("vpc", "list")["vpcs"]]
     assert "in-doubt" in names and "not-made" not in names
+
+
+def test_reads_are_answered_while_many_changes_wait_for_a_store_that_hangs(user: User, service: Service) -> None:
+    token = {"Authorization": f"Bearer {Client.at(service.data).token}"}
+
+    def change(number: int) -> int:
+        door = http.client.HTTPConnection(service.endpoint, timeout=30)
+        door.request("POST", "/x/v1/accounts", json.dumps({"name": f"late-{number}"}), token)
+        return door.getresponse().status
+
+    with stopped(service.pids()["store"]), ThreadPoolExecutor(24) as callers:
+        eventually(lambda: not service.serves(), TOLD_S)
+        assert change(0) == 503
+        waiting = [callers.submit(change, number) for number in range(1, 25)]
+        began = time.monotonic()
+        assert user.json("vpc", "list")["vpcs"] is not None
+        assert time.monotonic() - began < 5.0
+        assert {one.result() for one in waiting} == {503}
+    eventually(service.serves, TOLD_S)
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from structlog.testing import capture_logs
 
 from sdnctl.base.errors import Doubtful, StoreError
 from sdnctl.store import Batch
-from sdnctl.store.ovsdb import pace
+from sdnctl.store.ovsdb import pace, presence
 from sdnctl.store.ovsdb.client import OvsdbStore
 from sdnctl.store.ovsdb.tls import connect
 from tests.store.model import STORED, StoreNet, put
@@ -19,6 +18,29 @@ from tests.store.service import Service, service
 from tests.waiting import eventually
 
 NET = StoreNet(id="net-1", account="a", key=1)
+
+
+class Log:
+    """A logger that keeps what it is told, whatever other tests have configured."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str]] = []
+
+    def warning(self, event: str, trouble: str, seconds: float) -> None:
+        """See structlog."""
+        self.said.append((event, trouble))
+
+    def info(self, event: str, seconds: float) -> None:
+        """See structlog."""
+        self.said.append((event, ""))
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Log:
+    """What is said of the store's presence."""
+    made = Log()
+    monkeypatch.setattr(presence, "log", made)
+    return made
 
 
 @pytest.fixture
@@ -98,28 +120,26 @@ def test_an_error_of_a_follower_ends_the_store_loudly(running: Service, monkeypa
     store.close()
 
 
-def test_the_only_server_of_this_machine_that_hangs_is_told_of_and_waited_for(running: Service) -> None:
+def test_the_only_server_of_this_machine_that_hangs_is_told_of_and_waited_for(running: Service, log: Log) -> None:
     assert running.process is not None
     store = running.open(timeout=1.0)
     store.transact(put(NET))
     assert store.trouble == ""
-    with capture_logs() as logs:
-        running.pause()
-        began = time.monotonic()
-        eventually(lambda: store.trouble != "", 6)
-        assert time.monotonic() - began < 2 * pace.SILENCE_HERE_S + 1
-        with store.read() as state:
-            assert state.get(StoreNet, "net-1") is not None
-        pid = running.process.pid
-        assert running.server.remote in store.trouble and f"'kill -CONT {pid}'" in store.trouble
-        with pytest.raises(StoreError, match="does not answer"):
-            store.transact(put(StoreNet(id="net-2", account="a", key=2)))
-        running.resume()
-        eventually(lambda: store.trouble == "" and store.current)
-        store.transact(put(StoreNet(id="net-3", account="a", key=3)))
-    said = [line for line in logs if line["event"].startswith("the store is")]
-    assert [line["event"] for line in said] == ["the store is away", "the store is back"]
-    assert f"'kill -CONT {pid}'" in said[0]["trouble"]
+    running.pause()
+    began = time.monotonic()
+    eventually(lambda: store.trouble != "", 6)
+    assert time.monotonic() - began < 2 * pace.SILENCE_HERE_S + 1
+    with store.read() as state:
+        assert state.get(StoreNet, "net-1") is not None
+    pid = running.process.pid
+    assert running.server.remote in store.trouble and f"'kill -CONT {pid}'" in store.trouble
+    with pytest.raises(StoreError, match="does not answer"):
+        store.transact(put(StoreNet(id="net-2", account="a", key=2)))
+    running.resume()
+    eventually(lambda: store.trouble == "" and store.current)
+    store.transact(put(StoreNet(id="net-3", account="a", key=3)))
+    assert [event for event, _ in log.said] == ["the store is away", "the store is back"]
+    assert f"'kill -CONT {pid}'" in log.said[0][1]
     store.close()
 
 
@@ -134,15 +154,33 @@ def test_a_commit_on_its_way_to_a_server_that_hangs_is_in_doubt_and_found_once_i
     store.close()
 
 
-def test_a_server_that_dies_is_told_of_with_its_log_and_one_that_is_back_at_once_is_not(running: Service) -> None:
+def test_a_server_that_dies_is_told_of_with_its_log_and_one_that_is_back_at_once_is_not(
+    running: Service, log: Log
+) -> None:
     store = running.open(timeout=1.0)
     store.transact(put(NET))
-    with capture_logs() as logs:
-        running.kill()
-        running.start()
-        store.transact(put(StoreNet(id="net-2", account="a", key=2)))
-        assert not logs
-        running.kill()
-        eventually(lambda: logs != [], 5)
-        assert "store.log" in store.trouble and "store.log" in logs[0]["trouble"]
+    running.kill()
+    running.start()
+    store.transact(put(StoreNet(id="net-2", account="a", key=2)))
+    assert not log.said
+    running.kill()
+    eventually(lambda: log.said != [], 5)
+    assert "store.log" in store.trouble and "store.log" in log.said[0][1]
+    store.close()
+
+
+def test_a_change_waits_for_a_server_that_was_just_lost_and_not_for_one_that_is_long_away(running: Service) -> None:
+    store = running.open(timeout=1.5)
+    store.transact(put(NET))
+    running.kill()
+    took = []
+    for number in range(2, 5):
+        began = time.monotonic()
+        with pytest.raises(StoreError, match="cannot be reached"):
+            store.transact(put(StoreNet(id=f"net-{number}", account="a", key=number)))
+        took.append(time.monotonic() - began)
+    assert took[0] > 1.3 and max(took[1:]) < 1.3
+    running.start()
+    eventually(lambda: store.current)
+    store.transact(put(StoreNet(id="net-9", account="a", key=9)))
     store.close()

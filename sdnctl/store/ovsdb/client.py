@@ -42,8 +42,9 @@ _RIVALRY_S, _GIVE_WAY_S = 10.0, 0.003
 class OvsdbStore:
     """A Store (see the protocol) on an OVSDB server, or on a cluster of them; batches come on the thread "store".
 
-    While the server is away, reads go on with what is known, and writes wait up to ``timeout`` seconds.  Of a cluster,
-    any member does; one that dies, is cut off, is behind or does not answer is left for another (docs/decisions/007).
+    While the server is away, reads go on with what is known; writes wait up to ``timeout`` seconds, less when it has
+    been away for longer.  Of a cluster, any member does; one that dies, is cut off, is behind or does not answer is
+    left for another (docs/decisions/007).
     A store that follows a part of the region takes reports only.
     """
 
@@ -87,7 +88,7 @@ class OvsdbStore:
         """See Store.transact; the commit is on disk when this returns."""
         if not self._held.all:
             raise RuntimeError("intent is checked against the whole region, and this process follows a part of it")
-        effort = self._effort()
+        effort = self._effort(self._presence.patience(self._timeout))
         while True:
             self._await_current(effort)
             self._give_way()
@@ -105,7 +106,7 @@ class OvsdbStore:
 
     def report(self, work: Callable[[Txn], R]) -> R:
         """See Store.report; rows are written one by one, so a lost answer is mended by writing again."""
-        effort = self._effort()
+        effort = self._effort(self._timeout)
         while True:
             self._await_current(effort)
             with self._my_turn(effort):
@@ -153,8 +154,7 @@ class OvsdbStore:
 
     def unsealed(self, aside: Unreadable) -> Any:
         """The record of a row that is put aside, with its secrets as they stand there; None when it makes none."""
-        with self._changed:
-            return self._replica.unsealed(aside.table, aside.row)
+        return self._replica.unsealed(aside.table, aside.row)
 
     def close(self) -> None:
         """Stop following; a transaction that waits gets a StoreError."""
@@ -182,10 +182,10 @@ class OvsdbStore:
         """The server that is followed, or tried next."""
         return self._link.remote
 
-    def _effort(self) -> Effort:
+    def _effort(self, seconds: float) -> Effort:
         if self._link.here or self._reader == threading.get_ident():
             raise RuntimeError("a transaction inside a delivery or a read would wait for itself")
-        return Effort(time.monotonic() + self._timeout)
+        return Effort(time.monotonic() + seconds)
 
     @contextmanager
     def _my_turn(self, effort: Effort) -> Iterator[None]:

@@ -14,6 +14,8 @@ import structlog
 BORNE_S = 1.0
 """A server that died is back sooner; so short an absence is not worth a line."""
 AGAIN_S = 60.0
+GLANCE_S = 0.6
+"""What a change waits when the server has been away for long, an attempt to connect: else none are left for reads."""
 MEANWHILE = "reads are answered, changes wait"
 log = structlog.get_logger("sdnctl.store")
 
@@ -59,6 +61,11 @@ class Presence:
     def trouble(self) -> str:
         """The reason why it is not followed now, and what to do; "" when it is."""
         return "" if self.current else f"{self._why.trouble}; {MEANWHILE}"
+
+    def patience(self, most: float) -> float:
+        """The seconds that a change waits for the server: ``most``, or little when it has been away for as long."""
+        absent = 0.0 if self.current else time.monotonic() - self._since
+        return most if absent < most else min(most, GLANCE_S)
 
     def lost(self, why: Why) -> None:
         """Note that it is not followed, or still not; say so when it is worth it."""
