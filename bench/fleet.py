@@ -13,7 +13,6 @@ from typing import Any
 from bench.fake import FakeKeeper, FakeSwitch
 from sdnctl.agent.agent import Agent
 from sdnctl.agent.events import Connected, Event, Gathered, Received
-from sdnctl.store.reach import reach
 from sdnctl.agent.region import GATHER_S
 from sdnctl.base.addresses import Ip4, Mac
 from sdnctl.bridge.snapshot import Row, Settings, Snapshot
@@ -22,6 +21,7 @@ from sdnctl.program.packets import Put, Report
 from sdnctl.store import Batch, Change, Interest, State, Txn
 from sdnctl.store.memory import MemoryStore, everything
 from sdnctl.store.ovsdb.interest import Selection
+from sdnctl.store.reach import reach
 
 UPLINK_OFPORT, TUNNEL_OFPORT, FIRST_OFPORT = 1, 2, 100
 UNDERLAY = Ip4.parse("172.31.0.0")

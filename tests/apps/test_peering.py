@@ -4,7 +4,7 @@ from apps.eni.model import NetworkInterface
 from apps.neighbour.tables import RESOLVE
 from apps.overlay.tables import REMOTE
 from apps.peering.model import VpcPeering
-from sdnctl.agent.reach import reach
+from sdnctl.store.reach import reach
 from tests.apps.test_overlay import THIRD, Region
 from tests.build import ELSEWHERE, HERE, Network
 
