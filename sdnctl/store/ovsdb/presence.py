@@ -15,7 +15,7 @@ BORNE_S = 1.0
 """A server that died is back sooner; so short an absence is not worth a line."""
 AGAIN_S = 60.0
 GLANCE_S = 0.6
-"""What a change waits when the server has been away for long, an attempt to connect: else none are left for reads."""
+"""The wait of a change when the server has been away for long, an attempt to connect: threads are left for reads."""
 MEANWHILE = "reads are answered, changes wait"
 log = structlog.get_logger("sdnctl.store")
 
