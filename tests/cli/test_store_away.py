@@ -42,7 +42,10 @@ def test_a_store_that_hangs_is_told_of_by_readyz_status_and_every_log(user: User
         eventually(lambda: ready(service)[0] == 503, TOLD_S)
         assert do in ready(service)[1]["message"]
         assert do in user.json("status")["store"] and do in user.ok("status").replace("\n", " ")
+        checks = json.loads(user("doctor", "--json").out)["checks"]
+        assert [(one["state"], do in one["todo"]) for one in checks if one["check"] == "store"] == [("fail", True)]
         eventually(lambda: all(do in "".join(told) for told in said(service, "the store is away").values()), TOLD_S)
+    assert user.json("doctor")["ok"]
     eventually(lambda: user.json("status")["store"] == "ok" and ready(service)[0] == 200, TOLD_S)
     eventually(lambda: all(said(service, "the store is back").values()), TOLD_S)
 

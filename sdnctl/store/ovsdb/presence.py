@@ -36,7 +36,7 @@ class Why:
     def trouble(self) -> str:
         """The reason, and what to do."""
         if self.process is not None:
-            return f"the store's server at {self.remote} hangs: {_hanging(self.process)}"
+            return f"the store's server at {self.remote} hangs: {hanging(self.process)}"
         if self.remote.startswith("unix:"):
             advice = "'sdnctl up' starts one that died; if this lasts, see store.log beside that socket"
         else:
@@ -91,8 +91,8 @@ class Presence:
         self.current, self._told, self._resumes = True, None, False
 
 
-def _hanging(process: int) -> str:
-    """The state of a process that does not answer, and what to do about it."""
+def hanging(process: int) -> str:
+    """The state of a store's process that does not answer, and what to do about it; 0 where it is not known which."""
     state = _state(process)
     if state in ("T", "t"):
         return f"its process {process} is stopped; 'kill -CONT {process}' lets it go on"
