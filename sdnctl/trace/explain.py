@@ -99,15 +99,21 @@ def reached(store: str) -> None:
 def load(store: str) -> Batch:
     """All that the store at an OVSDB remote holds of what is installed here; StoreError when it does not answer."""
     reached(store)
-    first: queue.SimpleQueue[Batch] = queue.SimpleQueue()
     region = OvsdbStore(store, classes=installed())
+    try:
+        return first_of(region)
+    finally:
+        region.close()
+
+
+def first_of(region: OvsdbStore) -> Batch:
+    """All that a store holds that was just opened; StoreError when it does not come."""
+    first: queue.SimpleQueue[Batch] = queue.SimpleQueue()
     region.subscribe(first.put)
     try:
         return first.get(timeout=LOAD_S)
     except queue.Empty:
         raise StoreError(f"the store cannot be read: {region.trouble}") from None
-    finally:
-        region.close()
 
 
 def look(ovs_db: str) -> Snapshot | None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 from sdnctl.program.feature import discover
 from sdnctl.store import Batch
 from sdnctl.store.ovsdb.client import OvsdbStore
-from sdnctl.trace.explain import engine, load, look
+from sdnctl.trace.explain import engine, first_of, look
 from tests.product import CLASSES
 from topologies.process import wait_until, within
 from topologies.region import Region
@@ -23,7 +23,7 @@ def stored(region: Region) -> Batch:
         # Not what other tests have declared meanwhile: this store has no tables for that.
         store = OvsdbStore(region.remotes, classes=CLASSES, pki=region.pki("api1") if region.secure else None)
         try:
-            return load(store)
+            return first_of(store)
         finally:
             store.close()
 
