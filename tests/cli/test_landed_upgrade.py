@@ -21,6 +21,13 @@ LANDED = "6628c15"
 
 
 @pytest.fixture(scope="module")
+def switch() -> Iterator[DummySwitch]:
+    """A switch of its own: the one that the other tests share is kept by their region."""
+    with DummySwitch() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The landed release's files."""
     made = tmp_path_factory.mktemp("landed")

@@ -16,6 +16,13 @@ from tests.waiting import eventually
 from topologies.service import Service, programs_of
 
 
+@pytest.fixture(scope="module")
+def switch() -> Iterator[DummySwitch]:
+    """A switch of its own: the one that the other tests share is kept by their region."""
+    with DummySwitch() as made:
+        yield made
+
+
 @pytest.fixture
 def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
     """A disk of its own, of a size or with so many files."""
