@@ -9,6 +9,7 @@ from apps.vpc.model import Subnet
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import IntentError
 from sdnctl.model.host import Binding
+from sdnctl.model.tally import Tally
 from sdnctl.program.lifecycle import arbitrates, blocks, create
 from sdnctl.program.weight import Weighed, weighs
 from sdnctl.store import Txn
@@ -18,10 +19,10 @@ _PORT, _ADDRESS, _ADDRESSES_MOST = 9, 6, 21
 
 
 def _flows(records: Weighed, account: str) -> int:
-    ports = records.many(NetworkInterface, records.by(NetworkInterface, ("account",), account))
-    return sum(_PORT + _ADDRESS * len(port.addresses) for port in ports)
+    return records.total(_TALLY, account)
 
 
+_TALLY = Tally(NetworkInterface, lambda port: port.account, lambda port: _PORT + _ADDRESS * len(port.addresses))
 FLOWS = weighs(NetworkInterface, _PORT + _ADDRESS, most=_PORT + _ADDRESS * _ADDRESSES_MOST, exactly=_flows)
 
 

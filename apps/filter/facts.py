@@ -1,10 +1,11 @@
 """The matches of what rules of filters (security groups, network ACLs) are for: other side, protocol and ports."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from apps.prefix_list.model import VpcPrefixes
 from sdnctl.base.addresses import MAX_PORT, Cidr
+from sdnctl.model.tally import Tally
 from sdnctl.of.fields import (
     FRAGMENT_LATER,
     IP_FRAG,
@@ -77,10 +78,21 @@ def packets_of(rule: Rule, ports: Mapping[str, OxmField]) -> Iterator[Match]:
         yield {**protocol, IP_FRAG: LATER}
 
 
-def matches_of(rule: Rule, records: Weighed) -> int:
-    """The number of matches that a rule takes: for each block, each mask of its ports, and later fragments."""
-    packets = len(masks(rule.first, rule.last)) + (rule.action == "allow") if names_ports(rule) else 1
-    if not rule.prefix_list:
-        return packets
-    found = records.by(VpcPrefixes, ("vpc", "prefix_list"), (rule.vpc, rule.prefix_list))
-    return packets * sum(len(one.blocks) for one in records.many(VpcPrefixes, found))
+def matches_of(rule: Rule) -> int:
+    """The number of matches that a rule takes for each of its blocks: each mask of its ports, and later fragments."""
+    return len(masks(rule.first, rule.last)) + (rule.action == "allow") if names_ports(rule) else 1
+
+
+def tally_of(rules: type, holder: str) -> Tally:
+    """The matches of a class of rules for each block, by what is named ``holder``, their VPC and their prefix list."""
+    return Tally(rules, lambda rule: (getattr(rule, holder), rule.vpc, rule.prefix_list), matches_of)
+
+
+def matches_in(tally: Tally, holder: str, vpc: str, lists: Iterable[str], records: Weighed) -> int:
+    """The matches of a holder's rules in a VPC, whose rules may name some prefix lists."""
+    total = records.total(tally, (holder, vpc, ""))
+    for one in lists:
+        each = records.total(tally, (holder, vpc, one))
+        found = records.by(VpcPrefixes, ("vpc", "prefix_list"), (vpc, one)) if each else ()
+        total += each * sum(len(known.blocks) for known in records.many(VpcPrefixes, found))
+    return total

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from apps.filter.facts import matches_of
+from apps.filter.facts import matches_in, tally_of
 from apps.network_acl.model import AclRule, AclSubnet, NetworkAcl
 from apps.prefix_list.facts import names_lists
+from apps.prefix_list.model import PrefixList
 from apps.prefix_list.writes import released, uses
 from apps.vpc.model import Subnet
 from sdnctl.base.addresses import MAX_PORT
@@ -23,10 +24,12 @@ LARGEST_LIST = 200
 
 def _flows(records: Weighed, account: str) -> int:
     """One for each block of a rule and each mask of its ports; one more for the later fragments that it lets pass."""
-    known = records.many(AclRule, records.by(AclRule, ("account",), account))
-    return sum(matches_of(rule, records) for rule in known)
+    lists = records.by(PrefixList, ("account",), account)
+    known = records.many(NetworkAcl, records.by(NetworkAcl, ("account",), account))
+    return sum(matches_in(MATCHES, acl.id, acl.vpc, lists, records) for acl in known)
 
 
+MATCHES = tally_of(AclRule, "acl")
 SUBNET_FLOWS = weighs(AclSubnet, 2)
 RULE_FLOWS = weighs(AclRule, 2, most=31 * LARGEST_LIST, exactly=_flows)
 

@@ -1,13 +1,13 @@
 """Changes of security groups within a transaction: groups, rules, their bits, and the groups of an interface."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from apps.eni.model import NetworkInterface
-from apps.filter.facts import matches_of
+from apps.filter.facts import matches_in, tally_of
 from apps.prefix_list.facts import names_lists
+from apps.prefix_list.model import PrefixList
 from apps.prefix_list.writes import released, uses
 from apps.security_group.facts import default_group, in_force
 from apps.security_group.model import BITS, NO_BIT, Direction, GroupProfile, GroupRule, SecurityGroup
@@ -27,13 +27,14 @@ RESTS = 4
 
 def _flows(records: Weighed, account: str) -> int:
     """Those of each set of groups: for a rule both ways, for each block and each mask of its ports."""
-    rules: Counter[str] = Counter()
-    for rule in records.many(GroupRule, records.by(GroupRule, ("account",), account)):
-        rules[rule.group] += 2 * matches_of(rule, records)
+    lists = records.by(PrefixList, ("account",), account)
     profiles = records.many(GroupProfile, records.by(GroupProfile, ("account",), account))
+    groups = {group: profile.vpc for profile in profiles for group in profile.groups}
+    rules = {group: 2 * matches_in(MATCHES, group, vpc, lists, records) for group, vpc in groups.items()}
     return sum(RESTS + sum(rules[group] for group in profile.groups) for profile in profiles)
 
 
+MATCHES = tally_of(GroupRule, "group")
 RULE_FLOWS = weighs(GroupRule, 4, most=1 << 20, exactly=_flows)
 LISTS = names_lists(GroupRule, "group", shown="securityGroup", quota="securityGroupRule")
 

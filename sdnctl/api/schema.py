@@ -8,7 +8,7 @@ only, so numbers and booleans are read from strings too.
 
 import datetime
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any
 
 from pydantic import (
@@ -215,6 +215,7 @@ def show_tags(tags: dict[str, str]) -> list[Json]:
     return [{"key": key, "value": value} for key, value in sorted(tags.items())]
 
 
+@lru_cache(maxsize=4096)
 def iso(when: float) -> str | None:
     """A time as the API shows it (ISO 8601, UTC, whole seconds); None for "not set"."""
     return _utc(when).strftime("%Y-%m-%dT%H:%M:%SZ") if when else None

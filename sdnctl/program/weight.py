@@ -5,12 +5,13 @@
 stands in a feature's ``writes.py``; tests compare it with what the engine makes.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Hashable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from sdnctl.base.discovery import declared
+from sdnctl.model.tally import Tally
 
 R = TypeVar("R")
 LEAF = "writes"
@@ -24,6 +25,9 @@ class Weighed(Protocol):
 
     def by(self, cls: type, index: tuple[str, ...], value: Any) -> Set[str]:
         """The ids under an index value."""
+
+    def total(self, tally: Tally, value: Hashable) -> int:
+        """The sum over the records under a value (see ``model.tally``)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

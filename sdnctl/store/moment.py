@@ -6,11 +6,12 @@ whichever of the two was faster: what it found was either not changed yet, or th
 because each look at a ``dict`` or ``set`` is one step for Python's threads; what is iterated over is copied in one.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 from sdnctl.model.resource import Index, meta
+from sdnctl.model.tally import Sums, Tally
 from sdnctl.store.state import REGION, Region, State
 
 R = TypeVar("R")
@@ -21,13 +22,14 @@ _MISSING: Any = object()
 class Moment:
     """The records of a State as they were when this was made; any thread may read it."""
 
-    __slots__ = ("_kept", "_lock", "_state")
+    __slots__ = ("_kept", "_lock", "_state", "_sums")
 
     def __init__(self, state: State, lock: Lock) -> None:
         """``lock`` is the one under which the state changes, held by the caller; it is wanted for a new index only."""
         self._state = state
         self._lock = lock
         self._kept: dict[type, dict[str, Any]] = {}
+        self._sums: dict[Tally, Sums] = {}
 
     def keep(self, cls: type, id: str, known: Any) -> None:
         """Take the record, or None, that is about to be replaced; what was there at first stays."""
@@ -65,6 +67,13 @@ class Moment:
             else:
                 found.discard(id)
         return found
+
+    def total(self, tally: Tally, value: Hashable) -> int:
+        """See State.total; the records are summed when it is first asked for."""
+        sums = self._sums.get(tally)
+        if sums is None:
+            sums = self._sums[tally] = tally.summed(self.all(tally.of).values())
+        return sums.get(value, 0)
 
     def all(self, cls: type[R]) -> Mapping[str, R]:
         """See State.all; a copy."""

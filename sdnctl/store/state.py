@@ -1,10 +1,11 @@
 """A replica of everything that was asked for, in memory, with its indexes kept up to date."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from sdnctl.model.resource import Index, field, meta, resource
+from sdnctl.model.tally import Sums, Tally
 
 R = TypeVar("R")
 EMPTY: frozenset[str] = frozenset()
@@ -60,12 +61,13 @@ class State:
     An index value with one member, which is what most have, holds that id itself instead of a set.
     """
 
-    __slots__ = ("_indexes", "_preservers", "_records")
+    __slots__ = ("_indexes", "_preservers", "_records", "_tallies")
 
     def __init__(self) -> None:
         self._preservers: tuple[Preserver, ...] = ()
         self._records: dict[type, dict[str, Any]] = {}
         self._indexes: dict[type, dict[Index, dict[Any, str | set[str]]]] = {}
+        self._tallies: dict[type, dict[Tally, Sums]] = {}
 
     def get(self, cls: type[R], id: str) -> R | None:
         """The record, or None."""
@@ -101,6 +103,15 @@ class State:
     def known_index(self, cls: type, index: Index) -> Mapping[Any, str | set[str]] | None:
         """An index by value, None when nobody has asked for it yet."""
         return self._indexes.get(cls, {}).get(index)
+
+    def total(self, tally: Tally, value: Hashable) -> int:
+        """The sum over the records under a value; summed now if nobody asked before, and kept from then on."""
+        tallies = self._tallies.setdefault(tally.of, {})
+        sums = tallies.get(tally)
+        if sums is None:
+            sums = tally.summed(self.all(tally.of).values())
+            tallies[tally] = sums  # now it is whole, for whoever reads without a lock
+        return sums.get(value, 0)
 
     def all(self, cls: type[R]) -> Mapping[str, R]:
         """Every record of a class by id."""
@@ -138,6 +149,8 @@ class State:
             records.pop(id, None)
         else:
             records[id] = new
+        for tally, sums in self._tallies.get(cls, {}).items():
+            tally.shift(sums, known, new)
         moved: list[tuple[Index, Any, bool]] = []
         tables = self._indexes.get(cls)
         if tables is None:

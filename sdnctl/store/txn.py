@@ -5,12 +5,13 @@ numbers and addresses from what is free, and ends as a list of changes that a st
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Hashable, Iterable, Mapping, Set
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from sdnctl.base.errors import IntentError
 from sdnctl.model.resource import FieldMeta, Index, Meta, meta, named, referrers
+from sdnctl.model.tally import Sums, Tally
 from sdnctl.store.numbers import Hints, Numbers
 from sdnctl.store.state import Change
 
@@ -35,6 +36,9 @@ class Records(Protocol):
     def by(self, cls: type, index: Index, value: Any) -> Set[str]:
         """The ids under an index value."""
 
+    def total(self, tally: Tally, value: Hashable) -> int:
+        """The sum over the records under a value."""
+
     def all(self, cls: type[R]) -> Mapping[str, R]:
         """Every record of a class."""
 
@@ -57,6 +61,7 @@ class Txn:
         self._writes: dict[tuple[type, str], Any] = {}  # in the order in which they were first made
         self._written: dict[type, dict[str, Any]] = {}  # the same by class, so that each is found without the others
         self._indexes: dict[type, dict[Index, dict[Any, set[str]]]] = {}  # of what is written, as far as asked for
+        self._shifts: dict[type, dict[Tally, Sums]] = {}  # by what is written, as far as asked for
         self.now = now
         self.sequence = state.sequence + 1
         self._numbers = Numbers(self)
@@ -80,7 +85,9 @@ class Txn:
         written = self._written.get(cls)
         if not written:
             return known
-        return {id for id in known if id not in written} | self._index(cls, index, written).get(value, set())
+        found = set(known)
+        found.difference_update(written)
+        return found | self._index(cls, index, written).get(value, set())
 
     def _index(self, cls: type, index: Index, written: dict[str, Any]) -> dict[Any, set[str]]:
         """An index of what is written, made when it is first asked for."""
@@ -94,8 +101,22 @@ class Txn:
                     table.setdefault(value, set()).add(id)
         return table
 
+    def total(self, tally: Tally, value: Hashable) -> int:
+        """The sum over the records under a value, own writes included (see ``State.total``)."""
+        known, written = self._state.total(tally, value), self._written.get(tally.of)
+        if not written:
+            return known
+        tallies = self._shifts.setdefault(tally.of, {})
+        if tally not in tallies:
+            tallies[tally] = {}
+            for id, record in written.items():
+                tally.shift(tallies[tally], self._state.get(tally.of, id), record)
+        return known + tallies[tally].get(value, 0)
+
     def _write(self, cls: type, id: str, record: Any) -> None:
         """Note a record as it is to be, None for none."""
+        for tally, sums in self._shifts.get(cls, {}).items():
+            tally.shift(sums, self.get(cls, id), record)
         written = self._written.setdefault(cls, {})
         before = written.get(id)
         self._writes[cls, id] = written[id] = record

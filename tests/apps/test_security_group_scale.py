@@ -75,6 +75,12 @@ class Crowd:
         self._following = True
 
     def cost(self, work: Callable[[], Any], *local: Change) -> Counter[str]:
+        """The same as ``spend``; afterwards the switch has all that it should have."""
+        spent = self.spend(work, *local)
+        assert plan(self.engine.desired, self.installed).empty
+        return spent
+
+    def spend(self, work: Callable[[], Any], *local: Change) -> Counter[str]:
         """Units that run and flow-mods that are sent for what some work commits."""
         self.news.clear()
         work()
@@ -83,7 +89,6 @@ class Crowd:
         todo = plan(self.engine.desired, self.installed, touched)
         spent = Counter(units=self.engine.runs - before, mods=len(todo.adds) + len(todo.deletes))
         todo.apply(self.installed)
-        assert plan(self.engine.desired, self.installed).empty
         return spent
 
     def join(self, host: str, *groups: SecurityGroup) -> Counter[str]:
@@ -130,7 +135,7 @@ def test_flows_grow_with_the_rules_and_with_the_members(crowd: Crowd) -> None:
     """A thousand members of a hundred rules: each rule is there once each way, each member's address once each way."""
     flows, state = crowd.flows(), crowd.net.store.state
     rules = [rule for way in DIRECTIONS for rule in rules_of(crowd.profile(), way, state)]
-    matches = sum(matches_of(rule, state) for rule in rules)
+    matches = sum(matches_of(rule) for rule in rules)
     ruled = sum(flows[name] for name in RULED)
     peers, ports = (sum(flows[f"{way}_{kind}"] for way in DIRECTIONS) for kind in ("peer", "track"))
     print(f"\n{MEMBERS} members here, {RULES} rules ({matches} matches): {sum(flows.values())} flows, of them")
@@ -193,11 +198,11 @@ def test_one_more_rule(crowd: Crowd, remote: str) -> None:
 def test_the_first_rule_that_names_a_group(crowd: Crowd) -> None:
     """From then on its members' addresses are known, once each way; with the last such rule they are forgotten."""
     named = [rule for rule in crowd.net.store.state.all(GroupRule).values() if rule.peer == crowd.group.id]
-    matches = sum(matches_of(rule, crowd.net.store.state) for rule in named)
+    matches = sum(matches_of(rule) for rule in named)
     members = (crowd.flows()["in_peer"] - 1, crowd.flows()["out_peer"] - 1)
     for rule in named[1:]:
         crowd.write(lambda txn, rule=rule: remove_rule(txn, rule))
-    one = matches_of(named[0], crowd.net.store.state)
+    one = matches_of(named[0])
     last = crowd.write(lambda txn: remove_rule(txn, named[0]))
     assert crowd.flows()["in_peer"] == crowd.flows()["out_peer"] == 1
     first = crowd.write(lambda txn: change_rule(txn, None, named[0]))

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sdnctl.model.tally import Tally
 from sdnctl.store import Change, State
 from sdnctl.store.moment import moment
 from tests.toys import Toy, toy
 
 INDEXES: tuple[tuple[str, ...], ...] = (("group",), ("colours",), ("group", "size"), ("friend",))
 GROUPS, COLOURS = ("g", "h"), ("red", "blue", "green")
+SIZES = Tally(Toy, under=lambda toy: toy.group, each=lambda toy: toy.size)
 
 
 def random_toy(seed: random.Random, number: int) -> Toy:
@@ -40,6 +42,7 @@ def told(of: Any) -> dict[str, Any]:
         "get": {id: of.get(Toy, id) for id in ids},
         "many": of.many(Toy, ids),
         "by": {value: set(of.by(Toy, *value)) for value in values},
+        "totals": {group: of.total(SIZES, group) for group in GROUPS},
         "sequence": of.sequence,
     }
 
