@@ -1,6 +1,6 @@
 """Every measurement, one after the other, each in a process of its own and bounded in time.
 
-python -m bench [part ...]        parts: encode engine store api scale dataplane faults; all of them by default
+python -m bench [part ...]        parts: encode engine store api groups scale dataplane faults; all of them by default
 python -m bench ovn|hosts [...]   long ones, by themselves, with arguments of their own (--help)
 """
 
@@ -13,7 +13,16 @@ from collections.abc import Callable, Mapping
 from bench import hosts, ovn
 from bench.machine import machine
 
-PARTS = {"encode": 60, "engine": 90, "store": 90, "api": 60, "scale": 150, "dataplane": 150, "faults": 240}
+PARTS = {
+    "encode": 60,
+    "engine": 90,
+    "store": 90,
+    "api": 60,
+    "groups": 120,
+    "scale": 150,
+    "dataplane": 150,
+    "faults": 240,
+}
 """Seconds that each may take at most."""
 ROOT = {"dataplane", "faults"}
 """The parts that make network namespaces."""

@@ -1,5 +1,7 @@
 """Benchmark of the API's calls: 200 a second, mixed, for 20 s, in a region of 5000 ports.
 
+All ports are in one security group of ten rules.
+
 ``python -m bench.api [RATE] [SECONDS] [PORTS]`` starts a private store and the real ``python -m sdnctl.api`` on it.
 Calls start on the clock, whether earlier ones were answered or not, and a late start counts as waiting.
 """
@@ -17,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bench.region import Region, put
 from bench.rig import cpu, resident
@@ -36,8 +39,12 @@ ROOMY = "subnet-roomy00000"
 CONNECTIONS = 32
 AIM_MS = 50
 WARM_S = 2.0
-QUOTAS = dict.fromkeys(("flow", "network_interface", "requestRate", "elastic_ip", "vpc", "routeTable"), "1000000")
-Made = Callable[[random.Random, int, list[str]], Call]
+QUOTAS = dict.fromkeys(
+    ("flow", "network_interface", "requestRate", "elastic_ip", "vpc", "routeTable", "securityGroupRule"), "1000000"
+)
+GROUP = "sg-0000000000"
+"""The group that every interface is in."""
+Made = Callable[[random.Random, int, "Own"], Call]
 
 
 def call(method: str, path: str, service: str = "vpc", **body: object) -> Call:
@@ -51,14 +58,41 @@ def listed(kind: str, name: str, value: str) -> Call:
     return call("GET", f"/{kind}/?filters.1.name={name}&filters.1.values.1={value}&pageSize=100")
 
 
-def _delete(chance: random.Random, ports: int, made: list[str]) -> Call:
-    return call("DELETE", f"/networkInterfaces/{made.pop() if made else 'port-gone'}")
+class Own:
+    """The ids of what a client has made and not deleted."""
+
+    def __init__(self) -> None:
+        self.ports: list[str] = []
+        self.rules: list[str] = []
+
+    def learn(self, kind: str, result: dict[str, Any]) -> None:
+        """Note what an answer says was made."""
+        if kind == "createNetworkInterface":
+            self.ports.append(result["networkInterfaceId"])
+        elif kind == "add a rule":
+            self.rules.extend(rule["ruleId"] for rule in result["securityGroupRules"])
+
+
+def _delete(chance: random.Random, ports: int, own: Own) -> Call:
+    return call("DELETE", f"/networkInterfaces/{own.ports.pop() if own.ports else 'port-gone'}")
+
+
+def _add_rule(chance: random.Random, ports: int, own: Own) -> Call:
+    block, port = f"100.{chance.randrange(64, 128)}.{chance.randrange(256)}.0/24", chance.randrange(1, 65536)
+    rule = {"protocol": 6, "direction": 0, "addressPrefix": block, "fromPort": port, "toPort": port}
+    path = f"/networkSecurityGroups/{GROUP}:addNetworkSecurityGroupRules"
+    return call("POST", path, networkSecurityGroupRuleSpecs=[rule])
+
+
+def _remove_rule(chance: random.Random, ports: int, own: Own) -> Call:
+    path = f"/networkSecurityGroups/{GROUP}:removeNetworkSecurityGroupRules"
+    return call("POST", path, ruleIds=[own.rules.pop() if own.rules else "sgr-gone"])
 
 
 # Out of a hundred calls, how many are what; two in three only read, as clients that poll do.
 MIX: dict[str, tuple[int, Made]] = {
-    "describeNetworkInterface": (25, lambda c, n, m: call("GET", f"/networkInterfaces/port-{c.randrange(n):010d}")),
-    "describeElasticIp": (15, lambda c, n, m: call("GET", f"/elasticIps/fip-{c.randrange(100):010d}")),
+    "describeNetworkInterface": (20, lambda c, n, m: call("GET", f"/networkInterfaces/port-{c.randrange(n):010d}")),
+    "describeElasticIp": (12, lambda c, n, m: call("GET", f"/elasticIps/fip-{c.randrange(100):010d}")),
     "describeSubnet": (5, lambda c, n, m: call("GET", f"/subnets/subnet-{c.randrange(n // 250):010d}")),
     "list, by id": (
         10,
@@ -74,8 +108,11 @@ MIX: dict[str, tuple[int, Made]] = {
     ),
     "createNetworkInterface": (
         10,
-        lambda c, n, m: call("POST", "/networkInterfaces/", subnetId=ROOMY),
+        lambda c, n, m: call("POST", "/networkInterfaces/", subnetId=ROOMY, securityGroups=[GROUP]),
     ),
+    "describe the group of all": (2, lambda c, n, m: call("GET", f"/networkSecurityGroups/{GROUP}")),
+    "add a rule": (3, _add_rule),
+    "remove a rule": (3, _remove_rule),
     "deleteNetworkInterface": (8, _delete),
     "modifyElasticIp": (
         10,
@@ -93,7 +130,7 @@ class Client:
         self._ports = ports
         self._chance = random.Random(1)
         self._idle: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
-        self._made: list[str] = []
+        self._own = Own()
         self.took: dict[str, list[float]] = defaultdict(list)
         self.codes: dict[int, int] = defaultdict(int)
 
@@ -122,7 +159,7 @@ class Client:
             self._idle.get_nowait()[1].close()
 
     async def _one(self, kind: str, due: float) -> None:
-        made = MIX[kind][1](self._chance, self._ports, self._made).sign(self._tenant)
+        made = MIX[kind][1](self._chance, self._ports, self._own).sign(self._tenant)
         reader, writer = await self._idle.get()
         lines = [f"{name}: {value}" for name, value in made.headers.items()]
         lines.append(f"content-length: {len(made.body)}")
@@ -134,8 +171,8 @@ class Client:
         self.took[kind].append(time.perf_counter() - due)
         self._idle.put_nowait((reader, writer))
         self.codes[int(top.split()[1])] += 1
-        if kind == "createNetworkInterface":
-            self._made.append(json.loads(body)["result"]["networkInterfaceId"])
+        if b" 200 " in top[:16]:
+            self._own.learn(kind, json.loads(body)["result"] or {})
 
 
 @contextlib.contextmanager
@@ -156,12 +193,18 @@ def fill(server: Server, ports: int) -> None:
     region = Region(ports=ports, here=200, eips=100)
     region.fill(store.transact)
     roomy = replace(region.subnet(0), id=ROOMY, cidr=Cidr.parse("10.200.0.0/16"), key=100_000)
+    store.transact(put([roomy]))
+    fill_keys(store, QUOTAS)
+    store.close()
+
+
+def fill_keys(store: OvsdbStore, quotas: dict[str, str]) -> None:
+    """Give the region's account its keys, and quotas that no bench reaches."""
     with store.read() as state:
         account = state.get(Account, "acct-bench")
     assert account is not None
     key = AccessKey(id=KEY, account=account.id, secret=SECRET)
-    store.transact(put([replace(account, quotas=QUOTAS), key, roomy]))
-    store.close()
+    store.transact(put([replace(account, quotas=quotas), key]))
 
 
 def main(rate: int, seconds: float, ports: int) -> None:
@@ -177,7 +220,7 @@ def main(rate: int, seconds: float, ports: int) -> None:
             with program(serve, data, "api") as api:
                 assert api.stdout is not None
                 endpoint = json.loads(api.stdout.readline())["endpoint"]
-                client = Client(_tenant(endpoint), ports)
+                client = Client(tenant(endpoint), ports)
                 used = asyncio.run(client.measure(rate, seconds, [api.pid, store.pid]))
                 report(client, f"{rate} calls a second for {seconds:g} s, {ports} ports")
                 codes = ", ".join(f"{count} x {code}" for code, count in sorted(client.codes.items()))
@@ -185,7 +228,8 @@ def main(rate: int, seconds: float, ports: int) -> None:
                 print(f"resident memory of the API: {resident(api.pid):.0f} MiB; load average {os.getloadavg()[0]:.2f}")
 
 
-def _tenant(endpoint: str) -> Tenant:
+def tenant(endpoint: str) -> Tenant:
+    """The account of the region, with its keys."""
     return Tenant(endpoint, "acct-bench", KEY, SECRET, None, None)
 
 

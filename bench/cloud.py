@@ -1,6 +1,7 @@
 """The network that OVN's side of the comparison has (ovnbench.py, ``Topo``), as records of ours.
 
-V VPCs x S subnets x P ports, the same 10.0.s.0/24 in every VPC, one elastic IP of 10 Mbit/s for each VPC.
+V VPCs x S subnets x P ports, the same 10.0.s.0/24 in every VPC, one elastic IP of 10 Mbit/s and one security group for
+each VPC.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from apps.eni.model import NetworkInterface
 from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
 from apps.uplink.model import Pool
 from apps.vpc.model import ANYTHING, Subnet, Vpc
+from bench import grouped
 from sdnctl.base.addresses import Cidr, Ip4
 from sdnctl.model.account import AccessKey, Account
 from sdnctl.program.meters import POOL_LOW
@@ -55,6 +57,10 @@ class Cloud:
         """The ``v``-th VPC."""
         return f"vpc-{v:010d}"
 
+    def group_id(self, v: int) -> str:
+        """The security group of all its ports, with the rules that OVN's port group has."""
+        return grouped.group_id(self.vpc_id(v))
+
     def table_id(self, v: int) -> str:
         """Its route table."""
         return f"rtb-{v:010d}"
@@ -87,7 +93,9 @@ class Cloud:
 
     def _vpc(self, v: int) -> Iterator[Any]:
         vpc, table = self.vpc_id(v), self.table_id(v)
-        yield Vpc(id=vpc, account=ACCOUNT, key=v + 1, meter=POOL_LOW + v)
+        made = Vpc(id=vpc, account=ACCOUNT, key=v + 1, meter=POOL_LOW + v)
+        yield made
+        yield from grouped.records(made, grouped.LIKE_OVN)
         yield RouteTable(id=table, account=ACCOUNT, vpc=vpc, default=True, key=v + 1)
         for kind in (LOCAL, INTERNET):
             id = f"route-{v:09d}{kind[:1]}"
@@ -105,6 +113,7 @@ class Cloud:
             subnet=self.subnet_id(v, s),
             mac=mac_of(key),
             addresses=(Ip4(0x0A000000 + (s << 8) + host),),
+            security_groups=(self.group_id(v),),
             key=key,
         )
 

@@ -1,7 +1,7 @@
 """A region of the size that the figures are about, as records and as transactions of any store.
 
 One VPC whose every port is reachable from this host (the hard case: a flow for each), or the same ports spread over
-many VPCs of which this host has a few.
+many VPCs of which this host has a few.  Every port is in a security group of ten rules.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,6 +14,7 @@ from apps.eni.model import NetworkInterface
 from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
 from apps.uplink.model import Pool
 from apps.vpc.model import ANYTHING, Subnet, Vpc
+from bench import grouped
 from sdnctl.base.addresses import Cidr, Ip4, Mac
 from sdnctl.model.account import Account
 from sdnctl.model.host import UPLINK, LocalPort, LocalUplink
@@ -59,7 +60,9 @@ class Region:
 
     def _vpc(self, v: int) -> Iterator[Any]:
         vpc, table = f"vpc-{v:010d}", f"rtb-{v:010d}"
-        yield Vpc(id=vpc, account="acct-bench", key=v + 1, meter=POOL_LOW + v)
+        made = Vpc(id=vpc, account="acct-bench", key=v + 1, meter=POOL_LOW + v)
+        yield made
+        yield from grouped.records(made, grouped.SERVER)
         yield RouteTable(id=table, account="acct-bench", vpc=vpc, default=True, key=v + 1)
         for kind in (LOCAL, INTERNET):
             id = f"route-{v:010d}{kind[:1]}"
@@ -83,6 +86,7 @@ class Region:
             subnet=subnet.id,
             mac=mac_of(n + 1),
             addresses=(address,),
+            security_groups=(grouped.group_id(subnet.vpc),),
             key=n + 1,
             name=f"port {n}",
             created=1.8e9 + n,

@@ -71,7 +71,7 @@ class Changes:
     def _round(self, n: int, v: int) -> None:
         side, cloud, api = self._side, self._side.cloud, self._side.api
         subnet, first, second = cloud.subnet_id(v, 1), cloud.port_id(v, 0, 10), cloud.port_id(v, 0, 15)
-        made, known = self._add_port(f"n{n}", subnet)
+        made, known = self._add_port(f"n{n}", subnet, cloud.group_id(v))
         eip = api.call(
             "POST",
             "/elasticIps/",
@@ -100,10 +100,10 @@ class Changes:
         path = f"/networkInterfaces/{port}:{what}associateElasticIp"
         return self._side.api.ready("POST", path, elasticIpId=eip, **more)
 
-    def _add_port(self, name: str, subnet: str) -> tuple[str, Any]:
+    def _add_port(self, name: str, subnet: str, group: str) -> tuple[str, Any]:
         """Order a port, then plug in what the answer names; its id and its Port row."""
         lab = self._side.lab
-        create = self._side.api.ready("POST", "/networkInterfaces/", subnetId=subnet)
+        create = self._side.api.ready("POST", "/networkInterfaces/", subnetId=subnet, securityGroups=[group])
         made: list[str] = []
 
         def order() -> None:
