@@ -1,7 +1,7 @@
 """Every measurement, one after the other, each in a process of its own and bounded in time.
 
 python -m bench [part ...]        parts: encode engine store api groups scale dataplane faults; all of them by default
-python -m bench ovn|hosts [...]   long ones, by themselves, with arguments of their own (--help)
+python -m bench ovn|hosts|filters [...]   long ones, by themselves, with arguments of their own (--help)
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from bench import hosts, ovn
+from bench import filters, hosts, ovn
 from bench.machine import machine
 
 PARTS = {
@@ -26,7 +26,7 @@ PARTS = {
 """Seconds that each may take at most."""
 ROOT = {"dataplane", "faults"}
 """The parts that make network namespaces."""
-LONG: Mapping[str, Callable[[list[str]], int]] = {"ovn": ovn.main, "hosts": hosts.main}
+LONG: Mapping[str, Callable[[list[str]], int]] = {"ovn": ovn.main, "hosts": hosts.main, "filters": filters.main}
 """Each by itself, with arguments of its own."""
 
 
