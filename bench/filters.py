@@ -31,6 +31,7 @@ from sdnctl.program import feature
 WARM_PINGS = 20
 SOURCES, RATE = (6000, 64_000), 4000
 """Source ports, and the most connections a second: a 4-tuple used twice ends ovs-vswitchd 3.1 with OVN's flows."""
+_CHECKS = itertools.count(2000)
 KINDS = ("plain", "no groups", "groups", "OVN")
 
 
@@ -96,8 +97,8 @@ def _fresh(seconds: int) -> list[tuple[int, int]]:
 
 
 def connects(ends: Ends, port: int) -> bool:
-    """True when a port of the receiver answers."""
-    code = f"import socket; socket.create_connection(({ends.address!r}, {port}), 1)"
+    """True when a port of the receiver answers; each time from a source port of its own."""
+    code = f"import socket; socket.create_connection(({ends.address!r}, {port}), 2, ('', {next(_CHECKS)}))"
     argv = ["ip", "netns", "exec", ends.sender, sys.executable, "-c", code]
     return subprocess.run(argv, capture_output=True, timeout=10, check=False).returncode == 0
 
@@ -128,8 +129,9 @@ def run(given: argparse.Namespace) -> list[tuple[str, ...]]:
                 turn = [*KINDS[number % len(KINDS) :], *KINDS[: number % len(KINDS)]]
                 for name in turn:
                     meter.measure(name, paths[name], found[name])
-            rows.extend(table(variant.name, found))
-            print(f"{variant.name}: done, load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
+            made = list(table(variant.name, found))
+            print("\n".join(map(str, made)), f"load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
+            rows.extend(made)
     return rows
 
 
