@@ -12,6 +12,8 @@ NXM = 0x0001
 OXM = 0x8000
 PACKET_REGISTERS = 0x8001
 ERICSSON = 0x1000
+EXPERIMENTER, ONF = 0xFFFF, 0x4F4E4600
+"""The class of fields that stand behind the number of who defined them, and the Open Networking Foundation's."""
 TUNNEL_METADATA_BITS = 32
 REGISTER_BITS = 32
 
@@ -79,6 +81,8 @@ class OxmField:
     """An action may change it; ct_mark and ct_label inside `ct` only."""
     size: int = 0
     """Bytes on the wire where they are more than the bits fill; the switch then always writes a mask."""
+    owner: int = 0
+    """The number of who defined the field, where its class is ``EXPERIMENTER``."""
 
     def __repr__(self) -> str:
         return self.name
@@ -106,12 +110,17 @@ class OxmField:
     @property
     def header(self) -> int:
         """The 32-bit OXM header without a mask: class, number, length (OpenFlow 1.4, 7.2.3.2)."""
-        return self.oxm_class << 16 | self.number << 9 | self.length
+        return self.oxm_class << 16 | self.number << 9 | self.length + len(self.owned)
 
     @property
     def masked_header(self) -> int:
         """The 32-bit OXM header when a mask follows the value."""
-        return self.oxm_class << 16 | self.number << 9 | 0x100 | 2 * self.length
+        return self.oxm_class << 16 | self.number << 9 | 0x100 | 2 * self.length + len(self.owned)
+
+    @property
+    def owned(self) -> bytes:
+        """The bytes between header and value: the number of who defined the field, where its class has one."""
+        return self.owner.to_bytes(4, "big") if self.owner else b""
 
 
 class RegisterField:
@@ -225,6 +234,8 @@ _ICMPV6 = Need(IP_PROTO, (IP_PROTO_ICMPV6,))
 
 TCP_SRC = _oxm("tcp_src", 13, 16, _TCP, maskable=True)
 TCP_DST = _oxm("tcp_dst", 14, 16, _TCP, maskable=True)
+TCP_FLAGS = OxmField("tcp_flags", EXPERIMENTER, 42, 12, True, (_TCP,), writable=False, owner=ONF, size=2)
+"""OpenFlow 1.5 has it among its own; with 1.4 a switch writes it so (``nxm_field_by_mf_id``)."""
 UDP_SRC = _oxm("udp_src", 15, 16, _UDP, maskable=True)
 UDP_DST = _oxm("udp_dst", 16, 16, _UDP, maskable=True)
 ICMP_TYPE = _oxm("icmp_type", 19, 8, _ICMP, _IPV4)
@@ -279,7 +290,7 @@ METADATA = _oxm("metadata", 2, 64, maskable=True)
 FIELDS: tuple[OxmField, ...] = (
     *(CONJ_ID, IN_PORT, ETH_SRC, ETH_DST, ETH_TYPE, VLAN_VID),
     *(IP_SRC, IP_DST, IPV6_SRC, IPV6_DST, IP_FRAG, IP_TTL, IP_PROTO),
-    *(TCP_SRC, TCP_DST, UDP_SRC, UDP_DST, ICMP_TYPE, ICMP_CODE, ICMPV6_TYPE, ICMPV6_CODE),
+    *(TCP_SRC, TCP_DST, TCP_FLAGS, UDP_SRC, UDP_DST, ICMP_TYPE, ICMP_CODE, ICMPV6_TYPE, ICMPV6_CODE),
     *(ND_TARGET, ND_SLL, ND_TLL, ND_RESERVED, ND_OPTIONS_TYPE),
     *(ARP_OP, ARP_SPA, ARP_TPA, ARP_SHA, ARP_THA),
     *(TUN_ID, TUN_SRC, TUN_DST, TUN_METADATA0),

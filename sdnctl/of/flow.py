@@ -137,7 +137,7 @@ class _Shape:
             if mask == 0:
                 continue
             exact = mask == home.limit and not home.size
-            parts += (home.header if exact else home.masked_header).to_bytes(4, "big")
+            parts += (home.header if exact else home.masked_header).to_bytes(4, "big") + home.owned
             parts += (fixed.get(home, 0) & mask).to_bytes(home.length, "big")
             ends[home] = 8 * len(parts)
             parts += b"" if exact else mask.to_bytes(home.length, "big")

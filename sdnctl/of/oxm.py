@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from sdnctl.of.fields import FIELDS, OxmField
 
-EXPERIMENTER = 0xFFFF
 _BY_CODE = {field.header >> 9: field for field in FIELDS}
 
 
@@ -18,10 +17,13 @@ def oxms(data: bytes) -> Iterator[tuple[OxmField, int, int | None]]:
     while offset < len(data):
         header = int.from_bytes(data[offset : offset + 4], "big")
         length = header & 0xFF
-        payload = data[offset + 4 : offset + 4 + length]
         field = field_of(header)
+        owned = field.owned if field is not None else b""
+        payload = data[offset + 4 + len(owned) : offset + 4 + length]
+        if not data.startswith(owned, offset + 4):
+            field = None  # somebody else's, of the same number
         if field is not None and header & 0x100:
-            half = length // 2
+            half = len(payload) // 2
             yield field, int.from_bytes(payload[:half], "big"), int.from_bytes(payload[half:], "big")
         elif field is not None:
             yield field, int.from_bytes(payload, "big"), None

@@ -24,7 +24,7 @@ FAMILIES: list[tuple[dict[OxmField, Value], list[OxmField]]] = [
     ({}, [f.VLAN_VID]),
     ({f.ETH_TYPE: f.ETH_TYPE_ARP}, [f.ARP_OP, f.ARP_SPA, f.ARP_TPA, f.ARP_SHA, f.ARP_THA]),
     ({f.ETH_TYPE: f.ETH_TYPE_IP}, [*IPV4, f.IP_PROTO]),
-    ({}, [*IPV4, f.TCP_SRC, f.TCP_DST]),
+    ({}, [*IPV4, f.TCP_SRC, f.TCP_DST, f.TCP_FLAGS]),
     ({}, [*IPV4, f.UDP_SRC, f.UDP_DST]),
     ({}, [*IPV4, f.ICMP_TYPE, f.ICMP_CODE]),
     ({f.CT_NW_PROTO: f.IP_PROTO_TCP}, [*IPV4, *TRACKED]),
