@@ -18,7 +18,7 @@ from sdnctl.base.addresses import Cidr, Ip4, Mac
 from sdnctl.engine.desired import Touched
 from sdnctl.engine.engine import Engine
 from sdnctl.model.account import Account
-from sdnctl.model.host import UPLINK, Binding, Host, LocalPort, LocalUplink
+from sdnctl.model.host import SWITCH, UPLINK, Binding, Grace, Host, LocalPort, LocalUplink
 from sdnctl.program.feature import discover
 from sdnctl.program.lifecycle import create
 from sdnctl.store import Change, Txn
@@ -193,6 +193,10 @@ class Network:
         self.store.report(lambda txn: txn.put(Binding(id=port.id, port=port.id, vpc=port.vpc, host=host)))
         if host == HERE:
             self.local[LocalPort, port.id] = LocalPort(id=port.id, ofport=port.key + 100, zone=port.key)
+
+    def grace(self, whose: str = SWITCH) -> None:
+        """The host's switch has just started, or this interface has just moved here."""
+        self.local[Grace, whose] = Grace(id=whose)
 
     def uplink(self, ofport: int = 9, pool: str = "203.0.113.0/24", gateway: str = "203.0.113.1") -> Pool:
         """The host's uplink, and a pool of public addresses whose gateway is known."""

@@ -11,7 +11,7 @@ class Lab(Simulated):
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        local = network.local.items()
+        local = [(key, record) for key, record in network.local.items() if hasattr(record, "ofport")]
         names = {"internet" if cls is LocalUplink else id.removeprefix("port-"): at.ofport for (cls, id), at in local}
         super().__init__(network.engine(), names)
 

@@ -8,7 +8,7 @@ Flows carry the number of a set of groups (``GroupProfile``), not of an interfac
 that each member's own flow gives its address: nothing here is multiplied by members.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from apps.eni.facts import known_by_key, plugged_in
 from apps.eni.model import NetworkInterface
@@ -27,7 +27,23 @@ from apps.security_group.facts import (
     rules_of,
 )
 from apps.security_group.model import NO_BIT, Direction, Filtered, GroupProfile, GroupRule
-from apps.security_group.tables import CONNECTIONS, GROUP, IN, INVALID, OUT, PEERS, PROFILE, WAYS, ZONE, Way
+from apps.security_group.tables import (
+    AS_REPLY,
+    CONNECTIONS,
+    FIRST_ONLY,
+    GROUP,
+    IN,
+    INVALID,
+    KNOWN,
+    OUT,
+    PEERS,
+    PROFILE,
+    REMEMBERED,
+    TAKEN,
+    WAYS,
+    ZONE,
+    Way,
+)
 from apps.vpc.facts import vpc_here
 from apps.vpc.model import ROUTER_ITSELF_MAC, Subnet, Vpc
 from sdnctl.model.host import LocalPort
@@ -69,12 +85,6 @@ FROM: Ports = {"tcp": TCP_SRC, "udp": UDP_SRC}
 """The port that a rule names, in packets that go the way of the connection, and in those that come back."""
 ERRORS = (3, 11, 12)
 """ICMP types that quote a packet: unreachable (with path-MTU discovery), time exceeded, parameter problem."""
-REMEMBERED = 1 << 1
-"""The mark of a connection that its zone had room for."""
-
-KNOWN = CT_TRACKED | CT_INVALID
-"""The bits of ct_state that tell a valid packet."""
-VALID = (CT_TRACKED, KNOWN)
 NO_CONNECTION = (CT_TRACKED | CT_INVALID, KNOWN)
 FORTH = (CT_TRACKED, KNOWN | CT_REPLY)
 BACK = (CT_TRACKED | CT_REPLY, KNOWN | CT_REPLY)
@@ -105,6 +115,8 @@ def judged() -> Iterator[Item]:
         yield way.judge.flow(Priority.BROAD, {CT_STATE: BACK, ETH_TYPE: ETH_TYPE_IP}, [goto(way.replies)])
         new: Match = {CT_STATE: FIRST, CT_MARK: (0, REMEMBERED), ETH_TYPE: ETH_TYPE_IP}
         remember = committed(ZONE, load(CT_MARK, 1, REMEMBERED.bit_length() - 1, 1), way.remember)
+        # Taken for a reply: whoever began the connection tells by its next packet which way that was.
+        yield way.allowed.flow(Priority.EXACT, {TAKEN: AS_REPLY}, [onward(way.remember)])
         # The first of a connection: remember it. One that nobody has replied to yet stays new.
         yield way.allowed.flow(Priority.NORMAL, new, [remember])
         # Any other.
@@ -138,8 +150,8 @@ def filtered(local: LocalPort, here: str, view: View) -> Iterator[Item]:
         return
     # The rules of its profile are wanted here.
     yield Reported(Filtered(id=port.id, profile=profile.id))
-    nobody: list[Action | Instruction] = [set_field(bits, 0) for bits in PEERS]
-    known = [*nobody, set_field(PROFILE, profile.key), set_field(ZONE, local.zone)]
+    nothing: list[Action | Instruction] = [set_field(TAKEN, FIRST_ONLY), *(set_field(bits, 0) for bits in PEERS)]
+    known = [*nothing, set_field(PROFILE, profile.key), set_field(ZONE, local.zone)]
     # It sends: what is known of the connection in its zone?
     yield OUT.track.flow(Priority.BROAD, sent, [*known, recalled(ZONE, OUT.peer)])
     limit = pieces_limit(of_fragments(local.zone))
@@ -191,9 +203,9 @@ def ruled(profile: GroupProfile, here: str, view: View) -> Iterator[Item]:
             table, ports = (way.rules, TO) if own else (way.replies, FROM)
             for rule in rules:
                 found.update((flow.key, flow) for flow in _flows(rule, profile, way, table, ports, view))
-            rest = [goto(way.allowed)] if open_by_default(profile, direction, view) else drop(GROUP)
+            rest = way.allowed if open_by_default(profile, direction, view) else way.refused
             # What no rule concerns.
-            flow = table.flow(Priority.BROAD, {PROFILE: profile.key}, rest)
+            flow = table.flow(Priority.BROAD, {PROFILE: profile.key}, [goto(rest)])
             found[flow.key] = flow
     yield from found.values()
 
@@ -201,7 +213,7 @@ def ruled(profile: GroupProfile, here: str, view: View) -> Iterator[Item]:
 def _flows(rule: GroupRule, profile: GroupProfile, way: Way, table: Table, ports: Ports, view: View) -> Iterator[Flow]:
     """The flows of a rule in one table."""
     priority = Priority.rank((LOWEST - rule.priority) * 2 + (rule.action == "deny"))
-    verdict: Sequence[Action | Instruction] = drop(GROUP) if rule.action == "deny" else (goto(way.allowed),)
+    verdict = [goto(way.refused if rule.action == "deny" else way.allowed)]
     for remote in _remotes(rule, way, view):
         for packet in packets_of(rule, ports):
             # What the rule is for.
@@ -258,13 +270,15 @@ def is_member(step: Step, view: View) -> str:
 
 @says(ruled)
 def allowed(step: Step, view: View) -> str:
-    """The rule that allows it, in words."""
+    """The rule that allows it, in words; nothing when it is refused, which is told of the refusal."""
     way = _way(step)
-    rule = _decides(step, way, view)
-    reply = "a reply: its connection is " if step.table == way.replies.id else ""
+    own = step.table == way.rules.id
+    rule = _decides(step, step.record, own, view)
+    reply = "" if own else "a reply: its connection is "
     if rule is None:
-        return f"{reply}allowed: no rule of {', '.join(step.record.groups)} is for what goes out"
-    return f"{reply}allowed by rule {rule.id} of {rule.group}"
+        free = open_by_default(step.record, way.direction if own else way.other, view)
+        return f"{reply}allowed: no rule of {', '.join(step.record.groups)} is for what goes out" if free else ""
+    return f"{reply}allowed by rule {rule.id} of {rule.group}" if rule.action == "allow" else ""
 
 
 @says(GROUP)
@@ -273,15 +287,17 @@ def refused(step: Step, view: View) -> str:
     way = _way(step)
     port = known_by_key(step.value(way.port), view)
     where = port.id if port is not None else "the interface"
-    if not isinstance(step.record, GroupProfile):
+    profile = profile_of(port, view) if port is not None and step.table == way.refused.id else None
+    if profile is None:
         what = (
             "an ICMP error that quotes no connection of" if step.table == way.judge.id else "nobody knows the groups of"
         )
         return f"{what} {where}"
-    rule = _decides(step, way, view)
-    reply = "a reply, and its connection is " if step.table == way.replies.id else ""
+    back = bool(step.value(CT_STATE) & CT_REPLY)
+    rule = _decides(step, profile, not back, view)
+    reply = "a reply, and its connection is " if back else ""
     if rule is None:
-        return f"{reply}allowed by no rule of {', '.join(step.record.groups)} at {where}"
+        return f"{reply}allowed by no rule of {', '.join(profile.groups)} at {where}"
     return f"{reply}dropped by rule {rule.id} of {rule.group} at {where}"
 
 
@@ -302,15 +318,15 @@ def _way(step: Step) -> Way:
     return next(way for way in WAYS if way.track.id <= step.table <= way.remember.id)
 
 
-def _decides(step: Step, way: Way, view: View) -> GroupRule | None:
-    """The rule of the step's profile that decides on its packet; None when none does."""
-    own = step.table == way.rules.id
+def _decides(step: Step, profile: GroupProfile, own: bool, view: View) -> GroupRule | None:
+    """The rule that decides on a packet of its own, or as a reply; None when none does."""
+    way = _way(step)
     remote, proto = step.value(way.remote), step.value(IP_PROTO)
     known = {IP_PROTO_TCP: "tcp", IP_PROTO_UDP: "udp"}.get(proto)
     ports = TO if own else FROM
     port = step.value(ports[known]) if known is not None else 0
     peers = sum(step.value(part) << n * REGISTER_BITS for n, part in enumerate(PEERS))
-    for rule in rules_of(step.record, way.direction if own else way.other, view):
+    for rule in rules_of(profile, way.direction if own else way.other, view):
         bit = bit_of(rule, view)
         there = (
             bool(bit != NO_BIT and peers >> bit & 1)

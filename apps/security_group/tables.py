@@ -7,6 +7,7 @@ peer       which groups is the remote address in
 judge      does the packet belong to the way that the connection began, or to the other one
 rules      that way: may it be so; the rules of the packet's own direction, by the packet's own fields
 replies    the other way: may what it replies to be so; the rules of the other direction, by the same fields swapped
+refused    is something else to be asked, before it is dropped (``apps/grace``)
 allowed    is the connection remembered
 remember   is there room to remember it
 """
@@ -16,8 +17,10 @@ from dataclasses import dataclass
 from apps.pipeline import EGRESS, OUT_PORT, PIPELINE, PORT, SERVICE_STAGE, VPC
 from apps.security_group.model import BITS, Direction
 from sdnctl.of.fields import (
+    CT_INVALID,
     CT_MARK,
     CT_STATE,
+    CT_TRACKED,
     ETH_SRC,
     ETH_TYPE,
     ICMP_TYPE,
@@ -27,6 +30,7 @@ from sdnctl.of.fields import (
     IP_SRC,
     REGISTER_BITS,
     TCP_DST,
+    TCP_FLAGS,
     TCP_SRC,
     UDP_DST,
     UDP_SRC,
@@ -58,6 +62,17 @@ PEERS = tuple(
     PIPELINE.field(f"peers_{low}", since=SERVICE_STAGE, until=EGRESS, show=hex) for low in range(0, BITS, REGISTER_BITS)
 )
 """The groups, a bit each, that the remote address is in, of those that rules of the VPC name."""
+TAKEN = PIPELINE.field("taken", bits=2, since=SERVICE_STAGE, until=EGRESS)
+"""The part in its connection that a packet is taken for, where nothing is known of that."""
+FIRST_ONLY, REPLY_OR_FIRST, FIRST_OR_REPLY, REPLY_ONLY = range(4)
+"""For the first of its connection; for a reply, and if that is refused for the first one; these two the other way
+round; for a reply, since it was refused as the first one."""
+REMEMBERED = 1 << 1
+"""The mark of a connection that its zone had room for."""
+KNOWN = CT_TRACKED | CT_INVALID
+"""The bits of ct_state that tell a valid packet."""
+AS_REPLY = (1, 1)
+"""``TAKEN`` of a packet that is being judged as a reply."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +87,7 @@ class Way:
     judge: Table
     rules: Table
     replies: Table
+    refused: Table
     allowed: Table
     remember: Table
 
@@ -103,6 +119,7 @@ def _way(stage: Stage, direction: Direction, port: RegisterField, remote: OxmFie
 
     side = "to" if direction == "out" else "from"
     decided: tuple[Field, ...] = (PROFILE, *PEERS, remote, ETH_TYPE, IP_PROTO, IP_FRAG)
+    unknown: tuple[Field, ...] = (port, TCP_SRC, TCP_DST, TCP_FLAGS, UDP_SRC, UDP_DST)
     return Way(
         direction,
         port,
@@ -121,12 +138,17 @@ def _way(stage: Stage, direction: Direction, port: RegisterField, remote: OxmFie
             obeyed=True,
         ),
         table("peer", f"which groups is the address in that it goes {side}", VPC, remote, obeyed=True),
-        table("judge", "which way did its connection begin", CT_STATE, CT_MARK, ETH_TYPE, ICMP_TYPE, miss=INVALID),
+        table(
+            *("judge", "which way did its connection begin"),
+            *(CT_STATE, CT_MARK, ETH_TYPE, ICMP_TYPE, *unknown),
+            miss=INVALID,
+        ),
         table("rules", "may the connection be", *decided, TCP_DST, UDP_DST, miss=GROUP, obeyed=True),
         table(
             "replies", "may the connection be that it replies to", *decided, TCP_SRC, UDP_SRC, miss=GROUP, obeyed=True
         ),
-        table("allowed", "is the connection remembered", CT_STATE, CT_MARK, ETH_TYPE),
+        table("refused", "may it be taken for something else", TAKEN, miss=GROUP),
+        table("allowed", "is the connection remembered", CT_STATE, CT_MARK, ETH_TYPE, TAKEN),
         table("remember", "is there room to remember it", CT_STATE, CT_MARK, miss=CONNECTIONS),
     )
 

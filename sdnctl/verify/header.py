@@ -32,9 +32,9 @@ _PLACE: dict[OxmField, tuple[OxmField, int]] = {
 }
 HOPS = OxmField("hops", f.NXM, 0, 8)
 """Not on the wire: how many hops were taken off the hop limit that was sent."""
-_KIND = (f.ETH_SRC, f.ETH_TYPE, f.IP_PROTO, f.IP_FRAG, f.VLAN_VID, f.TCP_SRC, f.TCP_DST, f.IP_TTL, f.ETH_DST)
+_KIND = (f.ETH_SRC, f.ETH_TYPE, f.IP_PROTO, f.IP_FRAG, f.VLAN_VID, f.TCP_SRC, f.TCP_DST, f.TCP_FLAGS)
 _INNER = (f.ARP_SHA, f.ARP_THA, f.IPV6_SRC, f.IPV6_DST, f.ND_TARGET, f.ND_SLL, f.ND_TLL)
-SENT: tuple[OxmField, ...] = (*_KIND, f.IP_DST, f.IP_SRC, *_INNER)
+SENT: tuple[OxmField, ...] = (*_KIND, f.IP_TTL, f.ETH_DST, f.IP_DST, f.IP_SRC, *_INNER)
 """The fields that a sender chooses; those of which flows tell few values come first, which keeps sets small."""
 CHOICES = 256
 """The bits before these are not the packet's: they stand for what the network chooses, a hash or a size."""

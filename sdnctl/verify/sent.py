@@ -20,11 +20,11 @@ def having(sets: Sets, field: OxmField, values: Collection[int]) -> int:
 def possible(sets: Sets) -> int:
     """All packets: with a VLAN tag or without, never half of one; whole, or fragments.
 
-    Ports are in a first fragment only; a switch takes them for 0 in others.
+    Ports and flags are in a first fragment only; a switch takes them for 0 in others.
     """
     tagged = sets.cube({INPUT[f.VLAN_VID][12]: 1})
     tag = sets.join(having(sets, f.VLAN_VID, (0,)), tagged)
     first, later = having(sets, f.IP_FRAG, (0, f.FRAGMENT_ANY)), having(sets, f.IP_FRAG, (LATER,))
-    for port in (f.TCP_SRC, f.TCP_DST):
-        later = sets.meet(later, having(sets, port, (0,)))
+    for part in (f.TCP_SRC, f.TCP_DST, f.TCP_FLAGS):
+        later = sets.meet(later, having(sets, part, (0,)))
     return sets.meet(tag, sets.join(first, later))

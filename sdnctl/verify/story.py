@@ -14,7 +14,7 @@ from sdnctl.verify.sets import Sets
 from sdnctl.verify.walk import Region, Seen, Walk
 
 _PORTS = {
-    (f.ETH_TYPE_IP, f.IP_PROTO_TCP): (f.TCP_SRC, f.TCP_DST),
+    (f.ETH_TYPE_IP, f.IP_PROTO_TCP): (f.TCP_SRC, f.TCP_DST, f.TCP_FLAGS),
     (f.ETH_TYPE_IP, f.IP_PROTO_UDP): (f.UDP_SRC, f.UDP_DST),
     (f.ETH_TYPE_IP, f.IP_PROTO_ICMP): (f.ICMP_TYPE, f.ICMP_CODE),
 }

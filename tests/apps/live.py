@@ -103,6 +103,8 @@ class Live(Lab):
     def _leaving(self) -> dict[str, list[bytes]]:
         found: dict[str, list[bytes]] = {}
         for (cls, id), record in self.network.local.items():
+            if not hasattr(record, "ofport"):
+                continue
             name = "internet" if cls is LocalUplink else id.removeprefix("port-")
             frames = self.switch.sent(f"p{record.ofport}")
             if fresh := frames[self._count.get(name, 0) :]:

@@ -31,3 +31,17 @@ def grouped() -> Network:
     net.port(back, "plain", "10.0.2.11")
     net.eip("web", "203.0.113.10", one)
     return net
+
+
+def restarted() -> Network:
+    """The same on a host whose switch has just started."""
+    net = grouped()
+    net.grace()
+    return net
+
+
+def moved() -> Network:
+    """The same when one of the web servers has just moved here."""
+    net = grouped()
+    net.grace("port-web1")
+    return net

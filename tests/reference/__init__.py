@@ -32,6 +32,8 @@ R = TypeVar("R")
 LIMITED_BROADCAST = 0xFFFFFFFF
 PORTS = {"udp": 53, "dhcp": 67, "offer": 68, "tcp": 80}
 """The destination ports of the frames that the tests send, by kind."""
+SOURCES = {"udp": 4000, "dhcp": 68, "offer": 67, "tcp": 0}
+"""Their source ports."""
 EVERY_PORT = (1, 65535)
 """The ports of a rule that is for each packet of its protocol: nobody has port 0."""
 
@@ -69,6 +71,16 @@ class Frame:
     def port(self) -> int:
         """The destination port of UDP or TCP."""
         return PORTS[self.kind]
+
+    @property
+    def source(self) -> int:
+        """The source port of UDP or TCP."""
+        return SOURCES[self.kind]
+
+    @property
+    def begins(self) -> bool:
+        """True for a packet of TCP that begins a connection: the tests send none."""
+        return False
 
     @property
     def router(self) -> bool:
@@ -166,6 +178,10 @@ class World:
         found = self.find(cls, id)
         assert found is not None
         return found
+
+    def find_local(self, cls: type[R], id: str) -> R | None:
+        """A record of this host's own, or None."""
+        return self._local.get((cls, id))
 
     def plugged(self, port: str) -> bool:
         """True while an interface is on this host."""

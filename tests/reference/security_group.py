@@ -8,11 +8,14 @@ from apps.security_group.model import GroupRule, SecurityGroup
 from apps.security_group.writes import set_groups
 from apps.vpc.model import Vpc
 from sdnctl.base.addresses import Cidr
+from sdnctl.model.host import SWITCH, Grace
 from tests.build import Network
 from tests.reference import Fate, Frame, World, rule
 from tests.reference.vpc import router_addresses
 
 EVERY_PORT = (1, 65535)
+HIGH = 32768
+"""Clients choose their ports from here on."""
 
 
 def groups_of(world: World, port: NetworkInterface) -> set[str]:
@@ -27,8 +30,8 @@ def members(world: World, group: str) -> tuple[int, ...]:
     return tuple(int(address) for port in ports for address in port.addresses)
 
 
-def meant(world: World, one: GroupRule, remote: int, frame: Frame) -> bool:
-    """True when a rule is for a frame that goes to, or comes from, the remote address."""
+def meant(world: World, one: GroupRule, remote: int, frame: Frame, reply: bool = False) -> bool:
+    """True when a rule is for a frame that goes to, or comes from, the remote address, or for what it replies to."""
     if one.peer:
         there = remote in members(world, one.peer)
     elif one.prefix_list:
@@ -47,16 +50,36 @@ def meant(world: World, one: GroupRule, remote: int, frame: Frame) -> bool:
     if frame.later:
         # Nobody knows its port: it follows its first fragment, if that may pass by any port.
         return one.action == "allow"
-    return one.first <= frame.port <= one.last
+    number = frame.source if reply else frame.port
+    return one.first <= number <= one.last
 
 
-def allows(world: World, port: NetworkInterface, direction: str, remote: int, frame: Frame) -> bool:
+def passes(world: World, port: NetworkInterface, direction: str, remote: int, frame: Frame) -> bool:
+    """True when an interface's groups let a frame pass, or in a time of grace what it may be a reply to."""
+    other = "in" if direction == "out" else "out"
+    return allows(world, port, direction, remote, frame) or (
+        bool(world.find_local(Grace, SWITCH) or world.find_local(Grace, port.id))
+        and may_reply(frame)
+        and allows(world, port, other, remote, frame, reply=True)
+    )
+
+
+def may_reply(frame: Frame) -> bool:
+    """True for what may be in the midst of a connection: TCP that begins none, UDP as servers send it."""
+    if frame.protocol == "udp":
+        return frame.source < HIGH <= frame.port
+    return frame.protocol == "tcp" and not frame.begins
+
+
+def allows(
+    world: World, port: NetworkInterface, direction: str, remote: int, frame: Frame, reply: bool = False
+) -> bool:
     """The verdict of an interface's groups: the smallest priority decides, then denial; outward, no rule at all."""
     groups = groups_of(world, port)
     rules = [one for one in world.all(GroupRule) if one.group in groups and one.direction == direction]
     if not groups or (direction == "out" and not rules):
         return True
-    decide = [one for one in rules if meant(world, one, remote, frame)]
+    decide = [one for one in rules if meant(world, one, remote, frame, reply)]
     best = min(((one.priority, one.action == "allow") for one in decide), default=(0, False))
     return best[1]
 
@@ -65,14 +88,14 @@ def allows(world: World, port: NetworkInterface, direction: str, remote: int, fr
 def groups_out(world: World, id: str, frame: Frame) -> Fate | None:
     """An interface sends what its groups let out; what it says to its router is not theirs to judge."""
     port = world.get(NetworkInterface, id)
-    mine = frame.dst in router_addresses(world, port.vpc) or allows(world, port, "out", frame.dst, frame)
+    mine = frame.dst in router_addresses(world, port.vpc) or passes(world, port, "out", frame.dst, frame)
     return None if mine else Fate(dropped="group")
 
 
 @rule("handed")
 def groups_in(world: World, port: NetworkInterface, frame: Frame) -> Fate | None:
     """An interface gets what its groups let in; that is judged where it is plugged in."""
-    refused = world.plugged(port.id) and not allows(world, port, "in", frame.src, frame)
+    refused = world.plugged(port.id) and not passes(world, port, "in", frame.src, frame)
     return Fate(dropped="group") if refused else None
 
 
@@ -81,8 +104,10 @@ RANGES = ((1, 65535), (80, 80), (50, 90), (53, 53), (1000, 2000), (1, 52), (54, 
 
 
 def grow(draw: st.DrawFn, network: Network) -> None:
-    """Some interfaces are in one or two groups of their own; some default groups allow less."""
+    """Some interfaces are in one or two groups of their own; some default groups allow less; some have just moved."""
     ports = sorted(network.store.state.all(NetworkInterface).values(), key=lambda port: port.key)
+    for moved in draw(st.sampled_from(((), (), (SWITCH,), ports[:1]))):
+        network.grace(moved if moved == SWITCH else moved.id)
     for vpc in sorted(network.store.state.all(Vpc).values(), key=lambda vpc: vpc.key):
         if draw(st.booleans()):
             continue

@@ -19,7 +19,7 @@ class Proof:
         """``sets`` have what was worked out for other networks, where given."""
         self.engine = network.engine()
         self.rules = sorted(map(rule, self.engine.desired.flows.values()))
-        self.ports = {record.ofport: id for (_, id), record in network.local.items()}
+        self.ports = {record.ofport: id for (_, id), record in network.local.items() if hasattr(record, "ofport")}
         self.sets = sets if sets is not None else Sets()
         self._world = World(network)
         self._told: dict[str, Fates] = {}

@@ -199,6 +199,15 @@ class AnyFrame(Frame):
         return Number(self.kind.asked, INPUT[f.TCP_DST])
 
     @property
+    def source(self) -> Any:
+        return Number(self.kind.asked, INPUT[f.TCP_SRC])
+
+    @property
+    def begins(self) -> Any:
+        asked: Asked = self.kind.asked
+        return Yes(asked, asked.sets.cube({INPUT[f.TCP_FLAGS][1]: 1}))
+
+    @property
     def router(self) -> Any:
         asked: Asked = self.kind.asked
         return Yes(asked, from_routers(asked.sets))
