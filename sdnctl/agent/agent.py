@@ -14,15 +14,17 @@ import structlog
 from sdnctl.agent.counters import SwitchCounters
 from sdnctl.agent.events import Connected, Gathered, Message, Received, Revalidated, SwitchLink, Tracked
 from sdnctl.agent.faults import ERRORS_MAX, Faults
+from sdnctl.agent.grace import Graces
 from sdnctl.agent.keeper import Keeper
 from sdnctl.agent.region import Follows, RegionClient, TakesReports
 from sdnctl.agent.switch import News, SwitchClient
 from sdnctl.agent.zones import PortZones
+from sdnctl.bridge import starts
 from sdnctl.bridge.local import local_changes
 from sdnctl.bridge.snapshot import Snapshot
 from sdnctl.engine.desired import Touched
 from sdnctl.engine.engine import Answer, Engine
-from sdnctl.model.host import NO_SWITCH, SWITCH, Complaint, Grace, HostStatus, LocalPeer, LocalPort, Peer
+from sdnctl.model.host import NO_SWITCH, SWITCH, Complaint, HostStatus, LocalPeer, LocalPort, Peer
 from sdnctl.of.flow import Flow
 from sdnctl.program.feature import Program
 from sdnctl.program.packets import PacketOut
@@ -69,7 +71,8 @@ class Agent:
         self._heartbeat = 0.0
         self._now = 0.0
         self._lost = 0.0  # when the switch went, 0 while it is there or nobody has looked
-        self._grace_until = NEVER
+        self._graces = Graces(self.engine.state, self.host)
+        self._came: list[str] = []  # ports that moved here while no controller ran
         self._silent = False
         self._problems = seen.problems
         self._complaints: tuple[str, ...] = ()
@@ -83,7 +86,9 @@ class Agent:
         batches = list(batches)
         changes = [change for batch in batches for change in batch.changes]
         self._sequence = max((batch.sequence for batch in batches), default=0)
-        touched = self.engine.apply(changes + local_changes(self.engine.state, seen))
+        changes += local_changes(self.engine.state, seen)
+        self._came = self._graces.moved(changes)
+        touched = self.engine.apply(changes)
         self.counters.named(touched)
         self.counters.restore()
         self.switch.update(touched, self._sequence, self._now)
@@ -141,10 +146,8 @@ class Agent:
         self._now = now
         self.region.follow(now)
         self._act(self.switch.tick(now))
-        if now >= self._grace_until:
-            self._grace_until = NEVER
-            log.info("connections have become known again")
-            self._moved(self.engine.apply([Change(Grace, SWITCH, self.engine.state.get(Grace, SWITCH), None)]))
+        if over := self._graces.over(now):
+            self._moved(self.engine.apply(over))
         if self.switch.state == "LIVE":
             for ticker in self.engine.program.tickers:
                 if now >= self._due[ticker.name]:
@@ -176,8 +179,8 @@ class Agent:
     def deadline(self) -> float:
         """The time at which ``tick`` has something to do, in seconds of the same clock."""
         if self.switch.link is None:
-            return min(self.region.deadline, self._grace_until, NEVER if self._silent else self._lost + LOST_S)
-        due = min(self.region.deadline, self.switch.deadline, self._grace_until, self._heartbeat)
+            return min(self.region.deadline, self._graces.deadline, NEVER if self._silent else self._lost + LOST_S)
+        due = min(self.region.deadline, self.switch.deadline, self._graces.deadline, self._heartbeat)
         due = min(due, self.region.status_due, self.counters.report_due)
         return min(due, *self._due.values()) if self._due and self.switch.state == "LIVE" else due
 
@@ -198,15 +201,18 @@ class Agent:
         }
 
     def _begin_grace(self, seconds: float) -> Generator[None, None, None]:
-        """Have connections become known again for so long, before the first flow is sent; none if it is over."""
+        """Have connections become known again, before the first flow is sent: for so long after the switch's start."""
+        changes = self._graces.begun(self._came, self._now + starts.GRACE_S)
+        self._came = []
         if seconds > 0:
-            self._grace_until = self._now + seconds
-            log.info("the switch has just started: connections become known again", seconds=round(seconds, 1))
-            yield from self._changed([Change(Grace, SWITCH, self.engine.state.get(Grace, SWITCH), Grace(id=SWITCH))])
+            changes += self._graces.begun([SWITCH], self._now + seconds)
+        if changes:
+            yield from self._changed(changes)
 
     # News from the store and from the switch's database.
 
     def _changed(self, changes: list[Change]) -> Generator[None, None, None]:
+        changes = changes + self._graces.begun(self._graces.moved(changes), self._now + starts.GRACE_S)
         touched = yield from self.engine.slices(changes)
         self._moved(touched)
         self._stirred()

@@ -217,12 +217,13 @@ class LocalPeer:
 
 @resource(local=True)
 class Grace:
-    """The half minute after ovs-vswitchd has started anew on this host; the one record, ``SWITCH``, is there that long.
+    """Half a minute in which connections go on that connection tracking does not know; then the record goes.
 
-    Connection tracking knows nothing then of connections that go on (docs/decisions/024-conntrack-on-a-host.md).  What
-    a feature of ``each=Grace`` yields, or a unit while ``view.get(Grace, SWITCH)`` finds it, can help them: it is in
-    the first bundle, and goes with the record.  There is none when only this controller starts anew, nor at the first
-    start of a switch on a host, before which there were no connections.
+    The id is ``SWITCH`` after ovs-vswitchd has started anew on this host, or that of a port that has moved here from
+    another one (docs/decisions/024-conntrack-on-a-host.md).  What a feature of ``each=Grace`` yields, or a unit while
+    ``view.get(Grace, …)`` finds it, can help such connections: it is in the first bundle, and goes with the record.
+    There is none when only this controller starts anew, nor at the first start of a switch on a host, before which
+    there were no connections, nor for a port that has been nowhere else.
     """
 
     id: str
