@@ -19,7 +19,7 @@ from sdnctl.trace.account import for_account, names_in, owner_in
 from sdnctl.trace.model import Exit, Question, Trace
 
 ECHO_REQUEST = 8
-ARP_REQUEST = 1
+ARP_REQUEST, SYN = 1, 1 << 1
 EPHEMERAL, DHCP_CLIENT, DHCP_SERVER = 40000, 68, 67
 DEFAULT_PORT = {"tcp": 80, "udp": 33434}
 PORTS = {"tcp": (f.IP_PROTO_TCP, f.TCP_SRC, f.TCP_DST), "udp": (f.IP_PROTO_UDP, f.UDP_SRC, f.UDP_DST)}
@@ -113,7 +113,10 @@ def _question(request: TraceFlow, sender: Sender) -> Question:
     number, from_port, to_port = PORTS[request.protocol]
     aim = _aim(request)
     own = DHCP_CLIENT if (request.protocol, aim) == ("udp", DHCP_SERVER) else EPHEMERAL
-    return Question(sender.host, sender.entry, {**packet, f.IP_PROTO: number, from_port: own, to_port: aim})
+    packet |= {f.IP_PROTO: number, from_port: own, to_port: aim}
+    if request.protocol == "tcp":
+        packet[f.TCP_FLAGS] = SYN
+    return Question(sender.host, sender.entry, packet)
 
 
 def _aim(request: TraceFlow) -> int:
