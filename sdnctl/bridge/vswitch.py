@@ -23,7 +23,7 @@ import structlog
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import SwitchError
 from sdnctl.base.paths import BRIDGE, management_of
-from sdnctl.bridge import problems, zones
+from sdnctl.bridge import problems, timeouts, zones
 from sdnctl.bridge.flush import forget
 from sdnctl.bridge.ports import ZONE, Bridge, Ports
 from sdnctl.bridge.setup import TUNNEL_PORT, PortSpec, create, heard, lacking, mend, met, ports_wanted
@@ -37,10 +37,11 @@ import ovs.poller  # noqa: E402
 import ovs.stream  # noqa: E402
 
 COLUMNS = {
-    "Open_vSwitch": ["bridges", "datapath_types", "external_ids"],
+    "Open_vSwitch": ["bridges", "datapath_types", "datapaths", "external_ids"],
     "Bridge": ["name", "ports", "fail_mode", "datapath_type", "protocols"],
     "Port": ["name", "interfaces"],
     "Interface": ["name", "type", "options", "ofport", "external_ids", "mac_in_use", "mtu", "bfd", "bfd_status"],
+    **timeouts.COLUMNS,
 }
 LOOK_S = 5.0
 """The time after which is looked again whether tunnels have an address to leave from."""
@@ -163,8 +164,9 @@ class Vswitch:
         keep = self._watched is None  # nobody has said yet which are wanted
         seen = idl.ports.bridge(idl, br_int) if br_int is not None else None
         given = self._zones_of(seen, ids) if seen is not None else {}
-        if seen is None or given or lacking(seen, wanted, keep):
-            self._refused = self._write(idl, switch, br_int, wanted, keep, given)
+        patience = self._patience(idl, switch, br_int, given)
+        if seen is None or given or patience or lacking(seen, wanted, keep):
+            self._refused = self._write(idl, switch, br_int, wanted, keep, given, patience)
             if not self._refused:
                 return  # what was written comes back as the next change
         if br_int is not None and seen is not None:
@@ -209,6 +211,12 @@ class Vswitch:
         lacking = [row for row in ports.values() if not self.zones.holds(row)]
         return self.zones.give(lacking, self._forget) if lacking else {}
 
+    def _patience(self, idl: Any, switch: Any, br_int: Any, given: Mapping[Row, int]) -> timeouts.Work:
+        """The zones whose policy of timeouts is not as it should be."""
+        if br_int is None or not self._number:
+            return timeouts.Work()
+        return idl.policies.work(idl, switch, br_int.datapath_type, self.zones.held | {*given.values()})  # type: ignore[no-any-return]
+
     def _forget(self, zone: int) -> bool:
         """Have the switch forget what it knows in a zone; false when it does not answer."""
         try:
@@ -231,6 +239,7 @@ class Vswitch:
         wanted: Mapping[str, PortSpec],
         keep: bool,
         given: Mapping[Row, int],
+        patience: timeouts.Work,
     ) -> str:
         """Write what is wanted; the reason for which the database refuses it, "" when it does not."""
         txn = ovs.db.idl.Transaction(idl)
@@ -243,6 +252,8 @@ class Vswitch:
             idl.tables["Interface"].rows[UUID(row.uuid)].setkey("external_ids", ZONE, f"{zone}/{row.iface_id}")
         if given and max(given.values()) > zones.highest(switch.external_ids):
             switch.setkey("external_ids", zones.HIGHEST, str(max(given.values())))
+        if patience:
+            timeouts.write(txn, idl.tables, switch, br_int.datapath_type, patience)
         status = txn.commit_block()
         log.info("bridge written", bridge=BRIDGE, zones=len(given), status=str(status), error=txn.get_error() or None)
         return str(txn.get_error() or "refused") if status == txn.ERROR else ""
@@ -310,16 +321,20 @@ class _Idl(ovs.db.idl.Idl):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.ports = Ports()
+        self.policies = timeouts.Policies()
         super().__init__(*args, **kwargs)
 
     def notify(self, event: str, row: Any, updates: Any = None) -> None:
         """A row came, changed or went."""
         self.ports.forget(row.uuid)
+        self.policies.forget(row)
 
 
 def _helper(schema: Any) -> Any:
     helper = ovs.db.idl.SchemaHelper(schema_json=schema)
     for table, columns in COLUMNS.items():
+        if table not in schema["tables"]:
+            continue  # of an earlier version
         present = schema["tables"][table]["columns"]
         helper.register_columns(table, [c for c in columns if c in present])
     return helper

@@ -49,6 +49,11 @@ class Zones:
         self._highest = max([highest(ids), *held])
         self._holders = held
 
+    @property
+    def held(self) -> frozenset[int]:
+        """The zones that ports hold, ready or not."""
+        return frozenset(self._holders or ())
+
     def holds(self, row: Row) -> bool:
         """True when a port has a zone, and nobody else has the same."""
         return row.zone > 0 and self._holders is not None and self._holders.get(row.zone) == row.name
