@@ -1,26 +1,36 @@
 """Security groups with real packets: what an interface sends and gets, and what a change does to open connections."""
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import Ether
 
+from tests.packet.groups import (
+    ICMP_NUMBER,
+    IN,
+    OUT,
+    UDP_NUMBER,
+    add,
+    came,
+    dropped,
+    group,
+    heard,
+    inside,
+    pings,
+    remove,
+    rule,
+    rules_of,
+    streaming,
+)
 from topologies import frames, scenarios
 from topologies.cloud import Cloud
 from topologies.internet import SERVER
 from topologies.process import wait_until, within
-from topologies.station import Station
 
 WEB, INNER, API = "10.0.0.10", "10.0.0.12", "10.0.1.10"
-UDP_NUMBER, ICMP_NUMBER = 17, 1
-IN, OUT = 0, 1
-Rule = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -30,87 +40,6 @@ def cloud() -> Iterator[Cloud]:
         assert made.guests["web"].reaches(SERVER, 10)
         assert made.guests["web"].reaches(API, 10)
         yield made
-
-
-def rule(direction: int, protocol: int = 300, remote: str = "0.0.0.0/0", port: int = 0, **more: Any) -> Rule:
-    """A rule that allows; ``port`` 0 is every port."""
-    ports = {"fromPort": port, "toPort": port} if port else {}
-    return {"direction": direction, "protocol": protocol, "addressPrefix": remote, **ports, **more}
-
-
-@contextmanager
-def group(cloud: Cloud, *rules: Rule) -> Iterator[str]:
-    """A new group during a `with` block."""
-    owner, vpc = cloud.owners["web"], cloud.ids["shop", "net"]
-    made = owner.vpc("createNetworkSecurityGroup", vpcId=vpc, networkSecurityGroupName="g")["networkSecurityGroupId"]
-    add(cloud, made, *rules)
-    try:
-        yield made
-    finally:
-        owner.vpc("deleteNetworkSecurityGroup", networkSecurityGroupId=made)
-
-
-def add(cloud: Cloud, id: str, *rules: Rule) -> list[str]:
-    """Add rules in one call, and wait until the switch obeys; their ids."""
-    if not rules:
-        return []
-    added = cloud.owners["web"].vpc(
-        "addNetworkSecurityGroupRules", networkSecurityGroupId=id, networkSecurityGroupRuleSpecs=list(rules)
-    )
-    cloud.cli("wait")
-    return [one["ruleId"] for one in added["securityGroupRules"]]
-
-
-def remove(cloud: Cloud, id: str, *rules: str) -> None:
-    """Remove rules, and wait until the switch obeys."""
-    cloud.owners["web"].vpc("removeNetworkSecurityGroupRules", networkSecurityGroupId=id, ruleIds=list(rules))
-    cloud.cli("wait")
-
-
-@contextmanager
-def inside(cloud: Cloud, name: str, *groups: str) -> Iterator[None]:
-    """A machine is in these groups during a `with` block."""
-    put(cloud, name, *groups)
-    try:
-        yield
-    finally:
-        put(cloud, name)
-
-
-def put(cloud: Cloud, name: str, *groups: str) -> None:
-    port = cloud.interfaces[name, 0]["networkInterfaceId"]
-    cloud.owners["web"].vpc("modifyNetworkInterface", networkInterfaceId=port, securityGroups=list(groups))
-    cloud.cli("wait")
-
-
-def pings(cloud: Cloud, sender: str, target: str) -> bool:
-    """True when one of some pings is answered."""
-    return cloud.guests[sender].ping(target, count=2, wait=0.5) > 0
-
-
-def heard(client: Station, server: Station, address: str, port: int, size: int = 8) -> tuple[bool, bool]:
-    """Has a UDP datagram of a new connection arrived, and its answer."""
-    far = within(server.pid, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-    near = within(client.pid, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-    with far, near:
-        far.settimeout(1)
-        near.settimeout(1)
-        far.bind(("0.0.0.0", port))
-        near.sendto(bytes(size), (address, port))
-        try:
-            text, peer = far.recvfrom(65535)
-            far.sendto(text[:8], peer)
-        except TimeoutError:
-            return False, False
-        try:
-            return len(text) == size, near.recv(100) == bytes(8)
-        except TimeoutError:
-            return len(text) == size, False
-
-
-def dropped(cloud: Cloud, reason: str = "group") -> int:
-    """Packets that the region has dropped for a reason."""
-    return int(cloud.cli("status")["drops"].get(reason, 0))
 
 
 def test_s1_s2_s7_a_new_group_lets_nothing_in_and_replies_to_what_goes_out(cloud: Cloud) -> None:
@@ -206,39 +135,6 @@ def test_s14_a_stream_ends_with_the_rule_and_goes_on_with_it_again(cloud: Cloud)
                 assert not came(to_api, WEB) and not came(to_web, API)
                 add(cloud, id, rule(IN, UDP_NUMBER, port=7000))
                 assert wait_until(lambda: came(to_api, WEB), 5, 0.05), "the same connection goes on"
-
-
-def rules_of(cloud: Cloud, id: str) -> list[dict[str, Any]]:
-    found = cloud.owners["web"].vpc("describeNetworkSecurityGroup", networkSecurityGroupId=id)
-    rules: list[dict[str, Any]] = found["networkSecurityGroup"]["securityGroupRules"]
-    return rules
-
-
-def is_udp(frame: bytes) -> bool:
-    packet = frames.ip(frame)
-    return packet is not None and packet.proto == UDP_NUMBER
-
-
-def came(wire: Any, source: str) -> bool:
-    return any((p := frames.ip(one)) is not None and p.src == source and is_udp(one) for one in wire.received())
-
-
-@contextmanager
-def streaming(sender: socket.socket, to: tuple[str, int]) -> Iterator[None]:
-    """A hundred datagrams a second during a `with` block."""
-    over = threading.Event()
-
-    def run() -> None:
-        while not over.wait(0.01):
-            sender.sendto(b"stream", to)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 @pytest.mark.parametrize("size", [4000, 30_000])
