@@ -3,6 +3,7 @@
 import contextlib
 import select
 import socket
+import struct
 import threading
 import time
 from typing import NamedTuple, Self
@@ -10,9 +11,11 @@ from typing import NamedTuple, Self
 from topologies.process import within
 from topologies.station import Station
 
-LAST_SECONDS = 0.5
+LAST_SECONDS, LATE_SECONDS = 0.5, 0.05
 BURST = 20
 _BUFFER = 4 << 20
+_TIMESTAMP, _SECONDS = 35, struct.Struct("qq")
+"""SO_TIMESTAMPNS of socket(7), and what it says: seconds and nanoseconds."""
 
 
 class Count(NamedTuple):
@@ -31,6 +34,8 @@ class Count(NamedTuple):
 class Paced:
     """UDP from `client` to `server` at `address` during a `with` block, from and to one port; `count()` at any time.
 
+    A datagram counts when the receiver's kernel got it, however late it is read here.
+
     A sender that was held up makes up for it in bursts of at most 20: a queue in between then holds them, and what is
     lost is the network's loss.  So on a busy machine the rate may fall below `per_second`.
     """
@@ -43,8 +48,8 @@ class Paced:
         self._to = (address, port)
         self._answer = answer
         self._sent = 0
-        self._arrived: set[bytes] = set()
-        self._answered: set[bytes] = set()
+        self._arrived: dict[bytes, float] = {}
+        self._answered: dict[bytes, float] = {}
         self._over, self._ended = threading.Event(), threading.Event()
         self._near, self._far = _bound(client), _bound(server, port)
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._send, self._echo, self._receive)]
@@ -70,6 +75,17 @@ class Paced:
         """What was counted until now."""
         return Count(self._sent, len(self._arrived), len(self._answered))
 
+    def during(self, seconds: float) -> Count:
+        """What is counted in some seconds from now."""
+        start, sent = time.time(), self._sent
+        time.sleep(seconds)
+        end, sent = time.time(), self._sent - sent
+        time.sleep(LATE_SECONDS)
+        arrived, answered = (
+            sum(start <= at <= end for at in list(times.values())) for times in (self._arrived, self._answered)
+        )
+        return Count(sent, arrived, answered)
+
     def _send(self) -> None:
         due = time.monotonic()
         while not self._over.is_set():
@@ -84,8 +100,7 @@ class Paced:
     def _echo(self) -> None:
         while not self._ended.is_set():
             if select.select([self._far], [], [], 0.05)[0]:
-                text, peer = self._far.recvfrom(100)
-                self._arrived.add(text)
+                text, peer = _read(self._far, self._arrived)
                 if self._answer:
                     with contextlib.suppress(OSError):
                         self._far.sendto(text, peer)
@@ -94,7 +109,15 @@ class Paced:
         while not self._ended.is_set():
             if select.select([self._near], [], [], 0.05)[0]:
                 with contextlib.suppress(OSError):  # an ICMP error of somebody on the way
-                    self._answered.add(self._near.recv(100))
+                    _read(self._near, self._answered)
+
+
+def _read(where: socket.socket, times: dict[bytes, float]) -> tuple[bytes, tuple[str, int]]:
+    """The next datagram and its sender; the moment (time.time) at which the kernel got it is noted."""
+    text, ((_, _, stamp),), _, peer = where.recvmsg(100, 100)
+    seconds, nanoseconds = _SECONDS.unpack(stamp)
+    times.setdefault(text, seconds + nanoseconds / 1e9)
+    return text, peer
 
 
 def _bound(station: Station, port: int = 0) -> socket.socket:
@@ -103,6 +126,7 @@ def _bound(station: Station, port: int = 0) -> socket.socket:
     def make() -> socket.socket:
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        made.setsockopt(socket.SOL_SOCKET, _TIMESTAMP, 1)
         made.bind(("0.0.0.0", port))
         return made
 

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple, Self
 
@@ -100,13 +101,21 @@ class Stream:
     """iperf3 from `sender` to `target`, an address at which `receiver` is reached, during a `with` block.
 
     `mbps` is what UDP offers, in datagrams that fit every link (iperf3 gives up on the first that does not); 0 means
-    TCP. Goodput is what the receiving iperf3 reports, ten times a second.
+    TCP. `options` are more of the sender's (iperf3(1)). Goodput is what the receiver reports, ten times a second.
     """
 
-    def __init__(self, sender: Station, receiver: Station, target: str, mbps: float = 0, port: int = 5201) -> None:
+    def __init__(
+        self,
+        sender: Station,
+        receiver: Station,
+        target: str,
+        mbps: float = 0,
+        port: int = 5201,
+        options: Sequence[str] = (),
+    ) -> None:
         self._sender, self._receiver = sender, receiver
         self._server_argv = ["iperf3", "-s", "-1", "-p", str(port), "-i", "0.1", "-f", "k", "--forceflush"]
-        self._client_argv = ["iperf3", "-c", target, "-p", str(port), "-t", "120", "-i", "0"]
+        self._client_argv = ["iperf3", "-c", target, "-p", str(port), "-t", "120", "-i", "0", *options]
         if mbps:
             self._client_argv += ["-u", "-b", f"{mbps}M", "-l", "1300"]
         self._port = port

@@ -1,10 +1,13 @@
 """Security groups of a region that carries packets: what tests ask of the API, and how they see what passes."""
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from scapy.layers.inet import TCP
 
 from sdnctl.cli.client import Client
 from topologies import frames
@@ -134,6 +137,12 @@ def came(wire: Sniffer, source: str) -> bool:
     return any((p := frames.ip(one)) is not None and p.src == source and is_udp(one) for one in wire.received())
 
 
+def is_syn(frame: bytes) -> bool:
+    """True for the packet with which a client begins a TCP connection."""
+    packet = frames.ip(frame)
+    return packet is not None and TCP in packet and packet[TCP].flags == "S"
+
+
 @contextmanager
 def streaming(sender: socket.socket, to: tuple[str, int]) -> Iterator[None]:
     """A hundred datagrams a second during a `with` block."""
@@ -150,3 +159,8 @@ def streaming(sender: socket.socket, to: tuple[str, int]) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+
+
+def untaken(cloud: Cloud) -> int:
+    """Frames that were too many for the switch's sockets, so that it never saw them (ss(8), skmem: d)."""
+    return sum(int(found) for found in re.findall(r"skmem:\([^)]*\bd(\d+)\)", cloud.host.run("ss", "-0anm")))

@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
-from scapy.layers.inet import TCP
 
 from tests.packet.groups import (
     IN,
@@ -25,13 +24,13 @@ from tests.packet.groups import (
     group,
     heard,
     inside,
+    is_syn,
     pings,
     remove,
     rule,
     streaming,
     udp,
 )
-from topologies import frames
 from topologies.cloud import Cloud
 from topologies.guest import Guest
 from topologies.process import wait_until, within
@@ -177,12 +176,6 @@ def _connected(to: tuple[str, int], source: int) -> socket.socket:
     return made
 
 
-def _is_syn(frame: bytes) -> bool:
-    """True for the packet with which a client begins a TCP connection."""
-    packet = frames.ip(frame)
-    return packet is not None and TCP in packet and packet[TCP].flags == "S"
-
-
 @pytest.mark.parametrize("reset", [False, True])
 def test_the_same_addresses_and_ports_begin_anew_after_a_connection_has_ended(cloud: Cloud, reset: bool) -> None:
     """Twenty connections one after the other with one 5-tuple; none waits for what the one before has left."""
@@ -191,7 +184,7 @@ def test_the_same_addresses_and_ports_begin_anew_after_a_connection_has_ended(cl
         with web.sniff() as wire:
             for _ in range(20):
                 _talks(web, api, API, 8000, source=41000 + reset, reset=reset)
-        assert len(wire.seen(_is_syn)) == 20, "no SYN had to be sent again"
+        assert len(wire.seen(is_syn)) == 20, "no SYN had to be sent again"
 
 
 def test_s13_who_gets_an_address_gets_neither_the_groups_nor_the_connections_of_who_had_it(cloud: Cloud) -> None:
