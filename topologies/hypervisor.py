@@ -49,13 +49,13 @@ class Hypervisor(Station):
         bridge = ["datapath_type=netdev", "fail_mode=secure"]
         self.vsctl("--may-exist", "add-br", "br-int", "--", "set", "bridge", "br-int", *bridge)
 
-    def start_vswitchd(self) -> None:
-        """Start ovs-vswitchd, the first time or again; it serves when this returns."""
+    def start_vswitchd(self, *options: str) -> None:
+        """Start ovs-vswitchd, the first time or again, with more options of its own; it serves when this returns."""
         control = self.directory / "ovs-vswitchd.ctl"
         control.unlink(missing_ok=True)
         # --disable-system: the userspace datapath also where the kernel has one, so results compare between machines.
         switch = ["ovs-vswitchd", f"unix:{self.database}", "--disable-system", f"--unixctl={control}"]
-        self.switch = self._daemon([*switch, f"--log-file={self.log}", "-vconsole:off"], control)
+        self.switch = self._daemon([*switch, f"--log-file={self.log}", "-vconsole:off", *options], control)
 
     def kill_vswitchd(self) -> None:
         """SIGKILL ovs-vswitchd: ports stop forwarding, its flows are gone."""
