@@ -6,7 +6,7 @@ of the specification of security groups they show.
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -27,6 +27,7 @@ from tests.packet.groups import (
     rules_of,
     untaken,
 )
+from topologies import frames
 from topologies.cloud import Cloud
 from topologies.paced import Paced
 from topologies.process import wait_until
@@ -90,6 +91,40 @@ def test_s14_whatever_takes_the_permission_away_ends_the_connection_with_the_nex
             assert goes_on(paced)
         assert stops(paced), "api is not a member any more"
         remove(cloud, id, named)
+
+
+def test_s14_counts_from_the_moment_at_which_the_datapath_obeys(cloud: Cloud) -> None:
+    """With thousands of datapath flows, which take a while to look at again, nothing passes once it is confirmed."""
+    api, web, ports = cloud.guests["api"], cloud.guests["web"], range(7000, 7060, 2)
+    with ExitStack() as stack:
+        ours = stack.enter_context(group(cloud, rule(IN, UDP_NUMBER)))
+        theirs = stack.enter_context(group(cloud, *(rule(OUT, UDP_NUMBER, port=port) for port in ports)))
+        for name, id in (("web", ours), ("api", theirs)):
+            stack.enter_context(inside(cloud, name, id))
+        paced = stack.enter_context(Paced(api, web, WEB, 7000))
+        assert goes_on(paced)
+        (router,) = frames.who_has(api, "10.0.1.1", API)
+        variants = list(_variants((api.mac(), API), (router, WEB), ports))
+        for at in range(0, len(variants), 100):
+            api.send(*variants[at : at + 100])
+            time.sleep(0.01)
+        many = _flows(cloud)
+        assert many > 4000
+        remove(cloud, ours, *(one["ruleId"] for one in rules_of(cloud, ours)))
+        assert stops(paced)
+    print(f"{many} datapath flows when the rule went")
+
+
+def _variants(source: tuple[str, str], target: tuple[str, str], ports: Iterable[int]) -> Iterator[bytes]:
+    """Datagrams to some ports with each hop limit: a router has a datapath flow for every one."""
+    for port in ports:
+        for ttl in range(10, 250):
+            yield frames.udp(source, target, b"", ttl=ttl, port=port)
+
+
+def _flows(cloud: Cloud) -> int:
+    """The flows of the datapath (ovs-vswitchd(8), upcall/show)."""
+    return int(re.findall(r"flows +: \(current (\d+)\)", cloud.host.appctl("upcall/show"))[0])
 
 
 def test_s14_under_iperf3_nothing_passes_without_the_rule_and_one_connection_goes_on_with_it(cloud: Cloud) -> None:
