@@ -1,12 +1,16 @@
 """Security groups of a region that carries packets: what tests ask of the API, and how they see what passes."""
 
+import errno
 import re
 import socket
+import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from scapy.layers.inet import TCP
 
 from sdnctl.cli.client import Client
@@ -112,6 +116,40 @@ def heard(
             return len(text) == size, near.recv(100) == bytes(8)
         except TimeoutError:
             return len(text) == size, False
+
+
+def talks(client: Station, server: Station, address: str, port: int, source: int = 0, reset: bool = False) -> None:
+    """A whole TCP connection; the server ends it, or the client does with a reset."""
+    with within(server.pid, lambda: socket.create_server(("0.0.0.0", port))) as listening:
+        listening.settimeout(5)
+        with within(client.pid, lambda: _connected((address, port), source)) as near:
+            far, _ = listening.accept()
+            far.settimeout(5)
+            with far:
+                near.sendall(b"question")
+                assert far.recv(100) == b"question"
+                far.sendall(b"answer")
+                assert near.recv(100) == b"answer"
+                if reset:
+                    near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    near.close()
+                    with pytest.raises(ConnectionResetError):
+                        far.recv(100)
+            if not reset:
+                assert near.recv(100) == b""
+
+
+def _connected(to: tuple[str, int], source: int) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.settimeout(5)
+    made.bind(("", source))
+    end = time.monotonic() + 5
+    while (refused := made.connect_ex(to)) == errno.EADDRNOTAVAIL and time.monotonic() < end:
+        time.sleep(0.01)  # the client's own kernel waits for the last answer to the connection before
+    if refused:
+        raise OSError(refused, f"no connection to {to}")
+    return made
 
 
 def dropped(cloud: Cloud, reason: str = "group") -> int:

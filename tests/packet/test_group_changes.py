@@ -11,6 +11,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from sdnctl.packet import checksum
 from tests.packet.groups import (
     ICMP_NUMBER,
     IN,
@@ -118,8 +119,11 @@ def test_s14_counts_from_the_moment_at_which_the_datapath_obeys(cloud: Cloud) ->
 def _variants(source: tuple[str, str], target: tuple[str, str], ports: Iterable[int]) -> Iterator[bytes]:
     """Datagrams to some ports with each hop limit: a router has a datapath flow for every one."""
     for port in ports:
+        frame = bytearray(frames.udp(source, target, b"", port=port))
         for ttl in range(10, 250):
-            yield frames.udp(source, target, b"", ttl=ttl, port=port)
+            frame[22], frame[24:26] = ttl, bytes(2)
+            frame[24:26] = checksum(bytes(frame[14:34])).to_bytes(2, "big")
+            yield bytes(frame)
 
 
 def _flows(cloud: Cloud) -> int:

@@ -5,6 +5,7 @@ rules allow in the direction of the packet that comes first; here the client sen
 """
 
 import re
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.packet.groups import IN, TCP_NUMBER, UDP_NUMBER, add, confirmed, group, heard, inside, remove, rule
+from tests.packet.groups import IN, TCP_NUMBER, UDP_NUMBER, add, confirmed, group, heard, inside, remove, rule, udp
 from topologies.cloud import Cloud
 from topologies.paced import Paced
 from topologies.process import wait_until, within
@@ -135,6 +136,27 @@ def test_all_of_the_control_plane_is_killed_and_the_switch_judges_without_it(clo
     works(cloud)
 
 
+def answered(client: Station, ports: range) -> int:
+    """How many of a client's connections, one from each port, are answered; each asks thrice at most."""
+    return sum(_answered(client, ports[at : at + 100]) for at in range(0, len(ports), 100))
+
+
+def _answered(client: Station, ports: range) -> int:
+    with ExitStack() as stack:
+        waiting = {one.fileno(): one for one in (stack.enter_context(udp(client, port)) for port in ports)}
+        for _ in range(3):
+            poll = select.poll()
+            for file, one in waiting.items():
+                poll.register(file, select.POLLIN)
+                one.sendto(b"%d of many" % file, (WEB, 7000))
+            end = time.monotonic() + 1
+            while waiting and time.monotonic() < end:
+                for file, _ in poll.poll(100):
+                    waiting.pop(file).recv(100)
+                    poll.unregister(file)
+    return len(ports) - len(waiting)
+
+
 def limits(cloud: Cloud) -> list[str]:
     """The limits of connections that are in force, a zone each, without the counts."""
     told = cloud.host.appctl("dpctl/ct-get-limits", "netdev@ovs-netdev")
@@ -143,13 +165,15 @@ def limits(cloud: Cloud) -> list[str]:
 
 @pytest.mark.parametrize("also", ["", "control plane"])
 def test_the_switch_is_killed_and_what_is_allowed_goes_on(cloud: Cloud, also: str) -> None:
-    """Connections are forgotten, and begin again with what the client sends, which the rules let in.
+    """A thousand connections are forgotten, and begin again with what the client sends, which the rules let in.
 
     Limits of connections are back before the first flow is, by the switch's own log.
     """
     before = limits(cloud)
     assert len(before) == 3
+    api, many = cloud.guests["api"], range(20_000, 21_000)
     with watching(cloud) as seen:
+        assert answered(api, many) == 1000
         cloud.host.kill_vswitchd()
         if also:
             cloud.service.kill()
@@ -160,13 +184,13 @@ def test_the_switch_is_killed_and_what_is_allowed_goes_on(cloud: Cloud, also: st
             cloud.service.up()
         assert seen.goes_on()
         took = time.monotonic() - began
+        assert answered(api, many) == 1000
         confirmed(cloud)
     with open(cloud.host.log) as said:
         said.seek(log)
         told = [found[0] for line in said if (found := TOLD.search(line))]
     assert told[0] == "dpctl/ct-set-limits" and len(told) > 100
     assert limits(cloud) == before
-    print(
-        f"goes on {took:.2f} s after the start of the switch{' and of ' + also if also else ''}: {seen.allowed.count()}"
-    )
+    lost, sent = seen.allowed.count().lost, seen.allowed.count().sent
+    print(f"goes on {took:.2f} s after the start of the switch {also}: {lost} lost of {sent}")
     works(cloud)

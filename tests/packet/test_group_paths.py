@@ -4,8 +4,6 @@ Names of tests say which sentence of the specification of security groups they s
 """
 
 import re
-import socket
-import struct
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -29,11 +27,12 @@ from tests.packet.groups import (
     remove,
     rule,
     streaming,
+    talks,
     udp,
 )
 from topologies.cloud import Cloud
 from topologies.guest import Guest
-from topologies.process import wait_until, within
+from topologies.process import wait_until
 from topologies.scenarios import BACK, FRONT, Account, Instance, Interface, Scenario, Vpc, machine
 from topologies.station import Station
 
@@ -98,7 +97,7 @@ def test_s12_two_appliances_on_one_host_judge_what_they_forward_each_for_itself(
             assert heard(web, behind, BEHIND, 7001) == (False, False)
             zones = _zones(cloud, 7000)
             assert len(zones) == 3, f"one connection, known in the zones of web and of both appliances: {zones}"
-            _talks(web, behind, BEHIND, 8000)
+            talks(web, behind, BEHIND, 8000)
             for id, way, remote in ((first, OUT, BEHIND), (first, IN, WEB), (second, IN, WEB)):
                 (named,) = add(cloud, id, rule(way, UDP_NUMBER, f"{remote}/32", 7000, **denied))
                 assert heard(web, behind, BEHIND, 7000) == (False, False)
@@ -146,36 +145,6 @@ def _zones(cloud: Cloud, port: int) -> set[str]:
     return {found[1] for line in known if (found := re.search(r"zone=(\d+)", line))}
 
 
-def _talks(client: Station, server: Station, address: str, port: int, source: int = 0, reset: bool = False) -> None:
-    """A whole TCP connection; the server ends it, or the client does with a reset."""
-    with within(server.pid, lambda: socket.create_server(("0.0.0.0", port))) as listening:
-        listening.settimeout(5)
-        with within(client.pid, lambda: _connected((address, port), source)) as near:
-            far, _ = listening.accept()
-            far.settimeout(5)
-            with far:
-                near.sendall(b"question")
-                assert far.recv(100) == b"question"
-                far.sendall(b"answer")
-                assert near.recv(100) == b"answer"
-                if reset:
-                    near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                    near.close()
-                    with pytest.raises(ConnectionResetError):
-                        far.recv(100)
-            if not reset:
-                assert near.recv(100) == b""
-
-
-def _connected(to: tuple[str, int], source: int) -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.settimeout(5)
-    made.bind(("", source))
-    made.connect(to)
-    return made
-
-
 @pytest.mark.parametrize("reset", [False, True])
 def test_the_same_addresses_and_ports_begin_anew_after_a_connection_has_ended(cloud: Cloud, reset: bool) -> None:
     """Twenty connections one after the other with one 5-tuple; none waits for what the one before has left."""
@@ -183,7 +152,7 @@ def test_the_same_addresses_and_ports_begin_anew_after_a_connection_has_ended(cl
     with group(cloud, rule(IN, TCP_NUMBER, port=8000)) as id, inside(cloud, "api", id):
         with web.sniff() as wire:
             for _ in range(20):
-                _talks(web, api, API, 8000, source=41000 + reset, reset=reset)
+                talks(web, api, API, 8000, source=41000 + reset, reset=reset)
         assert len(wire.seen(is_syn)) == 20, "no SYN had to be sent again"
 
 

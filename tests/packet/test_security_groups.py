@@ -24,6 +24,7 @@ from tests.packet.groups import (
     rule,
     rules_of,
     streaming,
+    talks,
 )
 from topologies import frames, scenarios
 from topologies.cloud import Cloud
@@ -51,6 +52,7 @@ def test_s1_s2_s7_a_new_group_lets_nothing_in_and_replies_to_what_goes_out(cloud
         assert cloud.internet.server.ping(cloud.public("web"), count=1, wait=0.5) == 0
         assert pings(cloud, "web", API) and heard(web, api, API, 7000) == (True, True)
         assert pings(cloud, "web", SERVER)
+        talks(web, api, API, 8000)
         assert wait_until(lambda: dropped(cloud) - before >= 4, 20, 0.5)
     assert pings(cloud, "api", WEB)
 
@@ -110,6 +112,8 @@ def test_s10_the_router_and_its_answers_are_not_the_groups_to_judge(cloud: Cloud
     with group(cloud, *deny) as id, inside(cloud, "web", id):
         assert pings(cloud, "web", "10.0.0.1") and not pings(cloud, "web", INNER)
         assert len(frames.who_has(cloud.guests["web"], INNER, WEB)) == 1
+        assert cloud.guests["web"].dhcp()["new_ip_address"] == WEB
+        cloud.guests["web"].stop_dhcp()
 
 
 def test_s14_a_stream_ends_with_the_rule_and_goes_on_with_it_again(cloud: Cloud) -> None:
