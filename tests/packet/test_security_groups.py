@@ -15,6 +15,7 @@ from tests.packet.groups import (
     UDP_NUMBER,
     add,
     came,
+    confirmed,
     dropped,
     group,
     heard,
@@ -105,6 +106,23 @@ def test_s9_a_group_as_the_remote_side_is_its_members_private_addresses(cloud: C
             assert server.ping(cloud.public("web"), count=1, wait=0.5) == 0
         assert not pings(cloud, "api", WEB)
         remove(cloud, id, named)
+
+
+def test_s9_a_secondary_address_is_its_members_from_when_it_has_it_until_it_is_taken_away(cloud: Cloud) -> None:
+    api, more = cloud.guests["api"], "10.0.1.78"
+    owner, port = cloud.owners["api"], cloud.interfaces["api", 0]["networkInterfaceId"]
+    api.run("ip", "address", "add", f"{more}/24", "dev", "eth0")
+    with group(cloud) as members, group(cloud) as id, inside(cloud, "web", id), inside(cloud, "api", members):
+        (named,) = add(cloud, id, rule(IN, remote=members, addressPrefixType="SECURITYGROUP"))
+        assert api.ping(WEB, "-I", more, count=2, wait=0.5) == 0
+        owner.vpc("assignSecondaryIps", networkInterfaceId=port, secondaryIps=[more])
+        confirmed(cloud)
+        assert api.ping(WEB, "-I", more, count=2, wait=0.5) == 2
+        owner.vpc("unassignSecondaryIps", networkInterfaceId=port, secondaryIps=[more])
+        confirmed(cloud)
+        assert api.ping(WEB, "-I", more, count=2, wait=0.5) == 0 and pings(cloud, "api", WEB)
+        remove(cloud, id, named)
+    api.run("ip", "address", "del", f"{more}/24", "dev", "eth0")
 
 
 def test_s10_the_router_and_its_answers_are_not_the_groups_to_judge(cloud: Cloud) -> None:
