@@ -16,7 +16,9 @@ from scapy.layers.inet import TCP
 from sdnctl.cli.client import Client
 from topologies import frames
 from topologies.cloud import Cloud
-from topologies.process import within
+from topologies.paced import Paced
+from topologies.process import wait_until, within
+from topologies.region import Region
 from topologies.station import Station
 from topologies.wires import Sniffer
 
@@ -26,8 +28,8 @@ Rule = dict[str, Any]
 
 
 def confirmed(cloud: Cloud) -> None:
-    """Wait until the switch obeys whatever was asked for, as `sdnctl wait` tells the operator."""
-    assert operator(cloud).until_applied(None, 60.0)["applied"]
+    """Wait until every switch obeys whatever was asked for, as `sdnctl wait` tells the operator."""
+    assert cloud.waits(60.0) if isinstance(cloud, Region) else operator(cloud).until_applied(None, 60.0)["applied"]
 
 
 def operator(cloud: Cloud) -> Client:
@@ -42,32 +44,32 @@ def rule(direction: int, protocol: int = 300, remote: str = "0.0.0.0/0", port: i
 
 
 @contextmanager
-def group(cloud: Cloud, *rules: Rule) -> Iterator[str]:
-    """A new group during a `with` block."""
-    owner = cloud.owners["web"]
+def group(cloud: Cloud, *rules: Rule, of: str = "web") -> Iterator[str]:
+    """A new group in the VPC of a machine during a `with` block."""
+    owner = cloud.owners[of]
     vpc = cloud.ids[owner.name, "net"]
     made = owner.vpc("createNetworkSecurityGroup", vpcId=vpc, networkSecurityGroupName="g")["networkSecurityGroupId"]
-    add(cloud, made, *rules)
+    add(cloud, made, *rules, of=of)
     try:
         yield made
     finally:
         owner.vpc("deleteNetworkSecurityGroup", networkSecurityGroupId=made)
 
 
-def add(cloud: Cloud, id: str, *rules: Rule) -> list[str]:
+def add(cloud: Cloud, id: str, *rules: Rule, of: str = "web") -> list[str]:
     """Add rules in one call, and wait until the switch obeys; their ids."""
     if not rules:
         return []
-    added = cloud.owners["web"].vpc(
+    added = cloud.owners[of].vpc(
         "addNetworkSecurityGroupRules", networkSecurityGroupId=id, networkSecurityGroupRuleSpecs=list(rules)
     )
     confirmed(cloud)
     return [one["ruleId"] for one in added["securityGroupRules"]]
 
 
-def remove(cloud: Cloud, id: str, *rules: str) -> None:
+def remove(cloud: Cloud, id: str, *rules: str, of: str = "web") -> None:
     """Remove rules, and wait until the switch obeys."""
-    cloud.owners["web"].vpc("removeNetworkSecurityGroupRules", networkSecurityGroupId=id, ruleIds=list(rules))
+    cloud.owners[of].vpc("removeNetworkSecurityGroupRules", networkSecurityGroupId=id, ruleIds=list(rules))
     confirmed(cloud)
 
 
@@ -179,6 +181,18 @@ def is_syn(frame: bytes) -> bool:
     """True for the packet with which a client begins a TCP connection."""
     packet = frames.ip(frame)
     return packet is not None and TCP in packet and packet[TCP].flags == "S"
+
+
+def stops(paced: Paced) -> bool:
+    """True when nothing arrives from now on, in either direction, of what is still sent."""
+    count = paced.during(0.3)
+    assert count.sent > 30
+    return (count.arrived, count.answered) == (0, 0)
+
+
+def goes_on(paced: Paced) -> bool:
+    """True when datagrams and answers come again."""
+    return wait_until(lambda: min(paced.during(0.05)) > 0, 5)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from tests.packet.groups import (
     TCP_NUMBER,
     UDP_NUMBER,
     add,
+    goes_on,
     group,
     inside,
     is_syn,
@@ -26,6 +27,7 @@ from tests.packet.groups import (
     remove,
     rule,
     rules_of,
+    stops,
     untaken,
 )
 from topologies import frames
@@ -51,18 +53,6 @@ def cloud() -> Iterator[Cloud]:
         made.build(scenario())
         assert made.guests["web"].reaches(API, 10)
         yield made
-
-
-def stops(paced: Paced) -> bool:
-    """True when nothing arrives from now on, in either direction, of what is still sent."""
-    count = paced.during(0.3)
-    assert count.sent > 30
-    return (count.arrived, count.answered) == (0, 0)
-
-
-def goes_on(paced: Paced) -> bool:
-    """True when datagrams and answers come again."""
-    return wait_until(lambda: min(paced.during(0.05)) > 0, 5)
 
 
 def test_s14_whatever_takes_the_permission_away_ends_the_connection_with_the_next_packet(cloud: Cloud) -> None:
