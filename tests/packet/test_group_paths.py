@@ -29,9 +29,11 @@ from tests.packet.groups import (
     streaming,
     talks,
     udp,
+    untaken,
 )
 from topologies.cloud import Cloud
 from topologies.guest import Guest
+from topologies.paced import Paced
 from topologies.process import wait_until
 from topologies.scenarios import BACK, FRONT, Account, Instance, Interface, Scenario, Vpc, machine
 from topologies.station import Station
@@ -175,6 +177,18 @@ def test_s13_who_gets_an_address_gets_neither_the_groups_nor_the_connections_of_
             assert not came(wire, INNER)
             add(cloud, new, lets_inner_in)
             assert wait_until(lambda: came(wire, INNER), 5, 0.05), "its own rules let inner in"
+
+
+def test_s15_an_interface_that_comes_and_goes_costs_others_no_packet(cloud: Cloud) -> None:
+    """A thousand datagrams a second, each answered, while another interface, with a zone of its own, comes and goes."""
+    from_api = rule(IN, UDP_NUMBER, f"{API}/32", port=7000)
+    with group(cloud, from_api) as id, inside(cloud, "web", id), group(cloud) as other:
+        with Paced(cloud.guests["api"], cloud.guests["web"], WEB, 7000) as paced:
+            for _ in range(3):
+                with _owner(cloud, "nfv0", "10.0.0.77", other) as guest:
+                    assert guest.reaches(INNER, 5)
+        print(f"{paced.count()}, not taken by the switch: {untaken(cloud)}")
+        assert paced.count().sent > 300 and paced.count().lost == 0
 
 
 @contextmanager
