@@ -19,6 +19,7 @@ from tests.packet.groups import (
     TCP_NUMBER,
     UDP_NUMBER,
     add,
+    dropped,
     goes_on,
     group,
     inside,
@@ -173,3 +174,17 @@ def test_s15_a_change_that_does_not_concern_a_connection_loses_none_of_its_packe
     count = paced.count()
     print(f"60 changes in {took:.1f} s: {count}, not taken by the switch: {untaken(cloud) - before}")
     assert count.sent > 1000 and count.lost == 0
+
+
+def test_s15_another_set_of_groups_that_allows_the_same_loses_no_packet(cloud: Cloud) -> None:
+    """A machine joins another group and leaves it, thirty times: its set of groups is one that nobody else has."""
+    allowed = rule(IN, UDP_NUMBER, f"{API}/32", port=7000)
+    with group(cloud, allowed) as id, group(cloud) as other, inside(cloud, "web", id):
+        before = dropped(cloud)
+        with Paced(cloud.guests["api"], cloud.guests["web"], WEB, 7000) as paced:
+            for _ in range(30):
+                put(cloud, "web", id, other)
+                put(cloud, "web", id)
+        time.sleep(4)
+        print(f"{paced.count()}, dropped by groups: {dropped(cloud) - before}")
+        assert paced.count().sent > 1000 and paced.count().lost == 0
