@@ -14,7 +14,7 @@ from sdnctl.program.lifecycle import arbitrates, blocks, create
 from sdnctl.program.weight import Weighed, weighs
 from sdnctl.store import Txn
 
-_PORT, _ADDRESS, _ADDRESSES_MOST = 9, 6, 21
+_PORT, _ADDRESS, _ADDRESSES_MOST = 11, 6, 21
 """The flows of a port, those of each of its addresses, and how many of these the quota ``secondaryIp`` allows."""
 
 

@@ -150,18 +150,21 @@ def filtered(local: LocalPort, here: str, view: View) -> Iterator[Item]:
         return
     # The rules of its profile are wanted here.
     yield Reported(Filtered(id=port.id, profile=profile.id))
-    nothing: list[Action | Instruction] = [set_field(TAKEN, FIRST_ONLY), *(set_field(bits, 0) for bits in PEERS)]
-    known = [*nothing, set_field(PROFILE, profile.key), set_field(ZONE, local.zone)]
+    nobody: list[Action | Instruction] = [set_field(bits, 0) for bits in (PROFILE, *PEERS)]
+    known = [set_field(TAKEN, FIRST_ONLY), *nobody, set_field(ZONE, local.zone)]
     # It sends: what is known of the connection in its zone?
-    yield OUT.track.flow(Priority.BROAD, sent, [*known, recalled(ZONE, OUT.peer)])
+    yield OUT.track.flow(Priority.BROAD, sent, [*known, recalled(ZONE, OUT.groups)])
     limit = pieces_limit(of_fragments(local.zone))
     yield limit
     # A fragment: the same, within the interface's limit.  Connection tracking is the barrier behind it.
-    limited = [meter(limit.id), *known, recalled(ZONE, OUT.peer)]
+    limited = [meter(limit.id), *known, recalled(ZONE, OUT.groups)]
     yield OUT.track.flow(Priority.NORMAL, {**sent, IP_FRAG: PIECE}, limited)
     # Fragments that it gets were within a limit before: of the interface that sent them, on its host, or an elastic IP.
     # It gets: forget what was said of the sender's side, and ask in its own zone.
-    yield IN.track.flow(Priority.NORMAL, got, [ct_clear(), *known, recalled(ZONE, IN.peer)])
+    yield IN.track.flow(Priority.NORMAL, got, [ct_clear(), *known, recalled(ZONE, IN.groups)])
+    for way in WAYS:
+        # Its set of groups: not noted before, where the datapath would keep it until it has looked at its flows again.
+        yield way.groups.flow(Priority.NORMAL, {way.port: port.key}, [set_field(PROFILE, profile.key), goto(way.peer)])
 
 
 @feature(each=Subnet, within=placed("vpc", test=vpc_here))
@@ -249,8 +252,10 @@ def from_router(step: Step, view: View) -> str:
 
 @says(filtered)
 def concerned(step: Step, view: View) -> str:
-    """The interface and its groups, in words."""
+    """The interface and its groups, in words, once."""
     way = _way(step)
+    if step.table == way.groups.id:
+        return ""
     port = view.get(NetworkInterface, step.record.id)
     groups = ", ".join(in_force(port, view)) if port is not None else ""
     return f"what {step.record.id} {'sends' if way is OUT else 'gets'} is judged by {groups}"

@@ -3,6 +3,7 @@
 Both ways have the same tables.  A packet passes connection tracking once each way, in the zone of its interface:
 
 track      which interface is it, and what is known of the connection
+groups     which rules are its own; behind connection tracking, since what is noted before it outlives a change
 peer       which groups is the remote address in
 judge      does the packet belong to the way that the connection began, or to the other one
 rules      that way: may it be so; the rules of the packet's own direction, by the packet's own fields
@@ -83,6 +84,7 @@ class Way:
     port: RegisterField
     remote: OxmField
     track: Table
+    groups: Table
     peer: Table
     judge: Table
     rules: Table
@@ -137,6 +139,7 @@ def _way(stage: Stage, direction: Direction, port: RegisterField, remote: OxmFie
             aside=False,
             obeyed=True,
         ),
+        table("groups", "which set of security groups does it have", port, obeyed=True, miss=GROUP),
         table("peer", f"which groups is the address in that it goes {side}", VPC, remote, obeyed=True),
         table(
             *("judge", "which way did its connection begin"),

@@ -187,4 +187,4 @@ def test_s15_another_set_of_groups_that_allows_the_same_loses_no_packet(cloud: C
                 put(cloud, "web", id)
         time.sleep(4)
         print(f"{paced.count()}, dropped by groups: {dropped(cloud) - before}")
-        assert paced.count().sent > 1000 and paced.count().lost == 0
+        assert paced.count().sent > 500 and paced.count().lost == dropped(cloud) - before == 0
