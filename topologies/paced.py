@@ -72,11 +72,11 @@ class Paced:
         self._far.close()
 
     def count(self) -> Count:
-        """What was counted until now."""
+        """The counts until now."""
         return Count(self._sent, len(self._arrived), len(self._answered))
 
     def during(self, seconds: float) -> Count:
-        """What is counted in some seconds from now."""
+        """The counts of some seconds from now."""
         start, sent = time.time(), self._sent
         time.sleep(seconds)
         end, sent = time.time(), self._sent - sent
