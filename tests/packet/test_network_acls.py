@@ -18,6 +18,8 @@ from topologies.process import wait_until, within
 from topologies.station import Station
 
 WEB, INNER, API = "10.0.0.10", "10.0.0.12", "10.0.1.10"
+ASKED = 3
+"""Echo requests at a time."""
 FRONT, BACK = ("shop", "net", "front"), ("shop", "net", "back")
 Rule = dict[str, Any]
 
@@ -65,11 +67,9 @@ def add(cloud: Cloud, id: str, *rules: Rule) -> None:
         cloud.cli("wait")
 
 
-def pings(cloud: Cloud, sender: str, target: str) -> bool:
-    """True when all of three are answered, False when none is."""
-    answered = cloud.guests[sender].ping(target, count=3, wait=0.5)
-    assert answered in (0, 3)
-    return answered == 3
+def pings(cloud: Cloud, sender: str, target: str, answered: int = ASKED) -> bool:
+    """True when so many of three are answered: all come soon, however busy the machine is, or none does."""
+    return cloud.guests[sender].ping(target, count=ASKED, wait=5 if answered else 1) == answered
 
 
 def asks(client: Station, server: Station, address: str, port: int) -> tuple[bool, bool, str]:
@@ -134,10 +134,10 @@ def test_a1_without_acl_all_passes_and_a_new_acl_lets_nothing_pass(cloud: Cloud)
     before = dropped(cloud)
     assert pings(cloud, "web", API) and pings(cloud, "api", WEB)
     with acl(cloud, (FRONT,)):
-        assert not pings(cloud, "web", API) and not pings(cloud, "api", WEB)
+        assert pings(cloud, "web", API, 0) and pings(cloud, "api", WEB, 0)
         assert not asks(web, api, API, 7000)[0] and not asks(api, web, WEB, 7000)[0]
-        assert not pings(cloud, "web", SERVER)
-        assert cloud.internet.server.ping(cloud.public("web"), wait=0.5) == 0
+        assert pings(cloud, "web", SERVER, 0)
+        assert cloud.internet.server.ping(cloud.public("web"), wait=1) == 0
         # Nine echo requests of instances, three from outside, and two datagrams.
         assert wait_until(lambda: dropped(cloud) - before >= 14, 20, 0.5)
     assert pings(cloud, "web", API) and pings(cloud, "web", SERVER)
@@ -148,11 +148,11 @@ def test_a2_the_smallest_priority_decides_and_of_equal_ones_denial(cloud: Cloud,
     other = "deny" if first == "allow" else "allow"
     with acl(cloud, (FRONT,), *OPEN) as id:
         add(cloud, id, rule("egress", "ICMP", priority=20, ruleAction=other))
-        assert pings(cloud, "web", API) is (other == "allow")
+        assert pings(cloud, "web", API, ASKED * (other == "allow"))
         add(cloud, id, rule("egress", "ICMP", f"{API}/32", priority=10, ruleAction=first))
-        assert pings(cloud, "web", API) is (first == "allow")
+        assert pings(cloud, "web", API, ASKED * (first == "allow"))
         add(cloud, id, rule("egress", "ICMP", "10.0.1.0/24", priority=10, ruleAction=other))
-        assert not pings(cloud, "web", API)
+        assert pings(cloud, "web", API, 0)
 
 
 def test_a3_a_reply_needs_a_rule_of_its_own(cloud: Cloud) -> None:
@@ -169,9 +169,9 @@ def test_a3_a_reply_needs_a_rule_of_its_own(cloud: Cloud) -> None:
         assert asks(server, web, public, 7000)[:2] == (True, True)
         add(cloud, id, rule("egress", "UDP", SERVER + "/32", priority=1, ruleAction="deny"))
         assert asks(server, web, public, 7000)[:2] == (True, False)
-        assert pings(cloud, "web", SERVER) is False
+        assert pings(cloud, "web", SERVER, 0)
         add(cloud, id, rule("egress", "ICMP"))
-        assert pings(cloud, "web", SERVER) is True
+        assert pings(cloud, "web", SERVER)
 
 
 def test_a4_only_the_border_is_guarded_and_both_subnets_are_asked(cloud: Cloud) -> None:
@@ -242,16 +242,19 @@ def large(cloud: Cloud, port: int) -> list[int]:
 
 
 def test_a8_a_rule_with_ports_judges_the_first_fragment(cloud: Cloud) -> None:
-    """Later ones have no ports: a rule that allows some ports lets them pass, one that denies some stops none."""
+    """Later ones have no ports: a rule that allows some ports lets them pass, one that denies some stops none.
+
+    None of them arrives without the first: the receiver's connection tracking, for its groups, waits for that.
+    """
     with acl(cloud, (FRONT,), rule("egress", "UDP", port=9)) as id:
         assert large(cloud, 9) == [0, 1376, 2752]
-        assert 0 not in large(cloud, 10), "its later fragments alone are nothing"
+        assert large(cloud, 10) == []
         add(cloud, id, rule("egress", "UDP", priority=10, ruleAction="deny"))
         assert large(cloud, 9) == []
     with acl(cloud, (FRONT,), rule("egress", "TCP", port=9)):
         assert large(cloud, 9) == []
     with acl(cloud, (FRONT,), rule("egress", "UDP", port=9, ruleAction="deny", priority=1), rule("egress")):
-        assert 0 not in large(cloud, 9)
+        assert large(cloud, 9) == []
         assert large(cloud, 10) == [0, 1376, 2752]
 
 
