@@ -7,6 +7,7 @@ an honest packet to the same place would reach too.
 
 import importlib
 import inspect
+import itertools
 import pkgutil
 import socket
 from collections.abc import Callable, Iterator
@@ -104,6 +105,7 @@ class Ground:
         self.keys = {name: int(who.mac.replace(":", ""), 16) & 0xFFFFFF for name, who in self.known.items()}
         self.gateway = Who(region.internet.gateway.mac("public"), "203.0.113.1")
         self.groups: dict[tuple[str, str], str] = {}  # (account, name) -> id
+        self._ports = itertools.count(1)
         self.later = ExitStack()
         """What an attempt has made is undone when it is over."""
 
@@ -162,6 +164,11 @@ class Ground:
         made.settimeout(5)
         made.bind(("0.0.0.0", port))
         return made
+
+    def ports(self) -> tuple[int, int]:
+        """Two ports that no attempt has used, a client's and a server's: switches remember connections for a while."""
+        number = next(self._ports)
+        return 20000 + number, 30000 + number
 
     def asked(self, client: str, server: str, ports: tuple[int, int]) -> tuple[socket.socket, socket.socket]:
         """A datagram from one port to the other has arrived: the client has opened a connection, and both its ends."""

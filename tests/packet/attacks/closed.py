@@ -185,10 +185,14 @@ def a_protocol_that_nobody_knows(at: Ground, mark: bytes) -> Iterator[Sent]:
 
 @attempt
 def to_everybody(at: Ground, mark: bytes) -> Iterator[Sent]:
-    """To his MAC address, and to the IP address of everybody, of a group or of a neighbour."""
+    """To his MAC address and to everybody's, and to the IP address of everybody, of a group or of a neighbour.
+
+    The neighbour may get what has his IP address.
+    """
     for ip in ("255.255.255.255", "10.0.0.255", "224.0.0.1", at["near"].ip):
-        yield Sent("mallory", frame(at["mallory"], Who(at["shut"].mac, ip), mark, UDP(sport=9, dport=PORT)))
-        yield Sent("mallory", frame(at["mallory"], Who(BROADCAST, ip), mark, UDP(sport=9, dport=PORT)))
+        for mac in (at["shut"].mac, BROADCAST):
+            lie = frame(at["mallory"], Who(mac, ip), mark, UDP(sport=9, dport=PORT))
+            yield Sent("mallory", lie, may=("near",) if ip == at["near"].ip else ())
 
 
 @attempt

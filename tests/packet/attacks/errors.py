@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 
-from tests.packet.attacks import OUTSIDE, SERVERS, Ground, Sent, Who, attempt, ether, frame, from_everywhere
+from tests.packet.attacks import OUTSIDE, SERVERS, Ground, Sent, Who, attempt, ether, frame
 
 KINDS = ((3, 1), (3, 3), (3, 4), (11, 0), (12, 0))
 """Host and port unreachable, too large, the hop limit is over, a wrong header."""
-PORTS = (40001, 5353)
 
 
 def _quoted(at: Ground, by: str, to: str, layer: object, **more: int) -> IP:
@@ -47,33 +46,37 @@ def about_no_connection_from_outside(at: Ground, mark: bytes) -> Iterator[Sent]:
 @attempt
 def about_his_connection_by_a_third(at: Ground, mark: bytes) -> Iterator[Sent]:
     """About a connection that he has, from one who has no part in it, to both its ends."""
-    at.asked("shut", "far", PORTS)
-    yield from _errors(at, "mallory", "shut", mark, _quoted(at, "shut", "far", UDP(sport=PORTS[0], dport=PORTS[1])))
-    yield from _errors(at, "mallory", "far", mark, _quoted(at, "far", "shut", UDP(sport=PORTS[1], dport=PORTS[0])))
+    ports = at.ports()
+    at.asked("shut", "far", ports)
+    yield from _errors(at, "mallory", "shut", mark, _quoted(at, "shut", "far", UDP(sport=ports[0], dport=ports[1])))
+    yield from _errors(at, "mallory", "far", mark, _quoted(at, "far", "shut", UDP(sport=ports[1], dport=ports[0])))
 
 
 @attempt
 def about_his_tcp_connection_by_a_third(at: Ground, mark: bytes) -> Iterator[Sent]:
     """The same about TCP."""
-    at.connected("shut", "far", PORTS)
-    yield from _errors(at, "mallory", "shut", mark, _quoted(at, "shut", "far", TCP(sport=PORTS[0], dport=PORTS[1])))
-    yield from _errors(at, "mallory", "far", mark, _quoted(at, "far", "shut", TCP(sport=PORTS[1], dport=PORTS[0])))
+    ports = at.ports()
+    at.connected("shut", "far", ports)
+    yield from _errors(at, "mallory", "shut", mark, _quoted(at, "shut", "far", TCP(sport=ports[0], dport=ports[1])))
+    yield from _errors(at, "mallory", "far", mark, _quoted(at, "far", "shut", TCP(sport=ports[1], dport=ports[0])))
 
 
 @attempt
 def about_the_connection_of_another(at: Ground, mark: bytes) -> Iterator[Sent]:
     """About a connection that there is, to one who has no part in it."""
-    at.asked("mallory", "far", PORTS)
+    ports = at.ports()
+    at.asked("mallory", "far", ports)
     for by, packet in (("mallory", ("mallory", "far")), ("far", ("mallory", "far"))):
-        quoted = _quoted(at, *packet, UDP(sport=PORTS[0], dport=PORTS[1]))
+        quoted = _quoted(at, *packet, UDP(sport=ports[0], dport=ports[1]))
         yield from _errors(at, by, "shut", mark, quoted)
 
 
 @attempt
 def about_the_connection_of_another_from_outside(at: Ground, mark: bytes) -> Iterator[Sent]:
     """The same from the internet: as he sent it, and as if the receiver had."""
-    at.asked("mallory", OUTSIDE, PORTS)
-    layer = UDP(sport=PORTS[0], dport=PORTS[1])
+    ports = at.ports()
+    at.asked("mallory", OUTSIDE, ports)
+    layer = UDP(sport=ports[0], dport=ports[1])
     yield from _outside(at, "shut", mark, IP(src=at.public("mallory"), dst=SERVERS[0]) / layer, "foreign-quote")
     yield from _outside(at, "shut", mark, IP(src=at.public("shut"), dst=SERVERS[0]) / layer, "group")
 
@@ -81,23 +84,26 @@ def about_the_connection_of_another_from_outside(at: Ground, mark: bytes) -> Ite
 @attempt
 def about_other_ports_of_his_connection(at: Ground, mark: bytes) -> Iterator[Sent]:
     """About the peer of a connection that he has, but other ports, or another protocol, from that peer."""
-    at.asked("shut", "far", PORTS)
-    for layer in (UDP(sport=PORTS[0], dport=54), UDP(sport=4711, dport=PORTS[1]), TCP(sport=PORTS[0], dport=PORTS[1])):
+    ports = at.ports()
+    at.asked("shut", "far", ports)
+    for layer in (UDP(sport=ports[0], dport=54), UDP(sport=4711, dport=ports[1]), TCP(sport=ports[0], dport=ports[1])):
         yield from _errors(at, "far", "shut", mark, _quoted(at, "shut", "far", layer))
 
 
 @attempt
 def about_a_later_fragment(at: Ground, mark: bytes) -> Iterator[Sent]:
     """The peer of a connection quotes a fragment without ports."""
-    at.asked("shut", "far", PORTS)
-    layer = UDP(sport=PORTS[0], dport=PORTS[1])
+    ports = at.ports()
+    at.asked("shut", "far", ports)
+    layer = UDP(sport=ports[0], dport=ports[1])
     yield from _errors(at, "far", "shut", mark, _quoted(at, "shut", "far", layer, frag=100))
 
 
 @attempt
 def about_too_little(at: Ground, mark: bytes) -> Iterator[Sent]:
     """The peer of a connection quotes its IP header alone, or half of one."""
-    at.asked("shut", "far", PORTS)
+    ports = at.ports()
+    at.asked("shut", "far", ports)
     bare = bytes(IP(src=at["shut"].ip, dst=at["far"].ip, proto=17, len=20))
     for kind, code in KINDS:
         for quoted in (bare, bare[:12]):
@@ -109,8 +115,9 @@ def about_too_little(at: Ground, mark: bytes) -> Iterator[Sent]:
 @attempt
 def a_wrong_checksum(at: Ground, mark: bytes) -> Iterator[Sent]:
     """About a connection that there is, from its peer."""
-    at.asked("shut", "far", PORTS)
-    quoted = _quoted(at, "shut", "far", UDP(sport=PORTS[0], dport=PORTS[1]))
+    ports = at.ports()
+    at.asked("shut", "far", ports)
+    quoted = _quoted(at, "shut", "far", UDP(sport=ports[0], dport=ports[1]))
     for kind, code in KINDS:
         error = ICMP(type=kind, code=code, chksum=0xDEAD) / quoted
         yield Sent("far", frame(at["far"], at["shut"], mark, error), reason="group")
@@ -119,8 +126,9 @@ def a_wrong_checksum(at: Ground, mark: bytes) -> Iterator[Sent]:
 @attempt
 def about_an_error(at: Ground, mark: bytes) -> Iterator[Sent]:
     """An error about an error about a connection that there is."""
-    at.asked("shut", "far", PORTS)
-    inner = ICMP(type=3, code=3) / _quoted(at, "far", "shut", UDP(sport=PORTS[1], dport=PORTS[0]))
+    ports = at.ports()
+    at.asked("shut", "far", ports)
+    inner = ICMP(type=3, code=3) / _quoted(at, "far", "shut", UDP(sport=ports[1], dport=ports[0]))
     yield from _errors(at, "far", "shut", mark, _quoted(at, "shut", "far", inner))
 
 
@@ -129,14 +137,18 @@ def what_else_icmp_quotes(at: Ground, mark: bytes) -> Iterator[Sent]:
     """Source quench and redirect, about no connection."""
     quoted = _quoted(at, "shut", "far", UDP(sport=4711, dport=53))
     for kind in (4, 5):
-        yield from from_everywhere(at, "shut", mark, ICMP(type=kind, gw=at["mallory"].ip) / quoted, "invalid")
+        layer = ICMP(type=kind, gw=at["mallory"].ip) / quoted
+        for by in ("mallory", "far"):
+            yield Sent(by, frame(at[by], at["shut"], mark, layer), reason="invalid")
+        yield Sent(OUTSIDE, frame(*at.from_outside("shut"), mark, layer), reason="neighbours-only")
 
 
 @attempt
 def in_the_routers_name(at: Ground, mark: bytes) -> Iterator[Sent]:
     """About a connection that there is, as if the router had met it."""
-    at.asked("shut", "far", PORTS)
-    quoted = _quoted(at, "shut", "far", UDP(sport=PORTS[0], dport=PORTS[1]))
+    ports = at.ports()
+    at.asked("shut", "far", ports)
+    quoted = _quoted(at, "shut", "far", UDP(sport=ports[0], dport=ports[1]))
     for kind, code in KINDS:
         lie = frame(Who(at["mallory"].mac, "10.0.0.1"), at["shut"], mark, ICMP(type=kind, code=code) / quoted)
         yield Sent("mallory", lie, reason="spoofed-ip")

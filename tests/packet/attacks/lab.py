@@ -28,6 +28,7 @@ assert CLASSES, "all features are there, so tables and reasons have the numbers 
 TIMES = 2
 """How often each is sent: the first packet of a kind and later ones take different ways through the switch."""
 SETTLED = 0.2
+AT_ONCE, PAUSE = 50, 0.02
 COUNTED = 5.0
 """Seconds: a switch that has nothing else to do says after half a one what it has dropped."""
 RED = ("mallory", "free", "near", "far", "inner", "shut", "web", "member", "mute")
@@ -78,8 +79,10 @@ class Lab(Ground):
             for by in sorted(senders):
                 station, interface = self.stations[by]
                 wire = stack.enter_context(closing(raw_socket(station.pid, interface)))
-                for frame in [one.frame for one in sent if one.by == by] * TIMES:
+                for number, frame in enumerate([one.frame for one in sent if one.by == by] * TIMES, 1):
                     wire.send(frame)
+                    # A wire to a busy switch holds some hundred frames.
+                    time.sleep(PAUSE if number % AT_ONCE == 0 else 0)
             time.sleep(SETTLED)
             got = {name: len(wire.received(lambda one: mark in one)) for name, wire in wires.items()}
         may = {name for one in sent for name in one.may}

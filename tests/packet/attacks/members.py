@@ -54,8 +54,11 @@ def with_an_equal_address_across(at: Ground, mark: bytes) -> Iterator[Sent]:
 
 @attempt
 def by_the_elastic_ip(at: Ground, mark: bytes) -> Iterator[Sent]:
-    """A member, to the elastic IP: it is seen by its own elastic IP, which is no member's address."""
-    yield Sent("member", frame(at["member"], Who(ROUTER, at.public("web")), mark, ALLOWED), reason="group")
+    """A member, to the elastic IP: it is seen by its own elastic IP, which is no member's address.
+
+    The two are on different hosts: the provider's router hands it back.
+    """
+    yield Sent("member", frame(at["member"], Who(ROUTER, at.public("web")), mark, ALLOWED), ("outside",), "group")
 
 
 @attempt
