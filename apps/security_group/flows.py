@@ -121,6 +121,8 @@ def judged() -> Iterator[Item]:
         yield way.allowed.flow(Priority.NORMAL, new, [remember])
         # Any other.
         yield way.allowed.flow(Priority.MISS, {}, [onward(way.remember)])
+        # Fragments that are put together with no first one, say: room was not asked for.
+        yield way.remember.flow(Priority.EXACT, {CT_STATE: NO_CONNECTION, ETH_TYPE: ETH_TYPE_IP}, drop(INVALID))
         # There was room for it.
         yield way.remember.flow(Priority.NORMAL, {CT_MARK: (REMEMBERED, REMEMBERED)}, [onward(way.remember)])
 

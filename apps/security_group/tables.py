@@ -152,7 +152,7 @@ def _way(stage: Stage, direction: Direction, port: RegisterField, remote: OxmFie
         ),
         table("refused", "may it be taken for something else", TAKEN, miss=GROUP),
         table("allowed", "is the connection remembered", CT_STATE, CT_MARK, ETH_TYPE, TAKEN),
-        table("remember", "is there room to remember it", CT_STATE, CT_MARK, miss=CONNECTIONS),
+        table("remember", "is there room to remember it", CT_STATE, CT_MARK, ETH_TYPE, miss=CONNECTIONS),
     )
 
 
