@@ -98,16 +98,16 @@ class Lab(Ground):
                     found[PIPELINE.reasons[number - 1].name if number else ""] += int(said[1])
         return found
 
-    def counted(self, before: Counter[str], sent: list[Sent]) -> tuple[dict[str, int], dict[str, int]]:
+    def counted(self, before: Counter[str], sent: list[Sent]) -> tuple[Counter[str], Counter[str]]:
         """The drops since then for the reasons that the attempt names, and how many they must be."""
         wanted = Counter(one.reason for one in sent if one.reason)
-        must = {reason: count * TIMES for reason, count in wanted.items()}
-        found: dict[str, int] = {}
+        must = Counter({reason: count * TIMES for reason, count in wanted.items()})
+        found: Counter[str] = Counter()
 
         def done() -> bool:
             now = self.drops()
             found.update({reason: now[reason] - before[reason] for reason in must})
-            return all(found[reason] >= count for reason, count in must.items())
+            return found >= must
 
         wait_until(done, COUNTED, 0.1)
         return found, must
