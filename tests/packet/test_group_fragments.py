@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
@@ -172,10 +173,11 @@ def test_s17_the_101st_connection_is_dropped_and_counted(
     target = cloud.interfaces[f"{machines}2", 0]["primaryIp"]["privateIpAddress"]
     before = dropped(cloud, "connections")
     left, right = cloud.guests["left"], cloud.guests["right"]
+    ports = count(20_000)
     with udp_socket(receiver, OPEN) as far:
 
-        def arrived(count: int) -> int:
-            return sum(delivered(sender, far, target, size) for _ in range(count))
+        def arrived(datagrams: int) -> int:
+            return sum(delivered(sender, next(ports), far, target, size) for _ in range(datagrams))
 
         assert arrived(MOST) == MOST
         assert arrived(1) == 0
@@ -185,10 +187,10 @@ def test_s17_the_101st_connection_is_dropped_and_counted(
         assert wait_until(lambda: dropped(cloud, "connections") - before == 10 * parts, 20, 0.5)
 
 
-def delivered(sender: Station, far: socket.socket, target: str, size: int) -> bool:
-    """Does a datagram from a port of its own arrive?"""
+def delivered(sender: Station, port: int, far: socket.socket, target: str, size: int) -> bool:
+    """Does a datagram from this port arrive?"""
     far.settimeout(0.3)
-    with udp_socket(sender) as near:
+    with udp_socket(sender, port) as near:
         near.sendto(bytes(size), (target, OPEN))
         try:
             return len(far.recv(65535)) == size
