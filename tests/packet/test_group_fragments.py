@@ -142,12 +142,13 @@ def test_s17_fragments_beyond_the_limit_are_counted_for_their_sender(cloud: Clou
     sender, port, frame = unfinished(cloud, WAYS[0], FLOODS["UDP"])
     watched = Drops(cloud, "loud", 15)
     time.sleep(TOLD_S)
-    with Flood(sender, frame, ID_AT, rate=2000, interface=port) as flood:
-        started, before = time.monotonic(), flood.sent()
+    flood = Flood(sender, frame, ID_AT, rate=2000, interface=port)
+    before = flood.sent()
+    with flood:
         assert wait_until(lambda: flood.sent() - before > 6000, 30, 0.1)
-    sent, lasted = flood.sent() - before, time.monotonic() - started
-    found = watched.ended()
-    assert sent - BURST - RATE * (lasted + 1) <= found["out", "limit-fragments"] <= sent, (found, sent, lasted)
+    sent, found = flood.sent() - before, watched.ended()
+    # A busy machine loses some before the switch has seen them.
+    assert sent / 2 <= found["out", "limit-fragments"] <= sent - BURST, (found, sent)
 
 
 @pytest.fixture
