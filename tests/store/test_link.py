@@ -12,6 +12,7 @@ from sdnctl.base.errors import Doubtful, StoreError
 from sdnctl.store import Batch
 from sdnctl.store.ovsdb import pace, presence
 from sdnctl.store.ovsdb.client import OvsdbStore
+from sdnctl.store.ovsdb.link import Lost
 from sdnctl.store.ovsdb.tls import connect
 from tests.store.model import STORED, StoreNet, put
 from tests.store.service import Service, service
@@ -184,3 +185,29 @@ def test_a_change_waits_for_a_server_that_was_just_lost_and_not_for_one_that_is_
     eventually(lambda: store.current)
     store.transact(put(StoreNet(id="net-9", account="a", key=9)))
     store.close()
+
+
+def test_a_server_that_is_left_has_ended_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a leader dies its followers say that they are cut off: each is left, and no transaction is to blame."""
+    with service() as made:
+        store = made.open(timeout=3.0)
+        store.transact(put(NET))
+        made.pause()
+        found: list[Lost] = []
+
+        def ask() -> None:
+            try:
+                store._link.call("echo", [], time.monotonic() + 2)
+            except Lost as lost:
+                found.append(lost)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        eventually(lambda: store._link._calls)
+        monkeypatch.setattr(store, "woken", lambda: store._link._drop("it is cut off") or [])
+        store._link.wake()
+        asking.join()
+        made.resume()
+        assert [(one.sent, one.closed) for one in found] == [(True, False)]
+        monkeypatch.undo()
+        store.close()

@@ -62,10 +62,11 @@ class Listener(Protocol):
 class _Call:
     """A request somebody waits for."""
 
-    __slots__ = ("answer", "done")
+    __slots__ = ("answer", "closed", "done")
 
     def __init__(self) -> None:
         self.done = threading.Event()
+        self.closed = False
         self.answer: Message | None = None
 
 
@@ -138,7 +139,7 @@ class Link:
             if leave and not call.done.is_set():
                 wire.abort()
             broke = call.done.is_set()
-            raise Lost("the connection broke" if broke else "no answer in time", sent=True, closed=broke)
+            raise Lost("the connection broke" if broke else "no answer in time", sent=True, closed=call.closed)
         return call.answer
 
     def wake(self) -> None:
@@ -230,7 +231,7 @@ class Link:
         try:
             messages = wire.receive()
         except (OSError, UnicodeDecodeError) as error:
-            self._drop(f"{self.remote}: {error}")
+            self._drop(f"{self.remote}: {error}", closed=True)
             return
         self._pace.heard(time.monotonic())
         if self._hangs:
@@ -261,12 +262,14 @@ class Link:
             call.answer = message
             call.done.set()
 
-    def _drop(self, reason: str) -> None:
+    def _drop(self, reason: str, closed: bool = False) -> None:
+        """End the connection; ``closed`` where the other side has, else it is left, and no call is to blame."""
         with self._calling:
             wire, self._wire = self._wire, None
             calls = list(self._calls.values())
             self._calls.clear()
         for call in calls:
+            call.closed = closed
             call.done.set()
         self._hangs = False
         if wire is not None:
