@@ -131,7 +131,7 @@ class Link:
             call.done.wait(max(0.0, deadline - time.monotonic()))
         except OSError as error:
             wire.abort()  # the link's thread notices and drops the connection
-            raise Lost(str(error), sent=True, closed=True) from error
+            raise Lost(str(error), sent=True, closed=call.closed or not call.done.is_set()) from error
         finally:
             with self._calling:
                 self._calls.pop(number, None)
