@@ -37,7 +37,7 @@ KINDS = ("plain", "no groups", "groups", "OVN")
 
 @dataclass(slots=True)
 class Samples:
-    """What was measured of one kind of path, a value each round."""
+    """The values of one kind of path, one for each round."""
 
     megabits: list[float] = field(default_factory=list)
     cpu_gigabit: list[float] = field(default_factory=list)

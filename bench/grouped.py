@@ -16,7 +16,7 @@ LIKE_OVN: Sequence[Rule] = (
     {"direction": "in", "protocol": "tcp", "first": 22, "last": 22, "peer": True},
     {"direction": "in", "protocol": "icmp", "peer": True},
 )
-"""What the ACLs of OVN's side say (ovnbench.py, ``Topo.acls``); the fourth of them, to drop the rest, is implied."""
+"""The ACLs of OVN's side (ovnbench.py, ``Topo.acls``) as rules; the fourth of them, to drop the rest, is implied."""
 
 SERVER: Sequence[Rule] = (
     *({"direction": "in", "protocol": "tcp", "first": port, "last": port} for port in (22, 80, 443, 8080)),
