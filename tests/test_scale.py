@@ -189,7 +189,7 @@ def test_a_rename(region: Region, cls: type, id: str) -> None:
 
 
 def test_flows_per_port(region: Region) -> None:
-    """At most 22 for a port that is here with its elastic IP, 6 of them for fragments; 2 for one that is elsewhere."""
+    """At most 23 for a port that is here with its elastic IP, 6 of them for fragments; 2 for one that is elsewhere."""
     port = region.port(24)
     eip = new_eip(54, port=port.id, private=port.addresses[0])
     region.cost([Change(ElasticIp, eip.id, None, eip)])
