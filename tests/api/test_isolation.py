@@ -22,6 +22,8 @@ def owned(tenant: Tenant) -> dict[str, Any]:
     acl_id = tenant.vpc("createNetworkAcl", vpcId=vpc_id, networkAclName="acl")["networkAclId"]
     public = eip(tenant)
     table = tenant.vpc("describeRouteTable", routeTableId=table_id)["routeTable"]
+    far_id, _ = network(tenant, "10.9.0.0/16", "10.9.1.0/24")
+    peering = tenant.vpc("createVpcPeering", vpcPeeringName="p", vpcId=vpc_id, remoteVpcId=far_id)["vpcPeering"]
     kept = tenant.vpc("createElasticIpPool", elasticIpPoolName="kept", provider="bgp", cidrMask=30)
     return {
         "elasticIpPoolId": kept["elasticIpPoolId"],
@@ -34,6 +36,7 @@ def owned(tenant: Tenant) -> dict[str, Any]:
         "networkInterfaceId": port_id,
         "routeTableId": table_id,
         "networkAclId": acl_id,
+        "vpcPeeringId": peering["vpcPeeringId"],
         "elasticIpId": public,
         "instanceId": instance(tenant, subnet_id),
         "elasticIpAddress": tenant.vpc("describeElasticIp", elasticIpId=public)["elasticIp"]["elasticIpAddress"],
@@ -54,6 +57,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "assignSecondaryIps": {"secondaryIpCount": 1},
     "createElasticIpPool": {"elasticIpPoolName": "p", "provider": "bgp", "cidrMask": 30},
     "createRouteTable": {"routeTableName": "t"},
+    "createVpcPeering": {"vpcPeeringName": "q", "remoteVpcId": "vpc-0000000000"},
     "describeQuota": {"type": "staticRoute"},
     "modifyInstancePassword": {"password": "DevOps2018~"},
     "modifyInstanceNetworkAttribute": {"networks": [{"networkInterfaceId": "port-0000000000"}]},
@@ -124,7 +128,7 @@ def test_lists_show_ones_own(region: Region) -> None:
 
 def test_every_tenants_resource_has_an_owner() -> None:
     # VpcPrefixes is a VPC's own record of a list, which no operation shows.
-    free = {"Account", "OperatorToken", "Region", "Pool", "RetiredNumber", "Lease", "VpcPrefixes"}
+    free = {"Account", "OperatorToken", "Region", "Pool", "RetiredNumber", "Lease", "Unsealed", "VpcPrefixes"}
     for cls in CLASSES:
         name = cls.__name__
         described = {field.name for field in fields_of(cls)}
