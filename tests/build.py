@@ -126,13 +126,14 @@ class Network:
 
         return self.store.transact(work)
 
-    def ungrouped(self) -> "Network":
-        """The same network without any security group, so that nothing but its own feature judges a packet."""
+    def ungrouped(self, vpc: str = "") -> "Network":
+        """The same network without any security group (of one VPC), so that nothing but its own feature judges."""
 
         def work(txn: Txn) -> None:
             for cls in (GroupProfile, GroupRule, SecurityGroup):
-                for id in self.store.state.all(cls):
-                    txn.delete(cls, id)
+                for id, one in self.store.state.all(cls).items():
+                    if vpc in ("", one.vpc):
+                        txn.delete(cls, id)
 
         self.store.transact(work)
         return self

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from apps.security_group.writes import set_groups
 from apps.trace.api import TraceFlow, trace_flow
+from apps.vpc.model import Vpc
 from sdnctl.api.access import Caller, Reader
 from sdnctl.base.errors import IntentError
 from sdnctl.model.host import UPLINK, Host, LocalUplink
@@ -300,3 +302,58 @@ def test_whoever_writes_flows_has_words(name: str) -> None:
 def test_every_question_has_words() -> None:
     program = discover()
     assert set(program.pipeline.questions) <= set(program.words)
+
+
+def test_the_reply_to_a_packet() -> None:
+    """A database that lets nothing in but from the web, and nothing out: its replies pass, and no other."""
+    net = network()
+    vpc = net.store.state.all(Vpc)["vpc-a"]
+    data, web = net.group(vpc, "data"), net.group(vpc, "web")
+    net.rule(data, "in", protocol="tcp", first=5432, last=5432, peer=web.id)
+    net.rule(data, "out", action="deny")
+    for id, group in (("port-data1", data), ("port-web1", web)):
+        net.store.transact(lambda txn, id=id, group=group: set_groups(txn, net.port_of(id), [group.id]))
+    base = {**TCP, "destinationPort": 5432}
+    with Lab(net) as lab:
+        trace, shown = ask(lab, WEB, "10.0.2.10", **base)
+        assert trace.verdict == "delivered to port-data1 on host host-1"
+        trace, shown = ask(lab, WEB, "10.0.2.10", **base, reply=True)
+        assert shown["packet"] == "reply to tcp 10.0.1.10 → 10.0.2.10 port 5432, hop limit 64"
+        assert trace.verdict == "delivered to port-web1 on host host-1"
+        says = [step["says"] for step in shown["steps"]]
+        assert "a reply: its connection is allowed by rule sgr-data-1 of sg-data" in says
+        assert says[0].startswith("port-data1 sends")
+        trace, _ = ask(lab, WEB, "10.0.2.10", **{**base, "destinationPort": 22}, reply=True)
+        assert trace.verdict == (
+            "dropped: a reply, and its connection is allowed by no rule of sg-data at port-data1 (group)"
+        )
+        # What the database itself begins is another matter.
+        assert ask(lab, "port-data1", "10.0.1.10", **base)[0].reason == "group"
+
+
+REPLIES: list[Case] = [
+    (WEB, "10.0.1.11", {}, "delivered to port-web1 on host host-1"),
+    (WEB, "203.0.113.20", {}, "delivered to port-web1 on host host-1"),
+    (WEB, "8.8.8.8", UDP, "delivered to port-web1 on host host-1"),
+    (OUT, "203.0.113.10", HTTPS, GATEWAY),
+]
+
+
+@pytest.mark.parametrize(("sender", "to", "more", "verdict"), REPLIES)
+def test_a_reply_finds_back(lab: Lab, sender: str, to: str, more: dict[str, Any], verdict: str) -> None:
+    assert ask(lab, sender, to, **more, reply=True)[0].verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("sender", "to", "more", "why"),
+    [
+        (WEB, "10.0.1.99", {}, "10.0.1.99 is no network interface's"),
+        (WEB, "203.0.113.30", {}, "fip-free is bound to nothing"),
+        (WEB, "10.0.1.13", {}, "port-loose is plugged into no host"),
+        ("port-data1", "8.8.8.8", {}, "10.0.2.10 of port-data1 has no elastic IP"),
+        (WEB, "10.0.1.11", ARP, "the reply to arp is the switch's own"),
+    ],
+)
+def test_nobody_replies(lab: Lab, sender: str, to: str, more: dict[str, Any], why: str) -> None:
+    with pytest.raises(IntentError, match=re.escape(why)):
+        ask(lab, sender, to, **more, reply=True)

@@ -1,12 +1,24 @@
 """Tenants ask what would become of a packet, and are told in words, step by step; no packet is sent."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from apps.eip.model import ElasticIp
-from apps.trace.facts import BROADCAST_MAC, INTERNET, Sender, Visible, inside, outside, presents, router_mac
+from apps.trace.facts import (
+    BROADCAST_MAC,
+    INTERNET,
+    Region,
+    Sender,
+    Visible,
+    inside,
+    outside,
+    presents,
+    replier,
+    router_mac,
+)
 from sdnctl.api.access import Reader
 from sdnctl.api.operations import Later, operation, operator
 from sdnctl.api.schema import Address, Json, Request, Whole
@@ -18,8 +30,10 @@ from sdnctl.store import State
 from sdnctl.trace.account import for_account, names_in, owner_in
 from sdnctl.trace.model import Exit, Question, Trace
 
-ECHO_REQUEST = 8
-ARP_REQUEST, SYN = 1, 1 << 1
+ECHO_REQUEST, ECHO_REPLY = 8, 0
+REPLY = f.CT_TRACKED | f.CT_ESTABLISHED | f.CT_REPLY
+"""The state of a connection as a reply finds it."""
+ARP_REQUEST, SYN, ACK = 1, 1 << 1, 1 << 4
 EPHEMERAL, DHCP_CLIENT, DHCP_SERVER = 40000, 68, 67
 DEFAULT_PORT = {"tcp": 80, "udp": 33434}
 PORTS = {"tcp": (f.IP_PROTO_TCP, f.TCP_SRC, f.TCP_DST), "udp": (f.IP_PROTO_UDP, f.UDP_SRC, f.UDP_DST)}
@@ -30,7 +44,8 @@ Port = Annotated[Whole, Field(ge=0, le=65535)]
 class TraceFlow(Request):
     """A packet from a network interface, an instance (its primary interface) or ``internet``, to an address.
 
-    The sender goes by its id or name, or by ``VPC/NAME``.
+    The sender goes by its id or name, or by ``VPC/NAME``.  With ``reply`` the trace is that of the reply to the packet,
+    as if the packet had arrived: by the connection that it began.
     """
 
     sender: Annotated[str, Field(alias="from", min_length=1, max_length=LONGEST_NAME)]
@@ -39,6 +54,7 @@ class TraceFlow(Request):
     destinationPort: Port | None = None
     ttl: Annotated[Whole, Field(ge=0, le=255)] = 64
     sourceAddress: Address | None = None
+    reply: bool = False
 
 
 @operation("vpc", "createFlowTrace", "POST", "/regions/{regionId}/flowTraces", TraceFlow, reads=True)
@@ -53,7 +69,7 @@ def create_flow_trace(request: TraceFlow, view: Reader) -> Later:
         heard = for_account(trace, account, lambda id: owner_in(state, id), state.all(Host))
         return {"flowTrace": show(request, sender, heard)}
 
-    return Later(_question(request, sender), account, told, _onward)
+    return Later(_question(request, sender, view.region), account, told, _onward)
 
 
 @operator("traceFlow", "POST", "/flowTraces", TraceFlow, reads=True)
@@ -72,7 +88,7 @@ def trace_flow(request: TraceFlow, view: Reader) -> Later:
         shown = show(request, sender, trace)
         return {**shown, "names": names_in(state, [shown["verdict"], *(step["says"] for step in shown["steps"])])}
 
-    return Later(_question(request, sender), "", told, _onward)
+    return Later(_question(request, sender, view.region), "", told, _onward)
 
 
 def _sender(request: TraceFlow, view: Reader, known: Callable[[type, str], Any], visible: Visible) -> Sender:
@@ -96,8 +112,28 @@ def _onward(way: Exit, state: State) -> Question | None:
     return Question(host.id, UPLINK, {**way.packet, **frame})
 
 
-def _question(request: TraceFlow, sender: Sender) -> Question:
-    """The packet as the sender would send it."""
+def _question(request: TraceFlow, sender: Sender, region: Region) -> Question:
+    """The packet as the sender would send it, or the reply to it as its receiver would."""
+    sent = _packet(request, sender)
+    if not request.reply:
+        return Question(sender.host, sender.entry, sent)
+    if request.protocol == "arp":
+        raise IntentError("reply", "the reply to arp is the switch's own")
+    asker = replace(sender, address=Ip4(sent[f.IP_SRC]))
+    other, back = replier(asker, request.to, region)
+    packet = {**sent, f.ETH_SRC: other.mac, f.ETH_DST: other.next_hop, f.IP_SRC: other.address, f.IP_DST: back}
+    if request.protocol == "icmp":
+        packet[f.ICMP_TYPE] = ECHO_REPLY
+    else:
+        _, from_port, to_port = PORTS[request.protocol]
+        packet |= {from_port: sent[to_port], to_port: sent[from_port]}
+    if request.protocol == "tcp":
+        packet[f.TCP_FLAGS] = SYN | ACK
+    return Question(other.host, other.entry, {**packet, f.CT_STATE: REPLY})
+
+
+def _packet(request: TraceFlow, sender: Sender) -> dict[f.OxmField, int]:
+    """The fields of the packet."""
     source = sender.address if request.sourceAddress is None else request.sourceAddress
     packet: dict[f.OxmField, int] = {f.ETH_SRC: sender.mac, f.ETH_DST: sender.next_hop}
     if request.protocol in ("icmp", "arp") and request.destinationPort is not None:
@@ -105,18 +141,16 @@ def _question(request: TraceFlow, sender: Sender) -> Question:
     if request.protocol == "arp":
         packet |= {f.ETH_DST: BROADCAST_MAC, f.ETH_TYPE: f.ETH_TYPE_ARP, f.ARP_OP: ARP_REQUEST}
         packet |= {f.ARP_SPA: source, f.ARP_TPA: request.to, f.ARP_SHA: sender.mac}
-        return Question(sender.host, sender.entry, packet)
+        return packet
     packet |= {f.ETH_TYPE: f.ETH_TYPE_IP, f.IP_SRC: source, f.IP_DST: request.to, f.IP_TTL: request.ttl}
     if request.protocol == "icmp":
         packet |= {f.IP_PROTO: f.IP_PROTO_ICMP, f.ICMP_TYPE: ECHO_REQUEST, f.ICMP_CODE: 0}
-        return Question(sender.host, sender.entry, packet)
+        return packet
     number, from_port, to_port = PORTS[request.protocol]
     aim = _aim(request)
     own = DHCP_CLIENT if (request.protocol, aim) == ("udp", DHCP_SERVER) else EPHEMERAL
     packet |= {f.IP_PROTO: number, from_port: own, to_port: aim}
-    if request.protocol == "tcp":
-        packet[f.TCP_FLAGS] = SYN
-    return Question(sender.host, sender.entry, packet)
+    return packet | ({f.TCP_FLAGS: SYN} if request.protocol == "tcp" else {})
 
 
 def _aim(request: TraceFlow) -> int:
@@ -136,7 +170,7 @@ def show(request: TraceFlow, sender: Sender, trace: Trace) -> Json:
     return {
         "from": request.sender,
         "to": str(request.to),
-        "packet": f"{request.protocol} {source} → {request.to}{port}{limit}",
+        "packet": f"{'reply to ' if request.reply else ''}{request.protocol} {source} → {request.to}{port}{limit}",
         "host": trace.legs[0].host,
         "outcome": trace.outcome,
         "reason": trace.reason,

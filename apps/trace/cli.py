@@ -28,6 +28,7 @@ def trace(
     dport: Annotated[int | None, typer.Option(metavar="N", help="Destination port of TCP or UDP.")] = None,
     ttl: Annotated[int | None, typer.Option(metavar="N", help="Hop limit; default 64.")] = None,
     source: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Another source address than its own.")] = None,
+    reply: Annotated[bool, typer.Option("--reply", help="Of the reply to it, if it gets there.")] = False,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -36,7 +37,7 @@ def trace(
     The switches on its way are asked, host by host; no packet is sent.
     """
     asked = {"from": sender, "to": to, "protocol": proto, "destinationPort": dport, "ttl": ttl, "sourceAddress": source}
-    given = {key: value for key, value in asked.items() if value is not None}
+    given = {key: value for key, value in asked.items() if value is not None} | ({"reply": True} if reply else {})
     told = operated(data).post("/flowTraces", given)
     if json:
         show.document(told)

@@ -1,7 +1,7 @@
 """The sender of a packet to be traced: an interface or an instance, by id or name, or somebody on the internet."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from apps.eip.model import ElasticIp
@@ -134,6 +134,38 @@ def outside(to: Ip4, region: Region) -> Sender:
     martian = any(block.contains(SOMEBODY) for block in martians(region.all(Pool).values()))
     source = SOMEBODY_ELSE if martian else SOMEBODY
     return Sender(min(hosts), UPLINK, router_mac(min(hosts), to, region), source, hosts[min(hosts)].uplink_mac)
+
+
+def replier(asker: Sender, to: Ip4, region: Region) -> tuple[Sender, Ip4]:
+    """The sender of the reply to a packet that went to an address, and where the reply goes.
+
+    IntentError when nobody has the address, or a reply from outside would not find back.
+    """
+    port, back = region.get(NetworkInterface, asker.entry), asker.address
+    if port is not None:
+        for id in region.by(NetworkInterface, ("vpc", "addresses"), (port.vpc, to)):
+            return _answering(id, to, back, region), back
+        subnets = (region.get(Subnet, id) for id in region.by(Subnet, ("vpc",), port.vpc))
+        if any(subnet.cidr.contains(to) for subnet in subnets):
+            raise IntentError.precondition("to", f"{to} is no network interface's: nobody replies")
+        known = [region.get(ElasticIp, id) for id in region.by(ElasticIp, ("port", "private"), (port.id, back))]
+        if not known:
+            raise IntentError.precondition("reply", f"{back} of {port.id} has no elastic IP: no reply finds back to it")
+        back = known[0].address
+    for id in region.by(ElasticIp, ("address",), to):
+        public = region.get(ElasticIp, id)
+        if not public.port:
+            raise IntentError.precondition("to", f"{id} is bound to nothing: nobody replies")
+        return _answering(public.port, public.private, back, region), back
+    return replace(outside(back, region), address=to), back
+
+
+def _answering(id: str, source: Ip4, to: Ip4, region: Region) -> Sender:
+    """An interface as the sender of a reply from one of its addresses."""
+    port, binding = region.get(NetworkInterface, id), region.get(Binding, id)
+    if binding is None:
+        raise IntentError.precondition("to", f"{id} is plugged into no host: nobody replies")
+    return Sender(binding.host, id, port.mac, source, next_hop(port, to, region))
 
 
 def presents(address: Ip4, region: Region) -> str:

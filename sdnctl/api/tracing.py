@@ -82,7 +82,7 @@ class Tracing:
             if isinstance(found, Leg):
                 legs.append(found)
                 break
-            question = found
+            question = found.going_on(question) if found is not None else None
         return await self._in_thread(lambda: self._shown(later, Trace(tuple(legs))))
 
     async def _leg(self, question: Question, account: str, end: float) -> Leg:

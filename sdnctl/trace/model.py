@@ -4,10 +4,11 @@ Each host answers for its own part, a ``Leg``, of statements about what its swit
 for another one, the leg says how, so that the trace can go on there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sdnctl.base.addresses import Ip4
+from sdnctl.of.fields import CT_STATE
 from sdnctl.program.step import Packet
 
 Outcome = Literal["delivered", "answered", "asked", "dropped", "onward", "unknown"]
@@ -17,11 +18,19 @@ HOPS_MOST = 8
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A packet that comes in at a port of a host: a network interface's id, ``UPLINK`` or ``TUNNEL``."""
+    """A packet that comes in at a port of a host: a network interface's id, ``UPLINK`` or ``TUNNEL``.
+
+    A ``ct_state`` of the packet is that of its connection, at all interfaces on its way; without one it is a new one.
+    """
 
     host: str
     entry: str
     packet: Packet
+
+    def going_on(self, after: "Question") -> "Question":
+        """This question about the same packet on its next host: its connection is in the state that it was in."""
+        state = {CT_STATE: after.packet[CT_STATE]} if CT_STATE in after.packet else {}
+        return replace(self, packet={**self.packet, **state})
 
 
 @dataclass(frozen=True, slots=True)

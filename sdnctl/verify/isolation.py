@@ -106,17 +106,26 @@ class _Prover:
             self.forget()
         found: list[Finding] = []
         try:
+            packets = possible(self._sets)
             for state in self._states:
-                found += self._walked(entry, state)
+                wrong, walk = self._walked(entry, state, packets)
+                found += wrong
+                # All others fare the same in each state.
+                packets = walk.judged
         except Full:
             self.undecided.append(entry)
             self.forget()
         # One packet for each thing that is wrong, not one for each state.
         self.findings += {one.says: one for one in reversed(found)}.values()
 
-    def _walked(self, entry: Entry, state: Connection) -> Iterator[Finding]:
+    def _walked(self, entry: Entry, state: Connection, packets: int) -> tuple[list[Finding], Walk]:
         walk = Walk(self._network.region, self._sets, connection=state, large=True)
-        walk.enter(entry.host, entry.port, possible(self._sets))
+        walk.enter(entry.host, entry.port, packets)
+        found = list(self._findings(entry, state, walk))
+        self.places += walk.places
+        return found, walk
+
+    def _findings(self, entry: Entry, state: Connection, walk: Walk) -> Iterator[Finding]:
         for end in walk.run():
             says, packets = self._wrong(entry, end)
             if packets != NOTHING:
@@ -124,7 +133,6 @@ class _Prover:
         for (one, other), packets in sorted(walk.clashes.items()):
             says = f"flows {one:#x} and {other:#x} have one priority, both match, and do different things"
             yield Finding(entry, says, self._sets.one_of(packets), "", state)
-        self.places += walk.places
 
     def _wrong(self, entry: Entry, end: End) -> tuple[str, int]:
         """The reason for which packets should not end so, and which ones; no packets where all may."""

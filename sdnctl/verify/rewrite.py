@@ -1,6 +1,5 @@
 """The changes that the actions of one flow make to packets under way."""
 
-from collections.abc import Iterator
 from functools import lru_cache
 
 from sdnctl.of import fields as f
@@ -29,9 +28,10 @@ class Choices:
                 raise ValueError(f"a packet meets more than {CHOICES} bits of choices")
         return found
 
-    def sizes(self) -> Iterator[int]:
-        """The bits that say of a packet that it is larger than something."""
-        return (bit for (kind, *_), bits in self._bits.items() if kind == "size" for bit in bits)
+    def sizes(self) -> list[int]:
+        """The bits that say of a packet that it is larger than something, the smallest first."""
+        found = sorted((name[1:], bits) for name, bits in self._bits.items() if name[0] == "size")
+        return [bit for _, bits in found for bit in bits]
 
 
 class Rewrite:

@@ -140,6 +140,11 @@ class Rule(NamedTuple):
     actions: tuple[Action, ...]
     goto: int | None
 
+    @property
+    def does(self) -> tuple[object, ...]:
+        """The flow's deed, to be compared: two kinds of actions with the same numbers are equal as tuples."""
+        return tuple((type(action), action) for action in self.actions), self.goto
+
 
 @lru_cache(1 << 16)
 def rule(flow: Flow) -> Rule:

@@ -62,6 +62,20 @@ class Sets:
             return one
         return self.join(self.shadow(self._low[one], first), self.shadow(self._high[one], first))
 
+    def renamed(self, one: int, bits: Mapping[int, int]) -> int:
+        """The packets of a set with bits in the places of others; each place is taken once."""
+        known = {NOTHING: NOTHING, EVERYTHING: EVERYTHING}
+
+        def moved(node: int) -> int:
+            if node not in known:
+                bit = bits.get(self._bit[node], self._bit[node])
+                low, high = moved(self._low[node]), moved(self._high[node])
+                parts = self.meet(self.cube({bit: 0}), low), self.meet(self.cube({bit: 1}), high)
+                known[node] = self.join(*parts)
+            return known[node]
+
+        return moved(one)
+
     def one_of(self, one: int) -> dict[int, int]:
         """The bits of a packet in the set: those that matter, as few of them set as is easy; KeyError for nothing."""
         if one == NOTHING:

@@ -45,14 +45,16 @@ def story(
     *,
     to: str = "",
     connection: Connection = Connection.NEW,
+    zones: Mapping[tuple[str, int], Connection] | None = None,
 ) -> list[Leg]:
     """The way of the packet with these bits that comes in at a port of a host, host by host.
 
+    ``zones`` has the states of its connection in some zones of hosts, ``connection`` is that in all others.
     Where the network has a choice it is one of the ways, the one out to the port ``to`` where that is named.
     """
     sets = Sets()
     sent = [bit for field in SENT for bit in INPUT[field]]
-    walk = Walk(region, sets, record=True, connection=connection)
+    walk = Walk(region, sets, record=True, connection=connection, zones=zones)
     walk.enter(host, port, sets.cube({bit: bits.get(bit, 0) for bit in sent}))
     walk.run()
     legs: list[Leg] = []

@@ -6,7 +6,7 @@ translated or not.  A connection's state is said beforehand (``Connection``).
 """
 
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import NamedTuple
 
@@ -14,8 +14,21 @@ from sdnctl.model.host import TUNNEL
 from sdnctl.of import actions as a
 from sdnctl.of import fields as f
 from sdnctl.program.pipeline import Pipeline
-from sdnctl.verify.conntrack import Connection, tracked
-from sdnctl.verify.header import FRAME, HOPS, INPUT, Header, constant, key, known, literals, read, whole, written
+from sdnctl.verify.conntrack import Connection, tracked, zone_of
+from sdnctl.verify.header import (
+    CHOICES,
+    FRAME,
+    HOPS,
+    INPUT,
+    Header,
+    constant,
+    key,
+    known,
+    literals,
+    read,
+    whole,
+    written,
+)
 from sdnctl.verify.rewrite import Choices, Rewrite, spread
 from sdnctl.verify.rules import Action, Again, Clause, Hand, Hop, Out, Program, Rule, Switch, Track
 from sdnctl.verify.sets import EVERYTHING, NOTHING, Sets
@@ -94,16 +107,27 @@ class Walk:
         sets: Sets,
         *,
         connection: Connection = Connection.NEW,
+        zones: Mapping[tuple[str, int], Connection] | None = None,
         large: bool = False,
         record: bool = False,
     ) -> None:
-        """``large``: packets may be larger than what a way takes; else they all fit.  ``record`` fills ``seen``."""
+        """``zones`` has the states of connections in some zones of hosts, ``connection`` is that in all others.
+
+        ``large``: packets may be larger than what a way takes; else they all fit.  ``record`` fills ``seen``.
+        """
         self.region = region
         self.sets = sets
         self.seen: list[Seen] = []
+        self.came: list[tuple[At, int]] = []
+        """Each place that packets came to, and which ones."""
         self.clashes: dict[tuple[int, int], int] = {}
         """Cookies of two flows of one table and priority that match the same packets: which one wins nobody says."""
+        self.judged = NOTHING
+        """The packets that were looked up in connection tracking: the ends of all others have nothing to do with it."""
+        self.committed: dict[tuple[str, int], int] = {}
+        """The zones of hosts where new connections are remembered, and the first packets of those."""
         self._connection = connection
+        self._zones = dict(zones or {})
         self._record = record
         self._choices = Choices(large)
         self._queue: list[tuple[int, int, int, tuple[object, ...]]] = []
@@ -129,6 +153,7 @@ class Walk:
             packets = self.sets.without(self.sets.union(parts), been)
             if packets != NOTHING:
                 self._been[name] = self.sets.join(packets, been)
+                self.came.append((at, packets))
                 self._look_up(at, packets)
         return list(self._ends.values())
 
@@ -141,6 +166,11 @@ class Walk:
     def fits(self) -> int:
         """The choices by which a packet is too large for nothing."""
         return self.sets.cube(dict.fromkeys(self._choices.sizes(), 0))
+
+    @property
+    def fits_the_widest(self) -> int:
+        """The choices by which a packet is not too large for the widest way, that to the public network."""
+        return self.sets.cube(dict.fromkeys(self._choices.sizes()[-1:], 0))
 
     def _push(self, at: At, packets: int) -> None:
         if packets == NOTHING:
@@ -171,6 +201,15 @@ class Walk:
     # One table.
 
     def _look_up(self, at: At, packets: int) -> None:
+        for rule, part in self.takes(at, packets):
+            if rule is not None:
+                self._act(rule, at, part)
+            else:
+                self._note(at, None, at.header, ())
+                self._drop(at, part)
+
+    def takes(self, at: At, packets: int) -> Iterator[tuple[Rule | None, int]]:
+        """The flows of a table that some packets meet, each with its part of them; None for the rest."""
         table = self.region.switches[at.host].tables.get(at.table)
         rules = table.could_match(at.header) if table is not None else []
         met = {number: self._met(clauses, at.header) for number, clauses in table.clauses.items()} if table else {}
@@ -183,20 +222,19 @@ class Walk:
                 part = self.sets.meet(packets, match)
                 if part != NOTHING:
                     taken.append((rules[place], match))
-                    self._act(rules[place], at, part)
+                    yield rules[place], part
                 place += 1
             if len(taken) > 1:
                 self._compare(taken, packets)
             packets = self.sets.without(packets, self.sets.union([match for _, match in taken]))
         if packets != NOTHING:
-            self._note(at, None, at.header, ())
-            self._drop(at, packets)
+            yield None, packets
 
     def _compare(self, taken: list[tuple[Rule, int]], packets: int) -> None:
         """Note the flows of one priority that match the same packets and do not do the same."""
         for place, (rule, match) in enumerate(taken):
             for other, theirs in taken[:place]:
-                differ = (rule.actions, rule.goto) != (other.actions, other.goto)
+                differ = rule.does != other.does
                 both = self.sets.meet(self.sets.meet(match, theirs), packets) if differ else NOTHING
                 if both != NOTHING:
                     self.clashes[other.cookie, rule.cookie] = both
@@ -310,7 +348,12 @@ class Walk:
                 self._drop(at._replace(header=made.header), left)
 
     def _track(self, action: Track, at: At, packets: int) -> None:
-        header = tracked(action, at.header, self._connection, self.region.marks)
+        self.judged = self.sets.join(self.judged, self.sets.shadow(packets, CHOICES))
+        zone = at.host, known(zone_of(action, at.header)) or 0
+        state = self._zones.get(zone, self._connection)
+        if action.commit and state.remembered:
+            self.committed[zone] = self.sets.join(self.sets.shadow(packets, CHOICES), self.committed.get(zone, NOTHING))
+        header = tracked(action, at.header, state, self.region.marks)
         if action.table is None:
             self._drop(at, packets)
             return

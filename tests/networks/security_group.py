@@ -5,6 +5,17 @@ from sdnctl.base.addresses import Cidr
 from tests.build import ELSEWHERE, Network
 
 
+def block_list(net: Network, name: str, *blocks: str) -> PrefixList:
+    """A prefix list of some blocks, ``pl-NAME``."""
+    made = PrefixList(id=f"pl-{name}", account="acc", most=max(len(blocks), 1))
+    net.store.transact(lambda txn: txn.put(made))
+    for number, block in enumerate(blocks):
+        id = f"ple-{name}-{number}"
+        entry = PrefixEntry(id=id, account="acc", prefix_list=made.id, block=Cidr.parse(block))
+        net.store.transact(lambda txn, entry=entry: txn.put(entry))
+    return made
+
+
 def grouped() -> Network:
     """Web servers and a database behind them: blocks, ports, a list, a group as source, denial."""
     net = Network()
@@ -12,11 +23,7 @@ def grouped() -> Network:
     vpc = net.vpc("a", "10.0.0.0/16")
     front, back = net.subnet(vpc, "front", "10.0.1.0/24"), net.subnet(vpc, "back", "10.0.2.0/24")
     web, admin, data = net.group(vpc, "web"), net.group(vpc, "admin"), net.group(vpc, "data")
-    offices = PrefixList(id="pl-offices", account="acc", most=5)
-    net.store.transact(lambda txn: txn.put(offices))
-    for number, block in enumerate(("198.51.100.0/24", "203.0.113.128/25")):
-        entry = PrefixEntry(id=f"ple-{number}", account="acc", prefix_list=offices.id, block=Cidr.parse(block))
-        net.store.transact(lambda txn, entry=entry: txn.put(entry))
+    offices = block_list(net, "offices", "198.51.100.0/24", "203.0.113.128/25")
     net.rule(web, "in", protocol="tcp", first=80, last=90)
     net.rule(web, "in", action="deny", cidr=Cidr.parse("10.0.2.128/25"), priority=10)
     net.rule(admin, "in", protocol="icmp", prefix_list=offices.id, priority=20)

@@ -18,14 +18,14 @@ import inspect
 import pkgutil
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from graphlib import TopologicalSorter
 from types import ModuleType
 from typing import Any, TypeVar
 
 from sdnctl.base.discovery import modules, packages
-from sdnctl.model.host import UPLINK, LocalPort, LocalUplink
+from sdnctl.model.host import UPLINK, Binding, LocalPort, LocalUplink
 from tests.build import Network
 
 R = TypeVar("R")
@@ -102,7 +102,8 @@ class Frame:
 class Fate:
     """The fate of a frame: it is ``to`` somebody, looking like ``frame``; or asks the controller; or is dropped.
 
-    Where equal routes share the traffic it is any one of ``among``.
+    Where equal routes share the traffic it is any one of ``among``; ``remembered`` are the interfaces that remember the
+    connection if it is this one.
     """
 
     to: str = ""
@@ -110,6 +111,7 @@ class Fate:
     asks: str = ""
     dropped: str = ""
     among: tuple["Fate", ...] = ()
+    remembered: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def options(self) -> tuple["Fate", ...]:
@@ -159,9 +161,24 @@ def rules() -> dict[str, tuple[Rule, ...]]:
 
 
 class World:
-    """The resources, as one host sees them."""
+    """The resources, as one host sees them, and what its switch knows of the connection that a frame belongs to.
 
-    def __init__(self, network: Network) -> None:
+    Each interface has a memory of its own: ``new`` nothing is known, ``full`` neither, and there is no room for more,
+    ``going`` the frame goes the way of the first one, ``reply`` it comes back, ``error`` it is an ICMP error that
+    quotes one of a known connection, ``invalid`` it can be of none, ``late`` it is a
+    fragment that has waited too long for the others.
+    """
+
+    def __init__(self, network: Network, sends: str = "new", gets: str = "new", everywhere: bool = False) -> None:
+        """``sends`` is what the sender's interface knows of it, ``gets`` what any other does.
+
+        ``everywhere``: all hosts are looked at as one, and not ``HERE`` alone.
+        """
+        self.remembered: list[str] = []
+        """The interfaces that have remembered the connection of the last frame asked about, whichever its fate is."""
+        self._sends, self._gets = sends, gets
+        self._everywhere = everywhere
+        self._sender = ""
         self._state = network.store.state
         self._local = network.local
 
@@ -180,11 +197,13 @@ class World:
         return found
 
     def find_local(self, cls: type[R], id: str) -> R | None:
-        """A record of this host's own, or None."""
-        return self._local.get((cls, id))
+        """A record of this host's own, or None; where all hosts are looked at, none has any."""
+        return None if self._everywhere else self._local.get((cls, id))
 
     def plugged(self, port: str) -> bool:
-        """True while an interface is on this host."""
+        """True while an interface is on this host, or on any."""
+        if self._everywhere:
+            return self.find(Binding, port) is not None
         return (LocalPort, port) in self._local
 
     @property
@@ -192,11 +211,22 @@ class World:
         """This host's way to the public network."""
         return self._local.get((LocalUplink, UPLINK))
 
+    def knows(self, port: str) -> str:
+        """The thing that an interface knows of the frame's connection."""
+        return self._sends if port == self._sender else self._gets
+
     def ask(self, moment: str, *about: Any) -> Fate:
         """The fate that the first rule tells that has one; AssertionError when none has."""
         told = self.tell(moment, *about)
         assert told is not None, (moment, about)
         return told
+
+    def one_of(self, moment: str, *about: Any) -> Fate:
+        """The same where it is one of several fates, with the interfaces that remember the connection by that one."""
+        whichever, self.remembered = self.remembered, []
+        fate = self.ask(moment, *about)
+        fate, self.remembered = replace(fate, remembered=tuple(self.remembered)), whichever
+        return fate
 
     def tell(self, moment: str, *about: Any) -> Fate | None:
         """The fate that the first rule tells that has one, or None."""
@@ -204,6 +234,7 @@ class World:
 
     def fate(self, sender: str, frame: Frame) -> Fate:
         """The fate of a frame that ``sender`` (an interface's id, or UPLINK) sends."""
+        self._sender, self.remembered = sender, []
         if frame.tagged or (sender == UPLINK and self.uplink is None):
             return Fate(dropped="unsupported" if frame.tagged else "unknown-port")
         return self.ask("outside", frame) if sender == UPLINK else self.ask("sent", sender, frame)

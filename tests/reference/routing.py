@@ -58,7 +58,7 @@ def by_the_table(world: World, port: NetworkInterface, frame: Frame) -> Fate:
         return Fate(dropped="no-route")
     best = min((-route.prefix.length, route.priority) for route in routes)
     equal = [route for route in routes if (-route.prefix.length, route.priority) == best]
-    fates = [world.ask(route.next_hop_type, route, port, frame) for route in equal]
+    fates = [world.one_of(route.next_hop_type, route, port, frame) for route in equal]
     fates = [fate for fate in fates if fate.dropped not in NOWHERE] or fates
     return fates[0] if len(fates) == 1 else Fate(among=tuple(fates))
 

@@ -1,15 +1,20 @@
-"""Security groups: what an interface may send and get, by the rules of its groups; here each frame is a first one."""
+"""Security groups: what an interface may send and get, by the rules of its groups, and what belongs to that."""
+
+from collections.abc import Collection
 
 from hypothesis import strategies as st
 
 from apps.eni.model import NetworkInterface
-from apps.prefix_list.model import VpcPrefixes
+from apps.prefix_list.model import PrefixList, VpcPrefixes
 from apps.security_group.model import GroupRule, SecurityGroup
 from apps.security_group.writes import set_groups
 from apps.vpc.model import Vpc
 from sdnctl.base.addresses import Cidr
-from sdnctl.model.host import SWITCH, Grace
+from sdnctl.model.host import SWITCH, Grace, LocalPort
+from sdnctl.of.fields import REGISTER_BITS
+from sdnctl.store import Txn
 from tests.build import Network
+from tests.networks.security_group import block_list
 from tests.reference import Fate, Frame, World, rule
 from tests.reference.vpc import router_addresses
 
@@ -30,8 +35,8 @@ def members(world: World, group: str) -> tuple[int, ...]:
     return tuple(int(address) for port in ports for address in port.addresses)
 
 
-def meant(world: World, one: GroupRule, remote: int, frame: Frame, reply: bool = False) -> bool:
-    """True when a rule is for a frame that goes to, or comes from, the remote address, or for what it replies to."""
+def meant(world: World, one: GroupRule, remote: int, frame: Frame, reply: bool) -> bool:
+    """True when a rule is for the connection of a frame, or of a reply, which goes to or comes from the remote one."""
     if one.peer:
         there = remote in members(world, one.peer)
     elif one.prefix_list:
@@ -50,85 +55,155 @@ def meant(world: World, one: GroupRule, remote: int, frame: Frame, reply: bool =
     if frame.later:
         # Nobody knows its port: it follows its first fragment, if that may pass by any port.
         return one.action == "allow"
-    number = frame.source if reply else frame.port
-    return one.first <= number <= one.last
+    return one.first <= (frame.source if reply else frame.port) <= one.last
 
 
-def passes(world: World, port: NetworkInterface, direction: str, remote: int, frame: Frame) -> bool:
-    """True when an interface's groups let a frame pass, or in a time of grace what it may be a reply to."""
-    other = "in" if direction == "out" else "out"
-    return allows(world, port, direction, remote, frame) or (
-        bool(world.find_local(Grace, SWITCH) or world.find_local(Grace, port.id))
-        and may_reply(frame)
-        and allows(world, port, other, remote, frame, reply=True)
-    )
+def unseen(world: World, port: NetworkInterface, frame: Frame) -> bool:
+    """True for what may be a reply in a time of grace, in which nobody knows of what."""
+    graced = world.find_local(Grace, SWITCH) or world.find_local(Grace, port.id)
+    if not graced:
+        return False
+    return from_server(frame) if frame.protocol == "udp" else frame.protocol == "tcp" and not frame.begins
 
 
-def may_reply(frame: Frame) -> bool:
-    """True for what may be in the midst of a connection: TCP that begins none, UDP as servers send it."""
-    if frame.protocol == "udp":
-        return frame.source < HIGH <= frame.port
-    return frame.protocol == "tcp" and not frame.begins
+def from_server(frame: Frame) -> bool:
+    """True for what goes from a server's port to a client's."""
+    return frame.source < HIGH <= frame.port
 
 
-def allows(
-    world: World, port: NetworkInterface, direction: str, remote: int, frame: Frame, reply: bool = False
-) -> bool:
-    """The verdict of an interface's groups: the smallest priority decides, then denial; outward, no rule at all."""
-    groups = groups_of(world, port)
+def allows(world: World, groups: set[str], direction: str, remote: int, frame: Frame, reply: bool) -> bool:
+    """The verdict of groups on a connection: the smallest priority decides, then denial; outward, no rule at all."""
     rules = [one for one in world.all(GroupRule) if one.group in groups and one.direction == direction]
-    if not groups or (direction == "out" and not rules):
+    if direction == "out" and not rules:
         return True
     decide = [one for one in rules if meant(world, one, remote, frame, reply)]
     best = min(((one.priority, one.action == "allow") for one in decide), default=(0, False))
     return best[1]
 
 
+def refused(world: World, port: NetworkInterface, direction: str, remote: int, frame: Frame) -> Fate | None:
+    """The fate of what an interface must not send or get; a reply fares as what it replies to, were that sent now."""
+    groups, known = groups_of(world, port), world.knows(port.id)
+    if not groups or known == "error":
+        return None
+    if known == "late":
+        return Fate(dropped="unfinished")
+    if known == "invalid":
+        return Fate(dropped="group" if frame.kind == "error" else "invalid")
+    back = {"in": "out", "out": "in"}[direction]
+    if known == "reply":
+        return None if allows(world, groups, back, remote, frame, reply=True) else Fate(dropped="group")
+    goes_on = known in ("new", "full") and unseen(world, port, frame)
+    answers = goes_on and allows(world, groups, back, remote, frame, reply=True)
+    # What may be a reply to something is not remembered: it would be the wrong way round.
+    if answers and from_server(frame):
+        return None
+    if not allows(world, groups, direction, remote, frame, reply=False):
+        return None if answers else Fate(dropped="group")
+    if known == "new":
+        world.remembered.append(port.id)
+    return Fate(dropped="connections") if known == "full" else None
+
+
 @rule("sent", after=("unsupported",))
 def groups_out(world: World, id: str, frame: Frame) -> Fate | None:
     """An interface sends what its groups let out; what it says to its router is not theirs to judge."""
     port = world.get(NetworkInterface, id)
-    mine = frame.dst in router_addresses(world, port.vpc) or passes(world, port, "out", frame.dst, frame)
-    return None if mine else Fate(dropped="group")
+    return None if frame.dst in router_addresses(world, port.vpc) else refused(world, port, "out", frame.dst, frame)
 
 
 @rule("handed")
 def groups_in(world: World, port: NetworkInterface, frame: Frame) -> Fate | None:
     """An interface gets what its groups let in; that is judged where it is plugged in."""
-    refused = world.plugged(port.id) and not passes(world, port, "in", frame.src, frame)
-    return Fate(dropped="group") if refused else None
+    return refused(world, port, "in", frame.src, frame) if world.plugged(port.id) else None
+
+
+def traits(network: Network) -> dict[str, Collection[object]]:
+    """What random networks should have now and then."""
+    everything = network.store.state
+    custom = [one for one in everything.all(GroupRule).values() if one.origin == "custom"]
+    groups, ports = everything.all(SecurityGroup).values(), everything.all(NetworkInterface).values()
+    return {
+        "a VPC without groups": set(everything.all(Vpc)) - {group.vpc for group in groups},
+        "an interface in the default group": [port for port in ports if not port.security_groups],
+        "an interface in a group of its own": [port for port in ports if port.security_groups],
+        "an interface in several groups": [port for port in ports if len(port.security_groups) > 1],
+        "a rule for its own group": [one for one in custom if one.peer == one.group],
+        "a rule for another group": [one for one in custom if one.peer not in ("", one.group)],
+        "a group in the second register": [group for group in groups if group.bit >= REGISTER_BITS],
+        "a rule for a prefix list": [one for one in custom if one.prefix_list],
+        "a rule for ports": [one for one in custom if one.first],
+        "a rule that denies": [one for one in custom if one.action == "deny"],
+        "a switch that has just started": {SWITCH} & graced(network),
+        "an interface in groups that has just moved": {p.id for p in ports if p.security_groups} & graced(network),
+    }
+
+
+def graced(network: Network) -> set[str]:
+    """The interfaces here that have just moved, and ``SWITCH``."""
+    local = network.local.values()
+    here = {one.id for one in local if isinstance(one, LocalPort)}
+    return {one.id for one in local if isinstance(one, Grace)} & {SWITCH, *here}
 
 
 BLOCKS = ("0.0.0.0/0", "10.0.0.0/8", "10.0.1.0/24", "8.8.8.8/32", "203.0.113.0/24")
 RANGES = ((1, 65535), (80, 80), (50, 90), (53, 53), (1000, 2000), (1, 52), (54, 79))
+LISTS = ((), ("10.0.0.0/16",), ("10.0.1.0/24", "10.0.1.3/32", "8.8.8.0/24"), ("203.0.113.0/24", "0.0.0.0/1"))
+MOST = 3
+"""Groups of its own that a VPC gets, and that an interface may be in."""
 
 
 def grow(draw: st.DrawFn, network: Network) -> None:
-    """Some interfaces are in one or two groups of their own; some default groups allow less; some have just moved."""
-    ports = sorted(network.store.state.all(NetworkInterface).values(), key=lambda port: port.key)
-    for moved in draw(st.sampled_from(((), (), (SWITCH,), ports[:1]))):
-        network.grace(moved if moved == SWITCH else moved.id)
+    """Some VPCs have no groups, some the default one only; of others the interfaces are in up to three of their own.
+
+    Now and then one interface has just moved here, or all have a switch that has just started.
+    """
     for vpc in sorted(network.store.state.all(Vpc).values(), key=lambda vpc: vpc.key):
-        if draw(st.booleans()):
-            continue
-        name = vpc.id.removeprefix("vpc-")
-        default = network.store.state.get(SecurityGroup, f"sg-{name}")
-        assert default is not None
-        own = [network.group(vpc, f"{name}{number}") for number in range(draw(st.integers(1, 2)))]
-        for _ in range(draw(st.integers(0, 5))):
-            _rule(draw, network, draw(st.sampled_from([*own, *own, default])), [*own, default])
-        for port in ports:
-            chosen = draw(st.lists(st.sampled_from(own), max_size=2, unique_by=id)) if port.vpc == vpc.id else []
-            if chosen:
-                network.store.transact(
-                    lambda txn, port=port, ids=[one.id for one in chosen]: set_groups(txn, port, ids)
-                )
+        kind = draw(st.sampled_from(("own", "none", "own", "default", "own")))
+        if kind == "none":
+            network.ungrouped(vpc.id)
+        elif kind == "own":
+            _own(draw, network, vpc)
+    here = [network.port_of(one.id) for one in network.local.values() if isinstance(one, LocalPort)]
+    grouped = [port.id for port in here if port.security_groups]
+    for whose in draw(st.sampled_from((grouped[:1], (SWITCH,), (), (SWITCH,), grouped[-1:]))):
+        network.grace(whose)
 
 
-def _rule(draw: st.DrawFn, network: Network, group: SecurityGroup, groups: list[SecurityGroup]) -> None:
+def _own(draw: st.DrawFn, network: Network, vpc: Vpc) -> None:
+    """Groups with rules for blocks, lists and groups; a rule of the default group may be there, too."""
+    name = vpc.id.removeprefix("vpc-")
+    default = network.store.state.get(SecurityGroup, f"sg-{name}")
+    assert default is not None
+    _take_bits(network, vpc, draw(st.sampled_from((0, REGISTER_BITS, REGISTER_BITS - 1))))
+    blocks = block_list(network, f"{name}-rules", *draw(st.sampled_from(LISTS)))
+    own = [network.group(vpc, f"{name}{number}") for number in range(draw(st.sampled_from((2, 3, 1))))]
+    for _ in range(draw(st.sampled_from((5, 4, 3, 2, 7, 1, 0)))):
+        _rule(draw, network, draw(st.sampled_from([*own, *own, default])), [*own, default], blocks)
+    ports = [port for port in network.store.state.all(NetworkInterface).values() if port.vpc == vpc.id]
+    for port in sorted(ports, key=lambda port: port.key):
+        fewest = min(draw(st.sampled_from((2, 1, 0))), len(own))
+        chosen = draw(st.lists(st.sampled_from(own), min_size=fewest, max_size=MOST, unique_by=id))
+        if chosen:
+            network.store.transact(lambda txn, port=port, ids=[one.id for one in chosen]: set_groups(txn, port, ids))
+
+
+def _take_bits(network: Network, vpc: Vpc, count: int) -> None:
+    """Let other groups have the first bits of a VPC, so that those of its own are in both registers."""
+
+    def work(txn: Txn) -> None:
+        for bit in range(count):
+            txn.put(SecurityGroup(id=f"sg-{vpc.id}-bit{bit}", account="acc", vpc=vpc.id, bit=bit))
+
+    network.store.transact(work)
+
+
+def _rule(
+    draw: st.DrawFn, network: Network, group: SecurityGroup, groups: list[SecurityGroup], blocks: PrefixList
+) -> None:
     protocol = draw(st.sampled_from(("all", "tcp", "udp", "icmp")))
     first, last = draw(st.sampled_from(RANGES)) if protocol in ("tcp", "udp") else (0, 0)
-    peer = draw(st.sampled_from([*groups, None, None, None, None]))
+    remote = draw(st.sampled_from(("group", "block", "list", "group")))
     network.rule(
         group,
         draw(st.sampled_from(("in", "out"))),
@@ -136,7 +211,8 @@ def _rule(draw: st.DrawFn, network: Network, group: SecurityGroup, groups: list[
         protocol=protocol,
         first=first,
         last=last,
-        cidr=Cidr.parse(draw(st.sampled_from(BLOCKS)) if peer is None else "0.0.0.0/0"),
-        peer=peer.id if peer is not None else "",
+        cidr=Cidr.parse(draw(st.sampled_from(BLOCKS)) if remote == "block" else "0.0.0.0/0"),
+        prefix_list=blocks.id if remote == "list" else "",
+        peer=draw(st.sampled_from(groups)).id if remote == "group" else "",
         priority=draw(st.sampled_from((1, 50, 50, 100))),
     )

@@ -77,6 +77,13 @@ def test_to_a_machine_on_another_host(site: Site) -> None:
     assert site.trace("port-vm-h2", "10.0.1.12", sourceAddress="10.0.1.11")["reason"] == "spoofed-ip"
 
 
+def test_a_reply_is_one_on_every_host(site: Site) -> None:
+    told = site.trace("port-vm-h2", "10.0.1.12", protocol="tcp", destinationPort=443, reply=True)
+    assert told["hosts"] == ["h1", "h2"]
+    assert told["verdict"] == "delivered to port-vm-h2 on host h2"
+    assert sum(step["says"].startswith("a reply: its connection is allowed by") for step in told["steps"]) == 2
+
+
 def test_in_and_out_through_a_gateway(site: Site) -> None:
     inward = site.trace("internet", "203.0.113.11", protocol="tcp", destinationPort=443)
     assert inward["hosts"] == ["g1", "n1"]

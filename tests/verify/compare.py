@@ -1,8 +1,8 @@
 """The ends of a walk beside the fates that the reference tells: every packet has the one that it should have."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from sdnctl.model.host import UPLINK
 from sdnctl.of import fields as f
@@ -10,10 +10,9 @@ from sdnctl.of.fields import OxmField
 from sdnctl.trace.ofproto import flow_text
 from sdnctl.verify.header import CHOICES, HOPS, INPUT, ONE, ZERO, Bits, Header, constant, known, read
 from sdnctl.verify.header import whole as whole_field
-from sdnctl.verify.sent import possible
 from sdnctl.verify.sets import EVERYTHING, NOTHING, Sets
 from sdnctl.verify.story import packet as sample
-from sdnctl.verify.walk import End, Ends
+from sdnctl.verify.walk import End, Ends, Walk
 from tests.reference import Fate, World
 from tests.verify.symbolic import Asked, Number, Word, Yes, bits_of, frame, is_
 
@@ -31,22 +30,30 @@ class Difference:
         return f"{self.sender} sends {flow_text(sample(self.packet))}: {self.meant}, but: {self.found}"
 
 
-Fates = list[tuple[tuple[Fate, ...], int]]
-"""Fates, each with the packets that have it, or any of several fates."""
+class Told(NamedTuple):
+    """Packets of one fate, or of any of several, and for each the interfaces that remember their connections."""
+
+    options: tuple[Fate, ...]
+    remembered: tuple[tuple[str, ...], ...]
+    packets: int
 
 
-def fates(world: World, sender: str, sets: Sets) -> Fates:
-    """The fates of all packets from a sender, those that are the same together; no packet has two.
+Fates = list[Told]
+
+
+def fates(world: World, sender: str, sets: Sets, among: int) -> Fates:
+    """The fates of some packets from a sender, those that are the same together; no packet has two.
 
     The reference knows no fragments and no sizes: each is to fare as a whole packet that fits.
     """
     asked = Asked(sets)
     packet = frame(asked)
-    found: dict[object, tuple[tuple[Fate, ...], list[int]]] = {}
-    for fate, packets in asked.explore(possible(sets), lambda: world.fate(sender, packet)):
-        same = tuple((str(option), *_looks(option.frame)) for option in fate.options)
-        found.setdefault(same, (fate.options, []))[1].append(packets)
-    return [(options, sets.union(several)) for options, several in found.values()]
+    found: dict[object, tuple[tuple[Fate, ...], tuple[tuple[str, ...], ...], list[int]]] = {}
+    for fate, packets in asked.explore(among, lambda: world.fate(sender, packet)):
+        remembered = tuple(tuple(sorted({*world.remembered, *option.remembered})) for option in fate.options)
+        same = remembered, *((str(option), *_looks(option.frame)) for option in fate.options)
+        found.setdefault(same, (fate.options, remembered, []))[2].append(packets)
+    return [Told(options, remembered, sets.union(several)) for options, remembered, several in found.values()]
 
 
 def _looks(frame: Any) -> Iterator[object]:
@@ -57,16 +64,14 @@ def _looks(frame: Any) -> Iterator[object]:
             yield (part.bits, part.less) if isinstance(part, Number) else part
 
 
-def differences(sender: str, told: Fates, ends: list[End], fits: int, sets: Sets) -> Iterator[Difference]:
-    """Packets that have another end than they should have, or none at all: one of each kind.
-
-    ``fits`` are the choices by which a packet is not too large.
-    """
+def differences(sender: str, told: Fates, walk: Walk, ends: list[End]) -> Iterator[Difference]:
+    """Packets that have another end than they should have, or none at all: one of each kind."""
+    sets, fits = walk.sets, walk.fits
     explained = [beside(end, sets) for end in ends]
-    for options, packets in told:
+    for options, _, packets in told:
         missing = packets
         for fate in options:
-            goods = [(at, agreeing(fate, end, packets, fits, sets)) for at, end in enumerate(ends)]
+            goods = [(at, agreeing(fate, end, packets, walk)) for at, end in enumerate(ends)]
             for at, good in goods:
                 explained[at] = sets.join(explained[at], good)
                 missing = sets.without(missing, sets.shadow(sets.meet(good, fits), CHOICES))
@@ -82,6 +87,31 @@ def differences(sender: str, told: Fates, ends: list[End], fits: int, sets: Sets
         stray = sets.without(end.packets, good)
         if stray != NOTHING:
             yield Difference(sender, sets.one_of(stray), "not that", shown(end))
+
+
+def forgotten(
+    sender: str, told: Fates, walk: Walk, ends: list[End], committed: Mapping[str, int]
+) -> Iterator[Difference]:
+    """First packets whose connections an interface should remember and does not, or the other way round."""
+    sets = walk.sets
+    owners = {owner for one in told for owners in one.remembered for owner in owners} | set(committed)
+    for owner in sorted(owners):
+        meant = sets.union([remembering(one, owner, walk, ends) for one in told])
+        found = committed.get(owner, NOTHING)
+        for these, is_meant in ((sets.without(meant, found), True), (sets.without(found, meant), False)):
+            if these != NOTHING:
+                words = f"{owner} remembers it", f"{owner} does not remember it"
+                yield Difference(sender, sets.one_of(these), *(words if is_meant else words[::-1]))
+
+
+def remembering(one: Told, owner: str, walk: Walk, ends: list[End]) -> int:
+    """Packets whose connection an interface should remember; of several fates by the end that they have."""
+    fates = [fate for fate, owners in zip(one.options, one.remembered, strict=True) if owner in owners]
+    if len(fates) == len(one.options):
+        return one.packets
+    sets = walk.sets
+    having = [agreeing(fate, end, one.packets, walk) for fate in fates for end in ends]
+    return sets.union([sets.shadow(packets, CHOICES) for packets in having if packets != NOTHING])
 
 
 def beside(end: End, sets: Sets) -> int:
@@ -102,13 +132,14 @@ def too_large(end: End, sets: Sets) -> int:
     return end.packets if cut else NOTHING
 
 
-def agreeing(fate: Fate, end: End, packets: int, fits: int, sets: Sets) -> int:
+def agreeing(fate: Fate, end: End, packets: int, walk: Walk) -> int:
     """Those of some packets that have this end, if it is the fate; to the public network goes what fits only."""
     if aim(fate) != (end.what, end.who):
         return NOTHING
+    sets = walk.sets
     both = sets.meet(packets, end.packets)
     if fate.to == UPLINK:
-        both = sets.meet(both, fits)
+        both = sets.meet(both, walk.fits_the_widest)
     return sets.without(both, looks_unlike(fate.frame, end.header, both, sets)) if fate.to and both else both
 
 

@@ -1,13 +1,16 @@
 """Random networks for the proof: 200 of them, in two files so that they go to two workers."""
 
+from collections import Counter
+
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from sdnctl.verify.conntrack import Connection
 from sdnctl.verify.sets import Sets
 from tests.build import Network
 from tests.reference import parts
 from tests.test_reference import SUBNETS, VPCS, interfaces
-from tests.verify.proof import check
+from tests.verify.proof import FIRST, Known, check
 
 MOST_NODES = 1000000
 """Nodes after which sets are begun anew."""
@@ -29,9 +32,28 @@ def networks(draw: st.DrawFn, vpcs: int) -> Network:
     return net
 
 
-def prove(vpcs: int, examples: int) -> None:
-    """Check so many random networks; the sets of one serve the next: most of their flows are the same."""
+def traits(network: Network) -> dict[str, bool]:
+    """What a network has, or has not, of that which the parts judge by."""
+    return {
+        trait: bool(having)
+        for part in parts()
+        if hasattr(part, "traits")
+        for trait, having in part.traits(network).items()
+    }
+
+
+FEWEST = 2
+"""Networks of a hundred that have each trait at least: else the draw has lost it."""
+STATES = st.builds(Known, st.sampled_from(Connection), st.sampled_from(Connection))
+
+
+def prove(vpcs: int, examples: int) -> str:
+    """Check so many random networks, each for first packets and in one more state of connections; what they had.
+
+    The sets of one network serve the next: most of their flows are the same.
+    """
     shared = Sets()
+    seen: Counter[str] = Counter()
 
     @settings(
         max_examples=examples,
@@ -40,11 +62,15 @@ def prove(vpcs: int, examples: int) -> None:
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         database=None,
     )
-    @given(network=networks(vpcs))
-    def each(network: Network) -> None:
+    @given(network=networks(vpcs), known=STATES)
+    def each(network: Network, known: Known) -> None:
         nonlocal shared
         if len(shared) > MOST_NODES:
             shared = Sets()
-        check(network, shared)
+        seen.update(traits(network))  # a trait that it has counts as 1
+        check(network, shared, (FIRST, known))
 
     each()
+    told = "\n".join(f"  {count:3} with {trait}" for trait, count in sorted(seen.items()))
+    assert min(seen.values()) >= FEWEST, told
+    return f"{examples} random networks:\n{told}"

@@ -5,7 +5,7 @@ from dataclasses import replace
 from apps.pipeline import VPC
 from apps.vpc.model import Vpc
 from sdnctl.base.addresses import Ip4, Mac
-from sdnctl.model.host import Binding, Host
+from sdnctl.model.host import UPLINK, Binding, Host, LocalUplink
 from sdnctl.store import Change
 from sdnctl.store.memory import everything
 from sdnctl.verify.network import Network as Computed
@@ -37,6 +37,19 @@ def region(vpcs: int = 2, each: int = 2) -> Network:
                 if at == 0:
                     net.eip(name, f"203.0.113.{10 + number * 2 + place}", port)
     return net
+
+
+def joined(net: Network) -> Computed:
+    """Both hosts of a network whose interfaces are bound to them, and tunnels between; ``HERE`` has the uplink."""
+    for number, name in enumerate(HOSTS):
+        end, uplink = Ip4(Ip4.parse("192.0.2.1") + number), net.local.get((LocalUplink, UPLINK))
+        host = Host(id=name, encap_ip=end)
+        if isinstance(uplink, LocalUplink) and name == HERE:
+            host = replace(host, uplink="eth0", uplink_mac=uplink.mac)
+        net.store.report(lambda txn, host=host: txn.put(host))
+    for where in net.store.state.all(Binding).values():
+        net.store.report(lambda txn, where=where: txn.put(replace(where, row=f"row-{where.id}")))
+    return hosts_of(net)
 
 
 def hosts_of(net: Network) -> Computed:

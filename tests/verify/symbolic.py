@@ -57,7 +57,8 @@ class Asked:
         here = self._here
         if here.asked is None:
             here.asked = found
-            inside, outside = self.sets.meet(here.packets, found), self.sets.without(here.packets, found)
+            inside = self.sets.meet(here.packets, found)
+            outside = self.sets.without(here.packets, found) if inside != NOTHING else here.packets
             here.yes, here.no = (_Fork(part) if part != NOTHING else None for part in (inside, outside))
             if here.yes is not None and here.no is not None:
                 self._open.append(here.no if self.sets.has(found, self._packet) else here.yes)

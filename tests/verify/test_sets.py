@@ -30,6 +30,7 @@ def test_sets_are_what_python_says(first: list[dict[int, int]], second: list[dic
     assert members(sets, sets.without(one, other)) == a - b
     assert (one == other) == (a == b), "equal sets are the same number"
     assert not a or sets.has(one, sets.one_of(one))
+    assert members(sets, sets.renamed(one, {0: 3, 3: 0})) == {(p[3], *p[1:3], p[0], *p[4:]) for p in a}
     tails = {packet[2:] for packet in a}
     assert members(sets, sets.shadow(one, 2)) == {head + tail for head in product((0, 1), repeat=2) for tail in tails}
 
