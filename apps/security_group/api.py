@@ -1,18 +1,19 @@
 """Tenants make security groups, change, list and delete them, and see which ones their network interfaces are in."""
 
 from dataclasses import replace
+from typing import Literal
 
 from apps.eni.model import NetworkInterface
 from apps.prefix_list.facts import counted
 from apps.security_group.facts import default_group
-from apps.security_group.model import GroupRule, SecurityGroup
+from apps.security_group.model import EVERYWHERE, GroupDefaults, GroupRule, SecurityGroup
 from apps.security_group.writes import new_group, obstacle, remove_group
 from apps.vpc.model import Vpc
 from sdnctl.api import quota
 from sdnctl.api.access import Reader, Writer
 from sdnctl.api.extend import narrows, shows
 from sdnctl.api.listing import Listing, answer, attribute, reference
-from sdnctl.api.operations import operation
+from sdnctl.api.operations import operation, operator
 from sdnctl.api.schema import Id, Json, Name, Request, Tags, Text, Token, iso, show_tags, tag_dict
 from sdnctl.base.errors import IntentError
 
@@ -177,3 +178,23 @@ def show_groups(view: Reader, port: NetworkInterface) -> list[Json]:
 def _listed(view: Reader, port: NetworkInterface) -> list[str]:
     default = default_group(port.vpc, view.region)
     return [*filter(None, (default,)), *port.security_groups]
+
+
+class Defaults(Request):
+    """What becomes of packets outward while no group of their sender has a rule for that direction."""
+
+    outboundWithoutRules: Literal["allow", "deny"]
+
+
+@operator("getSecurityGroupDefaults", "GET", "/securityGroupDefaults", Request)
+def get_security_group_defaults(request: Request, view: Reader) -> Json:
+    """The operator's word on all security groups."""
+    said = view.region.get(GroupDefaults, EVERYWHERE)
+    return {"outboundWithoutRules": "deny" if said is not None and said.closed else "allow"}
+
+
+@operator("setSecurityGroupDefaults", "PATCH", "/securityGroupDefaults", Defaults)
+def set_security_group_defaults(request: Defaults, txn: Writer) -> Json:
+    """Say for all security groups of the region, now and later ones, what no rules outward mean."""
+    txn.put(GroupDefaults(id=EVERYWHERE, closed=request.outboundWithoutRules == "deny"))
+    return {"outboundWithoutRules": request.outboundWithoutRules}

@@ -10,7 +10,9 @@ from apps.eip.cli import interface, targets
 from apps.eni.cli import ENI, Groups
 from apps.prefix_list.cli import EVERYBODY, LAST_PORT, LIST, port_range, ports_read, ports_text
 from sdnctl.base.problem import Usage
-from sdnctl.cli.command import one, one_of, option, tenants
+from sdnctl.cli import show
+from sdnctl.cli.command import Data, command, one, one_of, operated, option, tenants
+from sdnctl.cli.command import Json as AsJson
 from sdnctl.cli.intent import reading
 from sdnctl.cli.intent.edit import Edit, Phase, Task
 from sdnctl.cli.intent.live import Live
@@ -157,6 +159,20 @@ def remove_rule(
         if id not in known:
             raise Unknown(f"{group} has no rule {id}: 'sdnctl sg get {group}' shows its rules")
     _act(call, found["networkSecurityGroupId"], "removeNetworkSecurityGroupRules", ruleIds=rules)
+
+
+@command(GROUP, "outbound")
+def outbound(
+    what: Annotated[str | None, typer.Argument(metavar="[allow|deny]", help="What to set.")] = None,
+    data: Data = None,
+    json: AsJson = False,
+) -> None:
+    """For the operator: show, or set, what interfaces may send whose groups have no rule outward."""
+    if what not in (None, "allow", "deny"):
+        raise Usage(f"it is allow or deny, not {what!r}")
+    region, path = operated(data), "/securityGroupDefaults"
+    found = region.get(path) if what is None else region.patch(path, {"outboundWithoutRules": what})
+    show.record({"outboundWithoutRules": found["outboundWithoutRules"]}, json)
 
 
 @tenants(GROUP, "apply", waits=True)

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from apps.eni.model import NetworkInterface
 from apps.security_group.model import (
     BITS,
+    EVERYWHERE,
     NO_BIT,
     Direction,
     Filtered,
+    GroupDefaults,
     GroupProfile,
     GroupRule,
     SecurityGroup,
@@ -71,10 +73,16 @@ def precedence(rule: GroupRule) -> tuple[int, bool, str]:
 
 
 def open_by_default(profile: GroupProfile, direction: Direction, view: View) -> bool:
-    """True when what no rule concerns is allowed: out, while no group of the profile has a rule for that direction."""
-    return direction == "out" and not any(
+    """True when what no rule concerns is allowed: out, while no group of the profile has a rule for that direction.
+
+    An operator may turn that off.
+    """
+    if direction == "in" or any(
         view.any(GroupRule, ("group", "direction"), (group, direction)) for group in profile.groups
-    )
+    ):
+        return False
+    said = view.get(GroupDefaults, EVERYWHERE)
+    return said is None or not said.closed
 
 
 def bit_of(rule: GroupRule, view: View) -> int:

@@ -31,6 +31,20 @@ class SecurityGroup:
     created: float = label(default=0.0)
 
 
+EVERYWHERE = "region"
+
+
+@resource(reach="region")
+class GroupDefaults:
+    """The operator's word on all groups, whose id is ``EVERYWHERE``; without it all is as documented.
+
+    ``closed`` says that an interface whose groups have no rule outward sends nothing, instead of everything.
+    """
+
+    id: str
+    closed: bool = field(default=False)
+
+
 @resource(prefix="sgr", reach="vpc", indexes=(("group", "direction"), ("vpc", "prefix_list"), ("vpc", "peer")))
 class GroupRule:
     """One rule of a group: what goes ``direction``, from or to the remote side that is named.

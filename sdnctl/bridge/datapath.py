@@ -3,8 +3,12 @@
 Revalidating is a round through all that the data path has, and the answer comes when one ends.  That one may have begun
 before the change, so two are waited for.  Without a cause the next begins half a second later; a static address, put
 into the bridge's own MAC table and taken out of it, is a cause.  No flow of ours looks at that table.
+
+Then all that the data path remembers is thrown away: Open vSwitch 3.1 does not always change what it has found to be
+wrong, and what traffic keeps in use would stay for good (docs/decisions/035-what-the-datapath-keeps.md).
 """
 
+from time import monotonic as _now
 from time import sleep as _sleep
 
 import structlog
@@ -20,6 +24,9 @@ SEVERAL = "multiple udpifs"
 """The refusal of a switch that has two kinds of datapath: the kernel's and its own."""
 OBEYS_S = 1.0
 """Longer than any data path that was measured takes by itself (docs/decisions/013-counters.md)."""
+PURGES_S = 0.25
+"""The shortest time between two purges: each costs a look at the tables for every flow that is in use."""
+_purged: dict[str, float] = {}
 log = structlog.get_logger("vswitch")
 
 
@@ -34,7 +41,15 @@ def obeyed(rundir: str) -> None:
             if SEVERAL not in str(refused):
                 raise
             _sleep(OBEYS_S)
-            return
+            break
+    _purge(rundir)
+
+
+def _purge(rundir: str) -> None:
+    """Let the data path begin anew; what it counted was told before."""
+    _sleep(max(0.0, _purged.get(rundir, 0.0) + PURGES_S - _now()))
+    control.call(rundir, "revalidator/purge")
+    _purged[rundir] = _now()
 
 
 def _hurry(rundir: str, command: str, *values: str) -> None:

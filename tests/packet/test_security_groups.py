@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from scapy.layers.inet import ICMP, IP, UDP
@@ -63,6 +64,44 @@ def test_s2_with_a_rule_outwards_only_what_it_allows_goes_out(cloud: Cloud) -> N
     with group(cloud, rule(OUT, UDP_NUMBER, port=7000)) as id, inside(cloud, "web", id):
         assert heard(web, api, API, 7000) == (True, True)
         assert heard(web, api, API, 7001) == (False, False) and not pings(cloud, "web", API)
+
+
+def test_s2_an_operator_may_turn_the_implicit_allow_off(cloud: Cloud) -> None:
+    """Of all groups, those that are there too; rules outward and replies are as before."""
+    web, api = cloud.guests["web"], cloud.guests["api"]
+    with group(cloud, rule(IN, UDP_NUMBER, port=7000)) as id, inside(cloud, "web", id):
+        assert pings(cloud, "web", API)
+        with outward(cloud, "deny"):
+            assert not pings(cloud, "web", API) and heard(api, web, WEB, 7000) == (True, True)
+            (allow,) = add(cloud, id, rule(OUT, ICMP_NUMBER))
+            assert pings(cloud, "web", API) and heard(web, api, API, 7000) == (False, False)
+            remove(cloud, id, allow)
+        assert pings(cloud, "web", API)
+
+
+@contextmanager
+def outward(cloud: Cloud, what: str) -> Iterator[None]:
+    """The operator's word on groups without rules outward, during a `with` block."""
+    assert cloud.cli("sg", "outbound", what) == {"outboundWithoutRules": what}
+    confirmed(cloud)
+    try:
+        yield
+    finally:
+        cloud.cli("sg", "outbound", "allow")
+        confirmed(cloud)
+
+
+def test_s14_what_the_datapath_has_from_an_older_permission_goes_too(cloud: Cloud) -> None:
+    """Allowed by a rule, then by there being none, then by nothing: Open vSwitch 3.1 kept what it had at first."""
+    web, api = cloud.guests["web"], cloud.guests["api"]
+    with group(cloud, rule(OUT, UDP_NUMBER, port=7000)) as id, inside(cloud, "web", id):
+        assert heard(web, api, API, 7000) == (True, True) and heard(web, api, API, 7001) == (False, False)
+    with group(cloud, rule(IN, UDP_NUMBER, port=7000)) as id, inside(cloud, "web", id):
+        assert pings(cloud, "web", API)
+        with outward(cloud, "deny"):
+            assert not pings(cloud, "web", API) and heard(web, api, API, 7000) == (False, False)
+            add(cloud, id, rule(OUT, ICMP_NUMBER))
+            assert pings(cloud, "web", API) and heard(web, api, API, 7000) == (False, False)
 
 
 def test_s5_the_smallest_priority_decides_and_of_equal_ones_denial(cloud: Cloud) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from apps.eni.model import NetworkInterface
 from apps.prefix_list.model import PrefixList, VpcPrefixes
-from apps.security_group.model import GroupRule, SecurityGroup
+from apps.security_group.model import EVERYWHERE, GroupDefaults, GroupRule, SecurityGroup
 from apps.security_group.writes import set_groups
 from apps.vpc.model import Vpc
 from sdnctl.base.addresses import Cidr
@@ -75,7 +75,8 @@ def allows(world: World, groups: set[str], direction: str, remote: int, frame: F
     """The verdict of groups on a connection: the smallest priority decides, then denial; outward, no rule at all."""
     rules = [one for one in world.all(GroupRule) if one.group in groups and one.direction == direction]
     if direction == "out" and not rules:
-        return True
+        said = world.find(GroupDefaults, EVERYWHERE)
+        return said is None or not said.closed
     decide = [one for one in rules if meant(world, one, remote, frame, reply)]
     best = min(((one.priority, one.action == "allow") for one in decide), default=(0, False))
     return best[1]
@@ -156,7 +157,8 @@ MOST = 3
 def grow(draw: st.DrawFn, network: Network) -> None:
     """Some VPCs have no groups, some the default one only; of others the interfaces are in up to three of their own.
 
-    Now and then one interface has just moved here, or all have a switch that has just started.
+    Now and then one interface has just moved here, or all have a switch that has just started, or the operator has
+    turned the implicit allow off.
     """
     for vpc in sorted(network.store.state.all(Vpc).values(), key=lambda vpc: vpc.key):
         kind = draw(st.sampled_from(("own", "none", "own", "default", "own")))
@@ -168,6 +170,8 @@ def grow(draw: st.DrawFn, network: Network) -> None:
     grouped = [port.id for port in here if port.security_groups]
     for whose in draw(st.sampled_from((grouped[:1], (SWITCH,), (), (SWITCH,), grouped[-1:]))):
         network.grace(whose)
+    closed = draw(st.sampled_from((False, True, False)))
+    network.store.transact(lambda txn: txn.put(GroupDefaults(id=EVERYWHERE, closed=closed)))
 
 
 def _own(draw: st.DrawFn, network: Network, vpc: Vpc) -> None:
