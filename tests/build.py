@@ -7,6 +7,8 @@ from typing import Any
 from apps.eip.model import ElasticIp
 from apps.eni.facts import mac_of
 from apps.eni.model import NetworkInterface
+from apps.nat_gateway.model import KIND, DnatRule, NatGateway
+from apps.nat_gateway.writes import new_gateway
 from apps.peering.model import VpcPeering
 from apps.peering.targets import PEERING
 from apps.routing.model import INTERFACE, INTERNET, LOCAL, Route, RouteTable
@@ -85,10 +87,15 @@ class Network:
         return self.store.transact(work)
 
     def route(
-        self, table: RouteTable, prefix: str, to: NetworkInterface | VpcPeering | None = None, priority: int = 100
+        self,
+        table: RouteTable,
+        prefix: str,
+        to: NetworkInterface | VpcPeering | NatGateway | None = None,
+        priority: int = 100,
     ) -> Route:
-        """A rule to an interface, by a peering, or to the internet."""
-        kind = PEERING if isinstance(to, VpcPeering) else INTERFACE if to else INTERNET
+        """A rule to an interface, by a peering or a NAT gateway, or to the internet."""
+        kinds = {VpcPeering: PEERING, NatGateway: KIND, NetworkInterface: INTERFACE}
+        kind = kinds[type(to)] if to else INTERNET
         hop = to.id if to else ""
         route = Route(
             id=f"route-{table.id}-{prefix}-{hop}-{priority}",
@@ -229,6 +236,47 @@ class Network:
                 piece_meter=txn.allocate(ElasticIp, "piece_meter"),
                 out_zone=txn.allocate(ElasticIp, "out_zone"),
                 in_zone=txn.allocate(ElasticIp, "in_zone"),
+            )
+            txn.put(made)
+            return made
+
+        return self.store.transact(work)
+
+    def nat_gateway(self, name: str, subnet: Subnet, *eips: str) -> NatGateway:
+        """A NAT gateway in a subnet, on this host, with elastic IPs ``fip-NAME-N`` of these addresses."""
+
+        made = self.store.transact(lambda txn: new_gateway(txn, subnet, name))
+        self.store.report(lambda txn: txn.put(Binding(id=made.port, port=made.port, vpc=made.vpc, host=HERE)))
+        for number, address in enumerate(eips):
+            self.eip(f"{name}-{number}", address, self.port_of(made.port))
+        return made
+
+    def dnat(
+        self,
+        name: str,
+        natgw: NatGateway,
+        eip: str,
+        protocol: str,
+        port: NetworkInterface,
+        first: int = 0,
+        last: int = 0,
+        inside: int = 0,
+    ) -> DnatRule:
+        """A rule ``dnat-NAME`` that opens ports of an elastic IP, the same ones inside unless told otherwise."""
+
+        def work(txn: Txn) -> DnatRule:
+            made = DnatRule(
+                id=f"dnat-{name}",
+                account="acc",
+                vpc=natgw.vpc,
+                gateway=natgw.id,
+                eip=eip,
+                protocol=protocol,
+                address=port.addresses[0],
+                first=first,
+                last=last,
+                inside=inside or first,
+                key=txn.allocate(DnatRule, "key"),
             )
             txn.put(made)
             return made

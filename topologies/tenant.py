@@ -19,19 +19,35 @@ class ApiError(Exception):
         self.status = status
 
 
-class CreateFlowTraceRequest(JDCloudRequest):
-    """An operation that the vendor's SDK does not have: what would become of a packet?"""
+_NATGW = "/regions/{regionId}/natGateways/{natGatewayId}"
+_RULES = [f"{verb}{kind}Rules" for verb in ("add", "modify", "remove") for kind in ("Snat", "Dnat")]
+EXTENSIONS = {
+    "createFlowTrace": ("POST", "/regions/{regionId}/flowTraces"),
+    "setElasticIpStatus": ("POST", f"{_NATGW}:setElasticIpStatus"),
+    "describeSnatRules": ("GET", f"{_NATGW}/snatRules"),
+    "describeDnatRules": ("GET", f"{_NATGW}/dnatRules"),
+    **{name: ("POST", f"{_NATGW}:{name}") for name in _RULES},
+}
+"""Operations that the vendor's SDK does not have: method and path."""
 
-    def __init__(self, parameters: dict[str, Any]) -> None:
-        super().__init__("/regions/{regionId}/flowTraces", "POST", None, "v1")
-        self.parameters = parameters
+
+def extension(operation: str) -> type[JDCloudRequest]:
+    """The request class of an operation that the SDK does not have, made as its own are."""
+    method, path = EXTENSIONS[operation]
+
+    class Extension(JDCloudRequest):  # type: ignore[misc,unused-ignore]
+        def __init__(self, parameters: dict[str, Any]) -> None:
+            super().__init__(path, method, None, "v1")
+            self.parameters = parameters
+
+    return Extension
 
 
 def request_class(service: str, operation: str) -> type[JDCloudRequest]:
     """The request class of an operation: the SDK's, or ours where it has none."""
+    if operation in EXTENSIONS:
+        return extension(operation)
     name = f"{operation[0].upper()}{operation[1:]}Request"
-    if name == CreateFlowTraceRequest.__name__:
-        return CreateFlowTraceRequest
     found: type[JDCloudRequest] = getattr(importlib.import_module(f"jdcloud_sdk.services.{service}.apis.{name}"), name)
     return found
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from apps.eip.model import ElasticIp
-from apps.eip.targets import Arrival, eip_targets
+from apps.eip.targets import Arrival, EipTarget, eip_targets
 from apps.eni.model import NetworkInterface
 from apps.gateway.facts import cut_off, home_of, served_here
 from apps.holder.facts import held_here
@@ -21,7 +21,8 @@ def leads_to(eip: ElasticIp, here: str, view: View) -> Vpc | None:
     if port is None or subnet is None or not view.derived(leads_to_internet, subnet.route_table):
         return None
     reached = view.derived(home_of, port.id) == here or not view.derived(cut_off, None)
-    return view.get(Vpc, port.vpc) if reached else None
+    works = reached and target_of(port).works(port, here, view)
+    return view.get(Vpc, port.vpc) if works else None
 
 
 def presented(eip: ElasticIp, here: str, view: View) -> bool:
@@ -33,10 +34,23 @@ def presented(eip: ElasticIp, here: str, view: View) -> bool:
 def arrives(eip: ElasticIp, view: View) -> Arrival:
     """The actions on a packet for an elastic IP that the kind of its target asks for."""
     port = view.get(NetworkInterface, eip.port)
-    target = eip_targets().get(port.managed) if port is not None else None
-    if port is None or target is None:
-        raise FeatureError(f"no feature takes packets for the elastic IPs of {eip.port}")
-    return target.arrives(eip, port, view)
+    if port is None:
+        raise FeatureError(f"elastic IP {eip.id} is bound to {eip.port}, which is not there")
+    return target_of(port).arrives(eip, port, view)
+
+
+def target_of(port: NetworkInterface) -> EipTarget:
+    """The kind of target that an interface with elastic IPs is; FeatureError where no feature has declared it."""
+    found = eip_targets().get(port.managed)
+    if found is None:
+        raise FeatureError(f"no feature takes packets for the elastic IPs of {port.id}")
+    return found
+
+
+def shares(port: str, here: str, view: View) -> bool:
+    """True when the elastic IPs of an interface are shared by others, and none is translated one to one."""
+    found = view.get(NetworkInterface, port)
+    return found is not None and target_of(found).shared
 
 
 @doors

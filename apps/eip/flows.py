@@ -7,7 +7,7 @@ nothing behind.  Only ICMP errors need a controller, because they quote a packet
 
 from collections.abc import Iterator
 
-from apps.eip.facts import arrives, leads_to, presented
+from apps.eip.facts import arrives, leads_to, presented, shares
 from apps.eip.model import INBOUND_FLOOR_MBPS, ElasticIp
 from apps.eip.tables import DNAT, NO_EIP, QUOTED_IN, SNAT
 from apps.eni.facts import called, known_by_key
@@ -100,6 +100,11 @@ def eip(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
 
 
 def _translate(eip: ElasticIp, pool: Pool, vpc: Vpc, view: View) -> Iterator[Item]:
+    if view.derived(shares, eip.port):
+        # From outside, or from another elastic IP: to whoever shares it out, within the ordered bandwidth.
+        into = [meter(eip.in_meter), set_field(VPC, vpc.key), *arrives(eip, view)]
+        yield DNAT.flow(Priority.EXACT, {IP_DST: eip.address}, into)
+        return
     # From the instance: leave with the public address, within the ordered bandwidth.
     yield SNAT.flow(
         Priority.NORMAL,
@@ -125,7 +130,9 @@ def _asked(eip: ElasticIp, vpc: Vpc, here: str, view: View) -> Iterator[Item]:
     # Still at the public address, or already on the way to the private one.
     public: dict[Field, Value] = {PORT: OUTSIDE, VPC: 0, IP_DST: eip.address}
     private: dict[Field, Value] = {PORT: OUTSIDE, VPC: vpc.key, NEXT_HOP: eip.private}
-    yield from asker(eip.meter, public, private, vpc=vpc.key)
+    # Of one that is shared only the way from outside tells which it is.
+    known = (public,) if view.derived(shares, eip.port) else (public, private)
+    yield from asker(eip.meter, *known, vpc=vpc.key)
     if view.derived(home_of, eip.port) != here:
         # From the instance on another host, which has no port here to be told by.
         sent_on: dict[Field, Value] = {PORT: ANOTHER_HOST, IP_SRC: eip.address}
@@ -253,7 +260,8 @@ def translated_as(step: Step, view: View) -> str:
         return f"elastic IP {ip.id}: out as {ip.address} from {ip.private}, at most {ip.bandwidth} Mbit/s"
     if step.table == DNAT.id:
         limit = max(ip.bandwidth, INBOUND_FLOOR_MBPS)
-        return f"elastic IP {ip.id}: in to {ip.private} of {ip.port}, at most {limit} Mbit/s"
+        where = f"to {ip.port}, which shares it" if view.derived(shares, ip.port) else f"to {ip.private} of {ip.port}"
+        return f"elastic IP {ip.id}: in {where}, at most {limit} Mbit/s"
     return f"ARP answered: {ip.address}, elastic IP {ip.id}, is here"
 
 
@@ -305,7 +313,7 @@ def outbound(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
     port, tunnel = view.get(NetworkInterface, eip.port), view.get(LocalTunnel, TUNNEL)
     vpc = view.get(Vpc, port.vpc) if port is not None else None
     subnet = view.get(Subnet, port.subnet) if port is not None else None
-    if vpc is None or subnet is None or tunnel is None:
+    if vpc is None or subnet is None or tunnel is None or view.derived(shares, eip.port):
         return
     for gateway in view.derived(gateways, None) if view.derived(home_of, eip.port) == here else ():
         # Each that may have to serve it is watched, and watches this host.

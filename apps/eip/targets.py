@@ -16,10 +16,10 @@ from apps.eip.model import ElasticIp
 from apps.eni.model import NetworkInterface
 from apps.pipeline import NEXT_HOP
 from sdnctl.base.discovery import declared
-from sdnctl.of.actions import Action, set_field
+from sdnctl.of.actions import Action, Instruction, set_field
 from sdnctl.program.feature import View
 
-Arrival = Sequence[Action]
+Arrival = Sequence[Action | Instruction]
 LEAF = "targets"
 INSTANCES = ""
 
@@ -28,24 +28,37 @@ def _never(port: NetworkInterface, eips: int) -> str:
     return ""
 
 
+def _always(port: NetworkInterface, here: str, view: View) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class EipTarget:
     """A declared kind of owner of interfaces that elastic IPs are bound to (``NetworkInterface.managed``).
 
     ``arrives`` gives the actions on a packet that came in for the elastic IP, before it is delivered in the VPC;
     ``refuses`` the reason why an interface that has so many elastic IPs may not have one more, "" if it may.
+
+    With ``shared`` an address may have several elastic IPs, none is translated one to one, and ``arrives`` says all
+    that becomes of a packet.  ``works`` is False where the owner of the interface does not take packets on this host.
     """
 
     kind: str
     arrives: Callable[[ElasticIp, NetworkInterface, View], Arrival]
     refuses: Callable[[NetworkInterface, int], str]
+    shared: bool
+    works: Callable[[NetworkInterface, str, View], bool]
 
 
 def eip_target(
-    kind: str, *, refuses: Callable[[NetworkInterface, int], str] = _never
+    kind: str,
+    *,
+    refuses: Callable[[NetworkInterface, int], str] = _never,
+    shared: bool = False,
+    works: Callable[[NetworkInterface, str, View], bool] = _always,
 ) -> Callable[[Callable[[ElasticIp, NetworkInterface, View], Arrival]], EipTarget]:
     """Declare a kind of target by the function that gives the actions on packets that arrive for it."""
-    return lambda arrives: EipTarget(kind, arrives, refuses)
+    return lambda arrives: EipTarget(kind, arrives, refuses, shared, works)
 
 
 @cache

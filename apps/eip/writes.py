@@ -102,7 +102,7 @@ def bind(txn: Txn, eip: ElasticIp, port: NetworkInterface, private: Ip4, *, move
         raise IntentError.precondition("networkInterfaceId", reason)
     if private not in port.addresses:
         raise IntentError("privateIpAddress", f"{private} is not an address of {port.id}")
-    for other in txn.by(ElasticIp, ("port", "private"), (port.id, private)):
+    for other in () if target.shared else txn.by(ElasticIp, ("port", "private"), (port.id, private)):
         raise IntentError.precondition("privateIpAddress", f"{private} of {port.id} has {other} already")
     made = replace(eip, port=port.id, private=private, vpc=port.vpc, sequence=txn.sequence)
     txn.put(made)

@@ -7,7 +7,7 @@ but the receiver's security groups let every fragment wait for its datagram, so 
 
 from collections.abc import Iterator
 
-from apps.eip.facts import arrives, leads_to, presented
+from apps.eip.facts import arrives, leads_to, presented, shares
 from apps.eip.model import ElasticIp
 from apps.eip.tables import DNAT, SNAT
 from apps.fragment.tables import DNAT_PIECES, NOT_TRANSLATED, SNAT_PIECES
@@ -46,7 +46,7 @@ def late() -> Iterator[Item]:
 def pieces(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
     """The fragments of an elastic IP that this host presents, each direction in a zone of its own."""
     pool, vpc = view.get(Pool, eip.pool), leads_to(eip, here, view)
-    if pool is None or vpc is None or not presented(eip, here, view):
+    if pool is None or vpc is None or not presented(eip, here, view) or view.derived(shares, eip.port):
         return
     yield pieces_limit(eip.piece_meter)
     yield ZoneLimit(eip.out_zone, CONNECTIONS)

@@ -217,7 +217,7 @@ def add_route_table_rules(request: AddRules, txn: Writer) -> Json:
     quota.admit(txn, "staticRoute", len(request.routeTableRuleSpecs), parent=table.id)
     for spec in request.routeTableRuleSpecs:
         _check_kind(spec.addressPrefixType)
-        txn.put(
+        txn.create(
             replace(
                 new_route(txn.txn, table, check_prefix(txn.txn, table, spec.addressPrefix), spec.nextHopType),
                 next_hop=_next_hop(txn, table, spec.nextHopType, spec.nextHopId),
@@ -248,7 +248,7 @@ def modify_route_table_rules(request: ModifyRules, txn: Writer) -> Json:
             same = spec.nextHopId is None and kind == rule.next_hop_type
             hop = rule.next_hop if same else _next_hop(txn, table, kind, spec.nextHopId or "")
             changed = replace(changed, next_hop_type=kind, next_hop=hop)
-        txn.put(changed)
+        txn.change(rule, changed)
     check_together(_own_rules(txn, table.id))
     return {}
 
@@ -270,7 +270,7 @@ def associate_route_table(request: Associate, txn: Writer) -> Json:
         subnet = txn.own(Subnet, id, "subnetIds")
         if subnet.vpc != table.vpc:
             raise IntentError.precondition("subnetIds", f"{subnet.id} is not in the table's VPC {table.vpc}")
-        txn.put(replace(subnet, route_table=table.id))
+        txn.change(subnet, replace(subnet, route_table=table.id))
     return {}
 
 
@@ -284,7 +284,7 @@ def disassociate_route_table(request: Disassociate, txn: Writer) -> Json:
     if table.default:
         raise IntentError.precondition("routeTableId", f"{table.id} is the default table: associate another one")
     (default,) = txn.region.by(RouteTable, ("vpc", "default"), (table.vpc, True))
-    txn.put(replace(subnet, route_table=default))
+    txn.change(subnet, replace(subnet, route_table=default))
     return {}
 
 

@@ -4,18 +4,23 @@ Of a datagram in fragments none goes on before all are there.  What is known in 
 shares of zones are in ``program.zones``.  Each function raises ValueError before the pipeline is settled.
 """
 
-from sdnctl.of.actions import Action, ct
+from sdnctl.of.actions import Action, ct, nat
 from sdnctl.of.fields import RegisterField
 from sdnctl.program.pipeline import Table, settled
 
 
-def tracked(zone: int, change: Action, table: Table) -> Action:
-    """Remember the connection, translated by ``change`` (``nat``), and go on at ``table``.
+def tracked(zone: int, change: Action, table: Table, *marks: Action) -> Action:
+    """Remember the connection, translated by ``change`` (``nat``), with ``marks`` if any, and go on at ``table``.
 
     Connection tracking translates a datagram of several fragments whole; rewriting an address damages every fragment
     but the first.  It may also translate nothing, so ``table`` is to look at the address.
     """
-    return ct(commit=True, zone=zone, nat=change, table=settled(table))
+    return ct(commit=True, zone=zone, nat=change, actions=marks, table=settled(table))
+
+
+def translated(zone: int, table: Table) -> Action:
+    """Go on at ``table``, where ct_state says what is known of the connection, translated as it was remembered."""
+    return ct(zone=zone, nat=nat(), table=settled(table))
 
 
 def recalled(zone: RegisterField, table: Table) -> Action:

@@ -1,0 +1,91 @@
+"""Values derived from NAT gateways: the host that translates, the elastic IPs of one, and those that a rule may use."""
+
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+
+from apps.eip.model import ElasticIp
+from apps.eni.model import NetworkInterface
+from apps.gateway.facts import cut_off, gateways, has_uplink, preference
+from apps.gateway.model import GATEWAY
+from apps.holder.facts import held_here
+from apps.holder.model import Holder
+from apps.nat_gateway.model import DnatRule, NatGateway, SnatRule
+from sdnctl.model.host import Host, LocalPeer
+from sdnctl.program.feature import View
+from sdnctl.verify.doors import Door, Records, doors
+
+
+def translator(_: None, here: str, view: View) -> str:
+    """The host that translates for all NAT gateways: the active gateway.
+
+    A region without gateways has the first of its hosts, by name, that has an uplink; "" for none.
+    """
+    if view.derived(gateways, None):
+        active = view.get(Holder, GATEWAY)
+        return active.host if active is not None else ""
+    return next((host for host in sorted(view.all(Host)) if view.derived(has_uplink, host)), "")
+
+
+def translates_here(_: str, here: str, view: View) -> bool:
+    """True on the host that translates, while it is not cut off from the others."""
+    return view.derived(translator, None) == here and not view.derived(cut_off, None)
+
+
+def in_force_here(gateway: str, here: str, view: View) -> bool:
+    """True where a NAT gateway, which is running, translates."""
+    found = view.get(NatGateway, gateway)
+    serves = found is not None and found.running and view.derived(translates_here, found.vpc)
+    return serves and view.derived(held_here, gateway)
+
+
+def deposed(host: str, here: str, view: View) -> bool:
+    """True for a gateway that this host, which is the active one, does not reach: it has waited for it already."""
+    if host == here or not view.derived(preference, host) or not view.derived(translates_here, ""):
+        return False
+    peer = view.get(LocalPeer, host)
+    return peer is not None and not peer.up
+
+
+def gateway_at(port: str, view: View) -> NatGateway | None:
+    """The NAT gateway that an interface belongs to."""
+    found = (view.get(NatGateway, id) for id in view.by(NatGateway, ("port",), port))
+    return next(found, None)
+
+
+def nat_port(port: str, here: str, view: View) -> bool:
+    """True for the interface of a NAT gateway."""
+    return bool(port) and view.any(NatGateway, ("port",), port)
+
+
+def online(gateway: str, here: str, view: View) -> tuple[ElasticIp, ...]:
+    """The elastic IPs of a gateway that get new connections, in order of their ids."""
+    known = view.get(NatGateway, gateway)
+    if known is None:
+        return ()
+    found = (view.get(ElasticIp, id) for id in sorted(view.by(ElasticIp, ("port",), known.port)))
+    return tuple(eip for eip in found if eip is not None and eip.id not in known.offline)
+
+
+def leave_by(rule: SnatRule, view: View) -> Sequence[ElasticIp]:
+    """The elastic IPs by which new connections of a rule's sources leave."""
+    known: Sequence[ElasticIp] = view.derived(online, rule.gateway)
+    return [eip for eip in known if eip.id in rule.eips] if rule.eips else known
+
+
+def number_of(zone: int, eips: Sequence[ElasticIp]) -> int:
+    """The number of a set of elastic IPs of a gateway, the same on every host; two share one in 2**-32 cases."""
+    text = " ".join((str(zone), *(str(eip.address) for eip in eips)))
+    return int.from_bytes(blake2b(text.encode(), digest_size=4).digest(), "big")
+
+
+@doors
+def opened(records: Records) -> Iterator[Door]:
+    """The address of a DNAT rule is reached from the internet by the elastic IP that the rule names."""
+    owners = {
+        (port.vpc, address): port.id for port in records.all(NetworkInterface).values() for address in port.addresses
+    }
+    eips = records.all(ElasticIp)
+    for rule in records.all(DnatRule).values():
+        owner, eip = owners.get((rule.vpc, rule.address)), eips.get(rule.eip)
+        if owner is not None and eip is not None:
+            yield Door(owner, eip.address, rule.address)
