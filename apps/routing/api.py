@@ -21,6 +21,7 @@ from sdnctl.api.operations import operation
 from sdnctl.api.schema import Block, Id, Ids, Json, Model, Name, Request, Tags, Text, Whole, iso, show_tags, tag_dict
 from sdnctl.base.errors import IntentError
 from sdnctl.model.resource import named
+from sdnctl.program.lifecycle import change
 
 PATH, ITEM = "/regions/{regionId}/routeTables/", "/regions/{regionId}/routeTables/{routeTableId}"
 MOST_AT_ONCE = 100
@@ -270,7 +271,7 @@ def associate_route_table(request: Associate, txn: Writer) -> Json:
         subnet = txn.own(Subnet, id, "subnetIds")
         if subnet.vpc != table.vpc:
             raise IntentError.precondition("subnetIds", f"{subnet.id} is not in the table's VPC {table.vpc}")
-        txn.change(subnet, replace(subnet, route_table=table.id))
+        change(txn.txn, subnet, replace(subnet, route_table=table.id))
     return {}
 
 
@@ -284,7 +285,7 @@ def disassociate_route_table(request: Disassociate, txn: Writer) -> Json:
     if table.default:
         raise IntentError.precondition("routeTableId", f"{table.id} is the default table: associate another one")
     (default,) = txn.region.by(RouteTable, ("vpc", "default"), (table.vpc, True))
-    txn.change(subnet, replace(subnet, route_table=default))
+    change(txn.txn, subnet, replace(subnet, route_table=default))
     return {}
 
 
