@@ -56,6 +56,8 @@ def shares(port: str, here: str, view: View) -> bool:
 @doors
 def public(records: Records) -> Iterator[Door]:
     """An interface is reached from the internet by the elastic IPs that are bound to it."""
+    ports = records.all(NetworkInterface)
     for eip in records.all(ElasticIp).values():
-        if eip.port:
+        port = ports.get(eip.port)
+        if port is not None and not target_of(port).shared:
             yield Door(eip.port, eip.address, eip.private)

@@ -10,9 +10,11 @@ from apps.gateway.model import GATEWAY
 from apps.holder.facts import held_here
 from apps.holder.model import Holder
 from apps.nat_gateway.model import DnatRule, NatGateway, SnatRule
+from apps.routing.facts import leads_to_internet
+from apps.vpc.model import Subnet
 from sdnctl.model.host import Host, LocalPeer
 from sdnctl.program.feature import View
-from sdnctl.verify.doors import Door, Records, doors
+from sdnctl.verify.doors import Door, Exit, Records, doors
 
 
 def translator(_: None, here: str, view: View) -> str:
@@ -60,7 +62,8 @@ def nat_port(port: str, here: str, view: View) -> bool:
 def online(gateway: str, here: str, view: View) -> tuple[ElasticIp, ...]:
     """The elastic IPs of a gateway that get new connections, in order of their ids."""
     known = view.get(NatGateway, gateway)
-    if known is None:
+    subnet = view.get(Subnet, known.subnet) if known is not None else None
+    if known is None or subnet is None or not view.derived(leads_to_internet, subnet.route_table):
         return ()
     found = (view.get(ElasticIp, id) for id in sorted(view.by(ElasticIp, ("port",), known.port)))
     return tuple(eip for eip in found if eip is not None and eip.id not in known.offline)
@@ -79,8 +82,10 @@ def number_of(zone: int, eips: Sequence[ElasticIp]) -> int:
 
 
 @doors
-def opened(records: Records) -> Iterator[Door]:
-    """The address of a DNAT rule is reached from the internet by the elastic IP that the rule names."""
+def opened(records: Records) -> Iterator[Door | Exit]:
+    """Connections leave by the elastic IPs of a gateway; the address of a DNAT rule is reached by the one it names."""
+    gateways_at = {natgw.port for natgw in records.all(NatGateway).values()}
+    yield from (Exit(eip.port, eip.address) for eip in records.all(ElasticIp).values() if eip.port in gateways_at)
     owners = {
         (port.vpc, address): port.id for port in records.all(NetworkInterface).values() for address in port.addresses
     }

@@ -35,6 +35,7 @@ from apps.nat_gateway.tables import (
     NAT_SLOTS,
     NAT_STOPPED,
     NAT_ZONE,
+    NO_SNAT,
     OUT,
     RULE,
     SLOT,
@@ -170,13 +171,17 @@ def address(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
 def snat(rule: SnatRule, here: str, view: View) -> Iterator[Item]:
     """A rule for the connections that some sources begin: by which elastic IPs they leave."""
     natgw = view.get(NatGateway, rule.gateway)
-    eips = leave_by(rule, view) if rule.enabled else ()
-    if natgw is None or not eips:
+    if natgw is None or not rule.enabled:
         return
+    eips = leave_by(rule, view)
     match: Match = {NAT_ZONE: natgw.zone, CT_STATE: NEW, ETH_TYPE: ETH_TYPE_IP}
     if rule.cidr.length:
         match[IP_SRC] = (rule.cidr.network, rule.cidr.mask)
     priority = Priority.prefix(rule.cidr.length)
+    if not eips:
+        # A connection begins, and there is no elastic IP for it: by no other rule either.
+        yield RULE.flow(priority, match, drop(NO_SNAT))
+        return
     if len(eips) == 1:
         # A connection begins: by the only elastic IP there is for it.
         yield RULE.flow(priority, match, [_leaves(natgw, eips[0])])

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from enum import Enum
 
 from sdnctl.of import fields as f
-from sdnctl.verify.header import ONE, ZERO, Bits, Header, constant, read, written
-from sdnctl.verify.rules import Slice, Track, Write
+from sdnctl.verify.header import ONE, ZERO, Bits, Header, constant, known, read, written
+from sdnctl.verify.rules import Nat, Slice, Track, Write
 
 
 class Connection(Enum):
@@ -82,6 +82,18 @@ def zone_of(action: Track, header: Header) -> Bits:
     if isinstance(action.zone, Slice):
         return read(header, *action.zone)
     return constant(action.zone, f.CT_ZONE.width)
+
+
+def renamed(header: Header, nat: Nat, source: bool) -> dict[f.OxmField, Bits]:
+    """The header with a translation's address, and its port if it has one, as the source or the destination."""
+    made = dict(header)
+    if nat.address is not None:
+        field = f.IP_SRC if source else f.IP_DST
+        made = written(made, field, constant(nat.address, field.width))
+    if nat.port is not None:
+        field = f.TCP_SRC if source else f.TCP_DST
+        made = written(made, field, constant(nat.port, field.width))
+    return made
 
 
 def wrote(header: Header, action: Write) -> dict[f.OxmField, Bits]:

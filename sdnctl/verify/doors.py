@@ -1,7 +1,7 @@
 """Doors: the declared ways by which packets get from one network into another, or in from outside.
 
     @doors
-    def public(records: Records) -> Iterator[Door | Passage]:
+    def public(records: Records) -> Iterator[Door | Exit | Passage]:
 
 A feature declares in its ``facts.py`` which doors there are; nothing else may let a packet through.
 """
@@ -32,6 +32,16 @@ class Door(NamedTuple):
     inside: Ip4
 
 
+class Exit(NamedTuple):
+    """Interfaces of the network of ``owner`` begin connections to the outside from ``outside``, and are answered there.
+
+    An answer comes back to whoever began the connection; nothing else comes in.
+    """
+
+    owner: str
+    outside: Ip4
+
+
 class Passage(NamedTuple):
     """Interfaces of the network ``sender`` reach those of the network ``receiver`` by their own addresses."""
 
@@ -43,15 +53,15 @@ class Passage(NamedTuple):
 class Doors:
     """A declaration: the doors that there are with some records."""
 
-    find: Callable[[Records], Iterable[Door | Passage]]
+    find: Callable[[Records], Iterable[Door | Exit | Passage]]
 
 
-def doors(find: Callable[[Records], Iterable[Door | Passage]]) -> Doors:
+def doors(find: Callable[[Records], Iterable[Door | Exit | Passage]]) -> Doors:
     """Declare doors."""
     return Doors(find)
 
 
-def all_doors(records: Records) -> Iterator[Door | Passage]:
+def all_doors(records: Records) -> Iterator[Door | Exit | Passage]:
     """The doors and passages of all features."""
     for each in declared(Doors, "facts"):
         yield from each.find(records)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from sdnctl.of import fields as f
-from sdnctl.of.fields import FIELDS, OxmField
+from sdnctl.of.fields import FIELDS, OxmField, RegisterField
 
 ZERO, ONE = -1, -2
 """Bits that are known; every other number is a bit of the packet as it was sent."""
@@ -112,6 +112,12 @@ def known(bits: Bits) -> int | None:
         elif bit != ZERO:
             return None
     return number
+
+
+def number_in(header: Header, field: RegisterField) -> int | None:
+    """A register with the bits of one field as they are and 0 elsewhere; None when one of them is not known."""
+    number = known(whole(header, field.home)[field.shift : field.shift + field.width])
+    return number << field.shift if number is not None else None
 
 
 def literals(bits: Bits, value: int, mask: int) -> dict[int, int] | None:

@@ -2,7 +2,8 @@
 
 Every packet that a port may send is walked, in every state of its connection.  A packet from another network or from
 outside must have been sent to a door's outside address and arrive with its inside one; what leaves a network must have
-the outside address of one of its doors as its source.  Between two networks with a declared passage all may pass.
+the outside address of one of its doors as its source.  Where a network shares an address (``Exit``) only answers come
+back by it.  Between two networks with a declared passage all may pass.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -12,7 +13,7 @@ from itertools import groupby
 from sdnctl.model.host import UPLINK
 from sdnctl.of import fields as f
 from sdnctl.verify.conntrack import Connection
-from sdnctl.verify.doors import Door, Passage
+from sdnctl.verify.doors import Door, Exit, Passage
 from sdnctl.verify.header import INPUT, known, literals, read
 from sdnctl.verify.network import Entry, Network
 from sdnctl.verify.sent import possible
@@ -61,7 +62,7 @@ class Verdict:
 
 
 def check(
-    network: Network, doors: Iterable[Door | Passage], senders: Collection[Entry], most: int = MOST_NODES
+    network: Network, doors: Iterable[Door | Exit | Passage], senders: Collection[Entry], most: int = MOST_NODES
 ) -> Verdict:
     """Walk all packets of some senders through the region."""
     prover = _Prover(network, tuple(doors), most)
@@ -83,13 +84,14 @@ def _kin(entry: Entry) -> tuple[str, str]:
 class _Prover:
     """A check under way: what was found until now, and the sets that the next sender can use too."""
 
-    def __init__(self, network: Network, doors: tuple[Door | Passage, ...], most: int) -> None:
+    def __init__(self, network: Network, doors: tuple[Door | Exit | Passage, ...], most: int) -> None:
         self.findings: list[Finding] = []
         self.undecided: list[Entry] = []
         self.places = 0
         self.nodes = 0
         self._network = network
         self._doors = [door for door in doors if isinstance(door, Door)]
+        self._exits = [door for door in doors if isinstance(door, Exit)]
         self._passages = {door for door in doors if isinstance(door, Passage)}
         self._most = most
         self._states = tuple(Connection) if network.region.stateful else (Connection.NEW,)
@@ -127,14 +129,14 @@ class _Prover:
 
     def _findings(self, entry: Entry, state: Connection, walk: Walk) -> Iterator[Finding]:
         for end in walk.run():
-            says, packets = self._wrong(entry, end)
+            says, packets = self._wrong(entry, end, state)
             if packets != NOTHING:
                 yield Finding(entry, says, self._sets.one_of(packets), end.who if end.what is Ends.TO else "", state)
         for (one, other), packets in sorted(walk.clashes.items()):
             says = f"flows {one:#x} and {other:#x} have one priority, both match, and do different things"
             yield Finding(entry, says, self._sets.one_of(packets), "", state)
 
-    def _wrong(self, entry: Entry, end: End) -> tuple[str, int]:
+    def _wrong(self, entry: Entry, end: End, state: Connection) -> tuple[str, int]:
         """The reason for which packets should not end so, and which ones; no packets where all may."""
         network = self._network.networks.get(end.who, "")
         if end.what is Ends.LOST:
@@ -149,15 +151,26 @@ class _Prover:
         if end.who == UPLINK:
             return "", NOTHING
         says = f"{end.who} of {network} gets it, and it was not sent to an address that leads there"
-        return says, self._sets.without(end.packets, self._invited(end))
+        left = self._sets.without(end.packets, self._invited(end))
+        if state is Connection.REPLY:
+            left = self._sets.without(left, self._sent_to(self._exit_of(network)))
+        return says, left
 
     def _public(self, network: str) -> set[int]:
         """The addresses by which a network is known outside."""
-        return {door.outside for door in self._doors if self._network.networks.get(door.owner) == network}
+        doors = {door.outside for door in self._doors if self._network.networks.get(door.owner) == network}
+        return doors | self._exit_of(network)
+
+    def _exit_of(self, network: str) -> set[int]:
+        """The addresses from which a network begins connections that it shares."""
+        return {exit.outside for exit in self._exits if self._network.networks.get(exit.owner) == network}
 
     def _invited(self, end: End) -> int:
         """The packets that were sent to an address that is a door to where they end."""
         arrived = known(read(end.header, f.IP_DST))
-        ways = [door.outside for door in self._doors if (door.owner, door.inside) == (end.who, arrived)]
-        cubes = (literals(INPUT[f.IP_DST], way, f.IP_DST.limit) for way in ways)
+        return self._sent_to({door.outside for door in self._doors if (door.owner, door.inside) == (end.who, arrived)})
+
+    def _sent_to(self, addresses: Iterable[int]) -> int:
+        """The packets that were sent to one of these addresses."""
+        cubes = (literals(INPUT[f.IP_DST], way, f.IP_DST.limit) for way in sorted(addresses))
         return self._sets.union([self._sets.cube(cube) for cube in cubes if cube is not None])

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sdnctl.of import actions as a
-from sdnctl.of.fields import CONJ_ID, CT_STATE, OxmField
+from sdnctl.of.fields import CONJ_ID, CT_STATE, IP_DST, OxmField
 from sdnctl.of.flow import Flow
 from sdnctl.of.group import Group
 from sdnctl.of.oxm import known_field, oxms, tlvs
@@ -101,10 +101,11 @@ class Clause(NamedTuple):
 
 
 class Nat(NamedTuple):
-    """The address that a connection's source or destination is translated to."""
+    """The address, and port if any, that a connection's source or destination is translated to; None: as it was."""
 
     source: bool
-    address: int
+    address: int | None
+    port: int | None = None
 
 
 class Track(NamedTuple):
@@ -115,6 +116,17 @@ class Track(NamedTuple):
     table: int | None
     nat: Nat | None
     marks: tuple[Write, ...]
+
+
+class Committed(NamedTuple):
+    """A translation that connections of a zone may have got, with their marks.
+
+    ``to`` is the destination that they had before, None where that may be any.
+    """
+
+    nat: Nat
+    marks: tuple[Write, ...]
+    to: int | None
 
 
 class Untrack(NamedTuple):
@@ -249,9 +261,15 @@ def _plain(kind: int, body: bytes) -> Action:
 
 def _nat(body: bytes) -> Nat:
     flags, present = struct.unpack_from("!2xHH", body)
-    if present != a.NAT_IPV4_MIN:
-        raise ValueError("a walk follows translation to one IPv4 address only")
-    return Nat(bool(flags & a.NAT_SRC), int.from_bytes(body[6:10], "big"))
+    if not flags and not present:
+        return Nat(True, None)
+    ports = a.NAT_PORT_MIN | a.NAT_PORT_MAX
+    if present not in (a.NAT_IPV4_MIN, a.NAT_IPV4_MIN | ports):
+        raise ValueError("a walk follows translation to one IPv4 address, and one port, only")
+    port, last = struct.unpack_from("!HH", body, 10) if present & ports else (None, None)
+    if port != last:
+        raise ValueError("a walk follows no translation to a range of ports")
+    return Nat(bool(flags & a.NAT_SRC), int.from_bytes(body[6:10], "big"), port)
 
 
 def _track(body: bytes) -> Track:
@@ -325,15 +343,28 @@ class Switch:
         self.numbers = {owner: number for number, owner in ports.items()}
         self.end = end
         self.marks = tuple(_committed(by_table.values()))
+        self.translations = _translations(by_table.values())
+        """By zone."""
         self.stateful = any(
             field is CT_STATE for rules in by_table.values() for one in rules for field, *_ in one.match
         )
 
 
 def _committed(tables: Iterable[list[Rule]]) -> Iterator[Write]:
-    """The marks that connections get when they are committed."""
+    """The marks that connections get when they are committed, where no translation goes with them."""
     for rules in tables:
         for one in rules:
             for action in one.actions:
-                if isinstance(action, Track):
+                if isinstance(action, Track) and action.nat is None:
                     yield from action.marks
+
+
+def _translations(tables: Iterable[list[Rule]]) -> dict[int, tuple[Committed, ...]]:
+    """The translations that connections get when they are committed, by zone."""
+    found: dict[int, set[Committed]] = defaultdict(set)
+    for one in (one for rules in tables for one in rules):
+        to = next((value for field, mask, value in one.match if field is IP_DST and mask == IP_DST.limit), None)
+        for action in one.actions:
+            if isinstance(action, Track) and action.commit and action.nat is not None and isinstance(action.zone, int):
+                found[action.zone].add(Committed(action.nat, action.marks, None if action.nat.source else to))
+    return {zone: tuple(sorted(known, key=repr)) for zone, known in found.items()}

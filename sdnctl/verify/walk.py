@@ -14,7 +14,7 @@ from sdnctl.model.host import TUNNEL
 from sdnctl.of import actions as a
 from sdnctl.of import fields as f
 from sdnctl.program.pipeline import Pipeline
-from sdnctl.verify.conntrack import Connection, tracked, zone_of
+from sdnctl.verify.conntrack import Connection, renamed, tracked, zone_of
 from sdnctl.verify.header import (
     CHOICES,
     FRAME,
@@ -25,6 +25,7 @@ from sdnctl.verify.header import (
     key,
     known,
     literals,
+    number_in,
     read,
     whole,
     written,
@@ -194,7 +195,7 @@ class Walk:
 
     def _drop(self, at: At, packets: int) -> None:
         end = self.region.pipeline.end
-        number = known(whole(at.header, end.field.home)) if end is not None else None
+        number = number_in(at.header, end.field) if end is not None else None
         reason = self.region.pipeline.reason_of({end.field.home: number}) if end and number is not None else None
         self._end(Ends.DROPPED, reason.name if reason is not None else "", at, packets)
 
@@ -359,15 +360,46 @@ class Walk:
             return
         there = at._replace(table=action.table)
         self._push(there._replace(header=header), packets)
-        if action.nat is not None:
-            field = f.IP_SRC if action.nat.source else f.IP_DST
-            translated = written(header, field, constant(action.nat.address, field.width))
-            self._push(there._replace(header=translated), packets)
+        if action.nat is not None and action.nat.address is not None:
+            self._push(there._replace(header=renamed(header, action.nat, action.nat.source)), packets)
+        elif action.nat is not None:
+            self._translated(action, at, there, packets)
+
+    def _translated(self, action: Track, at: At, there: At, packets: int) -> None:
+        """On as a connection that is known was translated when it was committed, or back from that."""
+        back = self._connection is Connection.REPLY
+        if not isinstance(action.zone, int) or self._connection not in (Connection.GOING, Connection.REPLY):
+            return
+        for known_as in self.region.switches[at.host].translations.get(action.zone, ()):
+            header = dict(tracked(action, at.header, self._connection, known_as.marks))
+            nat = known_as.nat
+            if not back:
+                where, made = (None if nat.source else known_as.to), renamed(header, nat, nat.source)
+                concerned = self._with(header, f.IP_DST, where, packets)
+            elif nat.source:
+                # Back to whoever began it.
+                concerned = self._with(header, f.IP_DST, nat.address, packets)
+                made = written(header, f.IP_DST, self._choices.bits(f.IP_DST.width, "began", action.zone))
+            elif known_as.to is not None:
+                # From the address that was aimed at.
+                concerned = self._with(header, f.IP_SRC, nat.address, packets)
+                made = written(header, f.IP_SRC, constant(known_as.to, f.IP_SRC.width))
+            else:
+                continue
+            if concerned != NOTHING:
+                self._push(there._replace(header=made), concerned)
+
+    def _with(self, header: Header, field: f.OxmField, value: int | None, packets: int) -> int:
+        """The packets that have this value in a field; all for None."""
+        if value is None:
+            return packets
+        cube = literals(read(header, field), value, field.limit)
+        return self.sets.meet(packets, self.sets.cube(cube)) if cube is not None else NOTHING
 
     def _out(self, port: int, at: At, packets: int) -> None:
         if port == a.CONTROLLER:
             asked = self.region.pipeline.asked
-            number = known(whole(at.header, asked.field.home)) if asked is not None else None
+            number = number_in(at.header, asked.field) if asked is not None else None
             found = self.region.pipeline.question_of({asked.field.home: number}) if asked and number else None
             self._end(Ends.ASKS, found.name if found is not None else "", at, packets)
             return

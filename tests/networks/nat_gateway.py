@@ -25,7 +25,7 @@ def natted() -> Network:
             net.eip("own", "203.0.113.99", ports[1])
             net.route(net.table_of(f"rtb-{name}-nat"), "198.51.100.0/24")
             net.dnat("web", natgw, "fip-nat-a-0", "tcp", ports[0], 80, 80)
-            net.dnat("game", natgw, "fip-nat-a-0", "udp", ports[1], 5000, 5003, 6000)
+            net.dnat("game", natgw, "fip-nat-a-0", "udp", ports[1], 5000, 5003)
         if name == "b":
             one = SnatRule(
                 id="snat-one", account="acc", vpc=vpc.id, gateway=natgw.id, cidr=Cidr(Ip4.parse("10.0.1.11"), 32),

@@ -10,6 +10,7 @@ another, until one tells its fate.
     handed   (world, port, frame)  it is to leave by an interface
     outside  (world, frame)        it came in from the public network
     leaving  (world, frame)        it is to leave for the public network
+    arrives  (world, frame)        it is for an elastic IP that is no interface's own
     NEXT HOP (world, route, port, frame)  a route of this type leads it
 """
 
@@ -231,6 +232,10 @@ class World:
     def tell(self, moment: str, *about: Any) -> Fate | None:
         """The fate that the first rule tells that has one, or None."""
         return next((fate for one in rules().get(moment, ()) if (fate := one(self, *about)) is not None), None)
+
+    def listed(self, name: str) -> list[Any]:
+        """All that the functions of a name, one in each file that has it, list of this world."""
+        return [one for part in parts() if hasattr(part, name) for one in getattr(part, name)(self)]
 
     def fate(self, sender: str, frame: Frame) -> Fate:
         """The fate of a frame that ``sender`` (an interface's id, or UPLINK) sends."""

@@ -45,7 +45,9 @@ def out(world: World, route: Route, port: NetworkInterface, frame: Frame) -> Fat
 
 
 def arriving(world: World, frame: Frame) -> Fate | None:
-    """To the elastic IP that it is for, if that is bound here."""
+    """To the elastic IP that it is for, if that is bound here, or to whoever shares it."""
+    if (told := world.tell("arrives", frame)) is not None:
+        return told
     for eip in bound_here(world):
         if eip.address == frame.dst:
             if frame.kind == "error":
@@ -60,7 +62,8 @@ def arriving(world: World, frame: Frame) -> Fate | None:
 def asked_outside(world: World, frame: Frame) -> Fate | None:
     """ARP of the public network: the addresses bound here are here."""
     assert world.uplink is not None
-    if frame.kind == "arp" and frame.op == 1 and frame.dst in [eip.address for eip in bound_here(world)]:
+    known = (*(eip.address for eip in bound_here(world)), *world.listed("shared"))
+    if frame.kind == "arp" and frame.op == 1 and frame.dst in known:
         return answered(UPLINK, frame, world.uplink.mac, frame.eth_src)
     return None
 

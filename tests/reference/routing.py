@@ -14,7 +14,7 @@ from tests.reference import Fate, Frame, World, rule
 from tests.reference.eni import delivered
 from tests.reference.vpc import router_addresses, subnets
 
-NOWHERE = ("no-next-hop", "not-connected")
+NOWHERE = ("no-next-hop", "not-connected", "nat-stopped")
 """The ends of routes that lead nowhere: none of them is taken while an equal one leads on."""
 
 
@@ -60,7 +60,8 @@ def by_the_table(world: World, port: NetworkInterface, frame: Frame) -> Fate:
     equal = [route for route in routes if (-route.prefix.length, route.priority) == best]
     fates = [world.one_of(route.next_hop_type, route, port, frame) for route in equal]
     fates = [fate for fate in fates if fate.dropped not in NOWHERE] or fates
-    return fates[0] if len(fates) == 1 else Fate(among=tuple(fates))
+    options = tuple(option for fate in fates for option in fate.options)
+    return options[0] if len(options) == 1 else Fate(among=options)
 
 
 @rule(INTERFACE)
