@@ -10,7 +10,20 @@ from dataclasses import dataclass, field, replace
 
 from sdnctl.base.addresses import Ip4, Mac
 from sdnctl.of.actions import CONTROLLER, IN_PORT
-from sdnctl.of.fields import ETH_TYPE, FIELDS, IP_PROTO, IP_TTL, VLAN_VID, OxmField
+from sdnctl.of.fields import (
+    ETH_TYPE,
+    FIELDS,
+    IP_DST,
+    IP_PROTO,
+    IP_SRC,
+    IP_TTL,
+    TCP_DST,
+    TCP_SRC,
+    UDP_DST,
+    UDP_SRC,
+    VLAN_VID,
+    OxmField,
+)
 from sdnctl.of.fields import IN_PORT as CAME_IN
 from sdnctl.of.values import value_text
 from sdnctl.program.step import Packet, Step
@@ -23,8 +36,16 @@ _NOW = re.compile(r"^-> (\w+)\[(?:(\d+)(?:\.\.(\d+))?)?\] is now (\S+)$")
 _BRIDGE = re.compile(r'^bridge\("(.*)"\)$')
 _OUTPUT = re.compile(r"^(?:output:(\d+)|(IN_PORT)|(CONTROLLER):\d+)$")
 _TTL = re.compile(r"^mod_nw_ttl:(\d+)$")
+_TRANSLATED = re.compile(r"^ Modified flow: (.*)$")
+"""The packet after connection tracking has translated it, as the switch supposes that it does."""
 _PREFIX = re.compile(r"^(?:NXM|OXM)_(?:OF|NX)_")
 BEYOND = 1 << 16  # any line
+_TRANSLATED_TO = {
+    "nw_src": (IP_SRC,),
+    "nw_dst": (IP_DST,),
+    "tp_src": (TCP_SRC, UDP_SRC),
+    "tp_dst": (TCP_DST, UDP_DST),
+}
 _BY_NAME = {each.name: each for each in FIELDS} | {"ip_ttl": IP_TTL}
 
 
@@ -82,6 +103,8 @@ def read(said: str, packet: Packet) -> list[Step]:
             reading.step = Step(int(rule[1]), int(cookie[1], 16) if cookie else 0, at, at)
         elif line.startswith(("Final flow:", "Megaflow:")):
             steps += reading.close()
+        elif translated := _TRANSLATED.match(line):
+            _translate(reading.packet, translated[1])
         elif reading.step is not None:
             _act(reading, line.strip())
     return steps
@@ -137,6 +160,15 @@ def _act(reading: _Reading, action: str) -> None:
         packet[IP_TTL] = max(packet.get(IP_TTL, 0) - 1, 0)
     elif ttl := _TTL.match(action):
         packet[IP_TTL] = int(ttl[1])
+
+
+def _translate(packet: dict[OxmField, int], text: str) -> None:
+    """Take over addresses, and the ports that are known of the packet."""
+    for name, _, value in (part.partition("=") for part in text.split(",") if part):
+        number = _number(value)
+        for field in _TRANSLATED_TO.get(name, ()):
+            if number is not None and (field in (IP_SRC, IP_DST) or field in packet):
+                packet[field] = number
 
 
 def _write(packet: dict[OxmField, int], name: str, text: str, low: str | None, high: str | None) -> None:
