@@ -9,6 +9,7 @@ from ipaddress import IPv4Address
 from typing import Any, Self
 
 from sdnctl.packet import checksum
+from sdnctl.program.zones import POOL_LOW
 from topologies.cloud import Cloud
 from topologies.internet import SERVER
 from topologies.process import within
@@ -103,6 +104,21 @@ def datagrams(mac: str, router: str, source: str, target: str, ports: Iterable[i
     )
     header = bare[:10] + struct.pack("!H", checksum(bare)) + bare[12:]
     return [ether + header + struct.pack("!HHHH", port, to, 12, 0) + b"nat!" for port in ports]
+
+
+def zone(natted: Natted) -> tuple[int, int, int]:
+    """Number, limit and connections of the gateway's zone: the only one of the region's pool that is limited."""
+    said = natted.cloud.host.appctl("dpctl/ct-get-limits", "netdev@ovs-netdev")
+    for line in said.splitlines():
+        numbers = [int(part.partition("=")[2]) for part in line.split(",")] if line.startswith("zone=") else [0]
+        if numbers[0] >= POOL_LOW:
+            return numbers[0], numbers[1], numbers[2]
+    raise AssertionError(said)
+
+
+def held(natted: Natted) -> int:
+    """The connections that the gateway has now."""
+    return zone(natted)[2]
 
 
 class Echo:

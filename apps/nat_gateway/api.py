@@ -9,6 +9,7 @@ from pydantic import Field
 from apps.eip.api import ElasticIpSpec, ordered
 from apps.eip.model import ElasticIp
 from apps.eip.writes import new_elastic_ip
+from apps.eni import api as eni
 from apps.eni.model import NetworkInterface
 from apps.nat_gateway.model import CONNECTIONS, NatGateway
 from apps.nat_gateway.writes import join, leave, new_gateway
@@ -276,7 +277,7 @@ def _eips(view: Reader, natgw: str) -> list[ElasticIp]:
 
 
 def show(view: Reader, natgw: NatGateway) -> Json:
-    """A NAT gateway as the API shows it."""
+    """A NAT gateway as the API shows it; `networkInterface` (an extension) is the managed one at its address."""
     port = view.get(NetworkInterface, natgw.port)
     routes = view.of(Route, ("next_hop",), natgw.id)
     return {
@@ -291,6 +292,7 @@ def show(view: Reader, natgw: NatGateway) -> Json:
         "vpcId": natgw.vpc,
         "subnetId": natgw.subnet,
         "privateIpAddress": str(port.addresses[0]) if port is not None else "",
+        "networkInterface": eni.show(view, port) if port is not None else {},
         "elasticIps": [_show_eip(natgw, eip) for eip in _eips(view, natgw.id)],
         "natIps": [],
         "createdTime": iso(natgw.created),

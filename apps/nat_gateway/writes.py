@@ -88,7 +88,9 @@ def join(txn: Txn, natgw: NatGateway, eip: ElasticIp) -> None:
     port = txn.get(NetworkInterface, natgw.port)
     if port is None:
         raise IntentError.missing("natGatewayId", natgw.id)
-    if eip.port and eip.port != port.id:
+    if eip.port == port.id:
+        return
+    if eip.port:
         raise IntentError("elasticIpIds", f"{eip.id} is bound to {eip.port}: disassociate it first", 409, "CONFLICT")
     bind(txn, eip, port, port.addresses[0])
 

@@ -166,9 +166,9 @@ def _translate(packet: dict[OxmField, int], text: str) -> None:
     """Take over addresses, and the ports that are known of the packet."""
     for name, _, value in (part.partition("=") for part in text.split(",") if part):
         number = _number(value)
-        for field in _TRANSLATED_TO.get(name, ()):
-            if number is not None and (field in (IP_SRC, IP_DST) or field in packet):
-                packet[field] = number
+        for known in _TRANSLATED_TO.get(name, ()):
+            if number is not None and (known in (IP_SRC, IP_DST) or known in packet):
+                packet[known] = number
 
 
 def _write(packet: dict[OxmField, int], name: str, text: str, low: str | None, high: str | None) -> None:

@@ -28,6 +28,7 @@ from sdnctl.model.host import Host, HostStatus
 from sdnctl.model.resource import resources
 from sdnctl.store import Store
 from sdnctl.store.memory import MemoryStore
+from topologies.tenant import EXTENSIONS, extension
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
@@ -66,7 +67,9 @@ class Tenant:
 
 
 def request_class(service: str, name: str) -> type[JDCloudRequest]:
-    """The SDK's request class of an operation."""
+    """The SDK's request class of an operation, or one like it where the SDK has none."""
+    if name in EXTENSIONS:
+        return extension(name)
     upper = name[0].upper() + name[1:]
     module = __import__(f"jdcloud_sdk.services.{service}.apis.{upper}Request", fromlist=["x"])
     found: type[JDCloudRequest] = getattr(module, f"{upper}Request")

@@ -9,7 +9,7 @@ import pytest
 from tests.region.conftest import connect
 from topologies.cloud import Cloud
 from topologies.internet import SERVER
-from topologies.natgw import ROUTER, Echo, Natted, behind_a_gateway, datagrams, packets, private, sources
+from topologies.natgw import ROUTER, Echo, Natted, behind_a_gateway, datagrams, packets, private, sources, zone
 from topologies.process import wait_until, within
 from topologies.scenarios import machine
 from topologies.station import CommandError
@@ -47,14 +47,6 @@ def burst(natted: Natted, name: str, ports: range, to: int = 9, pace: float = 0.
     for start in range(0, len(made), 200):
         guest.send(*made[start : start + 200])
         time.sleep(pace)
-
-
-def zone(natted: Natted) -> tuple[int, int, int]:
-    """Number, limit and count of the gateway's zone: the one that has the limit of its size."""
-    said = natted.cloud.host.appctl("dpctl/ct-get-limits", "netdev@ovs-netdev")
-    lines = [line.split(",") for line in said.splitlines() if line.startswith("zone=")]
-    found = [tuple(int(part.partition("=")[2]) for part in line) for line in lines]
-    return next(one for one in found if one[0] >= 16384)  # type: ignore[return-value]
 
 
 def dropped(natted: Natted) -> dict[str, int]:
