@@ -14,6 +14,7 @@ from apps.eni.facts import called, known_by_key
 from apps.eni.model import NetworkInterface
 from apps.gateway.facts import (
     behind_gateway,
+    deposed,
     gateways,
     home_of,
     leaves_elsewhere,
@@ -92,7 +93,10 @@ def eip(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
     if pool is None or vpc is None:
         return
     key = str(eip.address)
-    yield from holding(key, vpc.id, here, view)
+    known = view.get(Holder, key)
+    # One that is shared goes with the role of the active gateway.
+    gone = known is not None and view.derived(shares, eip.port) and view.derived(deposed, known.host)
+    yield from holding(key, vpc.id, here, view, fit=not gone)
     if view.derived(held_here, key):
         yield from _translate(eip, pool, vpc, view)
         yield from _present(eip, vpc, view)

@@ -95,6 +95,18 @@ def in_touch(_: None, here: str, view: View) -> bool:
     return any(peer is not None and peer.up for peer in peers)
 
 
+def deposed(host: str, here: str, view: View) -> bool:
+    """True for another gateway that is not reached, on the one that is active in its place: it was waited for already.
+
+    So whatever goes with the role is taken over at once, and not waited for again one after the other.
+    """
+    active = view.get(Holder, GATEWAY)
+    if host == here or active is None or active.host != here or not view.derived(preference, host):
+        return False
+    peer = view.get(LocalPeer, host)
+    return peer is not None and not peer.up and not view.derived(cut_off, None)
+
+
 def server_in(region: Records, port: str) -> str:
     """The host that is to present a port's elastic IPs, as far as is reported; "" when nobody has the port."""
     binding = region.get(Binding, port)

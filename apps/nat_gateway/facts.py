@@ -5,14 +5,14 @@ from hashlib import blake2b
 
 from apps.eip.model import ElasticIp
 from apps.eni.model import NetworkInterface
-from apps.gateway.facts import cut_off, gateways, has_uplink, preference
+from apps.gateway.facts import cut_off, gateways, has_uplink
 from apps.gateway.model import GATEWAY
 from apps.holder.facts import held_here
 from apps.holder.model import Holder
 from apps.nat_gateway.model import DnatRule, NatGateway, SnatRule
 from apps.routing.facts import leads_to_internet
 from apps.vpc.model import Subnet
-from sdnctl.model.host import Host, LocalPeer
+from sdnctl.model.host import Host
 from sdnctl.program.feature import View
 from sdnctl.verify.doors import Door, Exit, Records, doors
 
@@ -38,14 +38,6 @@ def in_force_here(gateway: str, here: str, view: View) -> bool:
     found = view.get(NatGateway, gateway)
     serves = found is not None and found.running and view.derived(translates_here, found.vpc)
     return serves and view.derived(held_here, gateway)
-
-
-def deposed(host: str, here: str, view: View) -> bool:
-    """True for a gateway that this host, which is the active one, does not reach: it has waited for it already."""
-    if host == here or not view.derived(preference, host) or not view.derived(translates_here, ""):
-        return False
-    peer = view.get(LocalPeer, host)
-    return peer is not None and not peer.up
 
 
 def gateway_at(port: str, view: View) -> NatGateway | None:

@@ -11,10 +11,10 @@ from apps.eip.model import ElasticIp
 from apps.eni.facts import presented as bound_to
 from apps.eni.model import NetworkInterface
 from apps.eni.tables import OUTPUT, SPOOFED_IP
+from apps.gateway.facts import deposed
 from apps.holder.facts import held_here, holding
 from apps.holder.model import Claim, Holder
 from apps.nat_gateway.facts import (
-    deposed,
     gateway_at,
     in_force_here,
     leave_by,
