@@ -85,6 +85,10 @@ Actions = Sequence[Action | Instruction]
 PIECE = (FRAGMENT_ANY, FRAGMENT_ANY)
 PIECES_RATE, PIECES_BURST = 256, 1024
 """The fragments a second, and at once, that leave by one gateway: all switch's wait in one place (see ``fragment``)."""
+_ONE_SIDED = ("syn_sent", "syn_recv", "fin_wait", "close_wait", "last_ack", "time_wait", "close")
+_OTHERS = ("udp_first", "udp_single", "udp_multiple", "icmp_first", "icmp_reply")
+IDLE = (("tcp_established", 1800), *((f"tcp_{name}", 60) for name in _ONE_SIDED), *((name, 60) for name in _OTHERS))
+"""The seconds of silence after which a connection is forgotten, as the public documentation has them."""
 KEY_SHIFT, KEY_BITS = 8, 24
 """The bits of ct_mark that hold the key of the DNAT rule by which a connection came in; 0 for one that went out."""
 KEY_MASK = (1 << KEY_BITS) - 1 << KEY_SHIFT
@@ -135,7 +139,7 @@ def gateway(natgw: NatGateway, here: str, view: View) -> Iterator[Item]:
         # To a gateway that is stopped.
         yield OUTPUT.flow(Priority.NORMAL, mine, drop(NAT_STOPPED))
         return
-    yield ZoneLimit(natgw.zone, natgw.connections)
+    yield ZoneLimit(natgw.zone, natgw.connections, IDLE)
     yield Meter(natgw.piece_meter, PIECES_RATE, PIECES_BURST, packets=True)
     # To the gateway: it has no switch port, but tables.
     yield OUTPUT.flow(Priority.NORMAL, mine, [set_field(NAT_ZONE, natgw.zone), set_field(PORT, port.key), goto(OUT)])

@@ -19,6 +19,7 @@ from sdnctl.bridge import datapath
 from sdnctl.bridge.conntrack import Conntrack
 from sdnctl.bridge.flush import forget
 from sdnctl.bridge.vswitch import Vswitch
+from sdnctl.program.zones import Times
 
 AGAIN_S, END_S = 1.0, 5.0
 log = structlog.get_logger("keeper")
@@ -35,6 +36,9 @@ class Keeper(Protocol):
 
     def limit(self, zones: Mapping[int, int]) -> None:
         """Let these zones have so many connections each; events ``Tracked`` tell how many they have."""
+
+    def pace(self, zones: Mapping[int, Times]) -> None:
+        """Let connections in these zones be forgotten after so long a silence, in others as the switch has it."""
 
     def revalidate(self, link: SwitchLink, number: int) -> None:
         """Tell by an event ``Revalidated`` when the data path obeys all that is committed now."""
@@ -72,6 +76,10 @@ class SwitchKeeper:
     def limit(self, zones: Mapping[int, int]) -> None:
         """See ``Keeper``."""
         self._conntrack.want(zones)
+
+    def pace(self, zones: Mapping[int, Times]) -> None:
+        """See ``Keeper``."""
+        self._vswitch.pace(zones)
 
     def restore(self) -> None:
         """Give a switch that may have started anew back what it has lost, before the first flow; waits for it."""

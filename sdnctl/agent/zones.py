@@ -41,6 +41,7 @@ class PortZones:
         most = self._seen.settings.connections
         ports = {row.zone: most for row in self._seen.ports.values() if row.zone}
         self._keeper.limit(self._desired.limits | ports)
+        self._keeper.pace(dict(self._desired.times))
 
     def settled(self) -> None:
         """The switch has no flow that is not wanted: the zones of ports that are not here any more may be forgotten."""

@@ -23,12 +23,13 @@ import structlog
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import SwitchError
 from sdnctl.base.paths import BRIDGE, management_of
-from sdnctl.bridge import problems, timeouts, zones
+from sdnctl.bridge import pace, problems, timeouts, zones
 from sdnctl.bridge.flush import forget
 from sdnctl.bridge.ports import ZONE, Bridge, Ports
 from sdnctl.bridge.setup import TUNNEL_PORT, PortSpec, create, heard, lacking, mend, met, ports_wanted
 from sdnctl.bridge.snapshot import Row, Settings, Snapshot, chosen, wrong
 from sdnctl.bridge.zones import Zones
+from sdnctl.program.zones import Times
 
 sys.modules.setdefault("eventlet", None)  # type: ignore[arg-type]  # ovs.poller would let it replace select
 import ovs.db.idl  # noqa: E402
@@ -91,6 +92,7 @@ class Vswitch:
         self._deaf_since: float | None = None
         self._refused = ""
         self._watched: Mapping[str, Ip4] | None = None
+        self._paced: Mapping[int, Times] = {}
         self._looked = 0.0
         self._since: dict[str, float] = {}
         self._ways = _Ways(None, 0.0, [])
@@ -114,17 +116,24 @@ class Vswitch:
         self._watched = peers
         os.write(self._wake_write, b"x")
 
+    def pace(self, zones: Mapping[int, Times]) -> None:
+        """Let connections in these zones be forgotten after so long a silence; may be called on any thread."""
+        if zones != self._paced:
+            self._paced = zones
+            os.write(self._wake_write, b"x")
+
     def _run(self) -> None:
         schema = self._schema()
         if schema is None:
             return
         idl = _Idl(self._remote, _helper(schema), leader_only=False)
         idl._session.reconnect.set_backoff(50, 1000)
-        seqno, watched = idl.change_seqno, self._watched
+        seqno, watched, paced = idl.change_seqno, self._watched, self._paced
         while not self._stopping:
             idl.run()
-            if idl.change_seqno != seqno or watched is not self._watched or self._due(idl):
-                seqno, watched = idl.change_seqno, self._watched
+            asked = watched is not self._watched or paced is not self._paced
+            if idl.change_seqno != seqno or asked or self._due(idl):
+                seqno, watched, paced = idl.change_seqno, self._watched, self._paced
                 self._look(idl)
                 continue
             poller = ovs.poller.Poller()
@@ -165,7 +174,8 @@ class Vswitch:
         seen = idl.ports.bridge(idl, br_int) if br_int is not None else None
         given = self._zones_of(seen, ids) if seen is not None else {}
         patience = self._patience(idl, switch, br_int, given)
-        if seen is None or given or patience or lacking(seen, wanted, keep):
+        paced = br_int is None or pace.right(switch, br_int.datapath_type, self._paced)
+        if seen is None or given or patience or not paced or lacking(seen, wanted, keep):
             self._refused = self._write(idl, switch, br_int, wanted, keep, given, patience)
             if not self._refused:
                 return  # what was written comes back as the next change
@@ -254,6 +264,9 @@ class Vswitch:
             switch.setkey("external_ids", zones.HIGHEST, str(max(given.values())))
         if patience:
             timeouts.write(txn, idl.tables, switch, br_int.datapath_type, patience)
+        elif not pace.right(switch, br_int.datapath_type, self._paced):
+            # One after the other: both may have to make the datapath's row.
+            pace.write(txn, idl.tables, switch, br_int.datapath_type, self._paced)
         status = txn.commit_block()
         log.info("bridge written", bridge=BRIDGE, zones=len(given), status=str(status), error=txn.get_error() or None)
         return str(txn.get_error() or "refused") if status == txn.ERROR else ""

@@ -6,16 +6,18 @@ from sdnctl.of.flow import Flow
 from sdnctl.of.group import Group
 from sdnctl.of.meter import Meter
 from sdnctl.program.packets import Forget, PacketOut
+from sdnctl.program.zones import Times
 
 
 @dataclass(slots=True)
 class Desired:
-    """The desired state of the switch: flows by cookie, meters and groups by number, limits by zone."""
+    """The desired state of the switch: flows by cookie, meters and groups by number, limits and times by zone."""
 
     flows: dict[int, Flow] = field(default_factory=dict)
     meters: dict[int, Meter] = field(default_factory=dict)
     groups: dict[int, Group] = field(default_factory=dict)
     limits: dict[int, int] = field(default_factory=dict)
+    times: dict[int, Times] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

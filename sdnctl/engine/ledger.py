@@ -120,6 +120,7 @@ class Ledger:
             touched.groups.add(group.id)
         for limit in held.limits:
             del self.desired.limits[limit.zone], self._limit_owner[limit.zone]
+            self.desired.times.pop(limit.zone, None)
             touched.limits.add(limit.zone)
         for record in held.reports:
             key = (type(record), record.id)
@@ -148,6 +149,8 @@ class Ledger:
             touched.groups.add(group.id)
         for limit in new.limits:
             self.desired.limits[limit.zone] = limit.limit
+            if limit.times:
+                self.desired.times[limit.zone] = limit.times
             self._limit_owner[limit.zone] = unit
             touched.limits.add(limit.zone)
         for record in new.reports:

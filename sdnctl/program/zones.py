@@ -12,9 +12,17 @@ POOL_LOW, POOL_HIGH = 16_384, 65_534
 SCRATCH = 65_535
 
 
+Times = tuple[tuple[str, int], ...]
+"""Seconds of silence after which a connection is forgotten, by state (CT_Timeout_Policy of ovs-vswitchd.conf.db(5))."""
+
+
 @dataclass(frozen=True, slots=True)
 class ZoneLimit:
-    """The most connections that are tracked in a zone of the pool; the ports' own zones have the host's limit."""
+    """The most connections that are tracked in a zone of the pool; the ports' own zones have the host's limit.
+
+    ``times`` says when they are forgotten, where that is not as the switch has it.
+    """
 
     zone: int
     limit: int
+    times: Times = ()

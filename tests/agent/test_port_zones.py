@@ -11,6 +11,7 @@ from sdnctl.base.errors import SwitchError
 from sdnctl.bridge.local import local_changes
 from sdnctl.bridge.snapshot import Row, Settings, Snapshot, Zone
 from sdnctl.engine.desired import Desired
+from sdnctl.program.zones import Times
 from sdnctl.store import State
 from sdnctl.store.memory import MemoryStore
 from sdnctl.testing.ovs import DummySwitch
@@ -28,6 +29,9 @@ class Kept(FakeKeeper):
         super().__init__(lambda event: None)
         self.limits: list[dict[int, int]] = []
         self.gone: list[tuple[int, set[int]]] = []
+
+    def pace(self, zones: Mapping[int, Times]) -> None:
+        pass
 
     def limit(self, zones: Mapping[int, int]) -> None:
         self.limits.append(dict(zones))

@@ -166,6 +166,13 @@ def test_the_gateway_itself_answers_nothing_and_nobody_sends_as_its_address(natt
     assert natted.cloud.internet.server.ping(natted.shown()["privateIpAddress"], count=1, wait=0.5) == 0
 
 
+def test_n2_the_switch_has_the_idle_times(natted: Natted) -> None:
+    """As its database says, which ovs-vswitchd obeys (recipes: within a second)."""
+    said = natted.cloud.host.vsctl("list-zone-tp", "netdev")
+    mine = next(line for line in said.splitlines() if f"Zone:{zone(natted)[0]}," in line)
+    assert "tcp_established=1800" in mine and "udp_multiple=60" in mine and "icmp_reply=60" in mine, said
+
+
 def test_n1_beyond_its_connections_nothing_leaves(natted: Natted) -> None:
     """A limit of 10: the eleventh connection is dropped and counted, and none leaves with a private address."""
     number, _, used = zone(natted)
