@@ -167,7 +167,7 @@ def _tasks(edit: Edit, live: Live) -> Iterator[Task]:
 
 
 def _leave(edit: Edit, item: Item) -> Iterator[Task]:
-    """What is deleted stands still."""
+    """Stop a gateway before it is deleted."""
     if item.values["state"] == "running":
         yield Task(Phase.CLEAR, edit, lambda run: run.act(GATEWAY, item.id, "stopNatGateway"))
 

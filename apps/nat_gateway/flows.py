@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from apps.eip.facts import presented
 from apps.eip.model import ElasticIp
+from apps.eip.tables import DNAT
 from apps.eni.facts import presented as bound_to
 from apps.eni.model import NetworkInterface
 from apps.eni.tables import OUTPUT, SPOOFED_IP
@@ -40,13 +41,14 @@ from apps.nat_gateway.tables import (
     RULE,
     SLOT,
 )
+from apps.oversize.tables import ROOM
 from apps.pipeline import DELIVERY, NEXT_HOP, OUT_PORT, PORT, VPC, drop
 from apps.security_group.tables import INVALID
 from apps.uplink.model import Pool
-from apps.uplink.tables import OWN_SOURCE, POOL
-from apps.vpc.model import ANYTHING, Subnet, Vpc
+from apps.uplink.tables import ASK_TOO_BIG_OUT, OWN_SOURCE, POOL
+from apps.vpc.model import ANYTHING, ROUTER_ITSELF_MAC, Subnet, Vpc
 from sdnctl.model.host import Binding, Peer
-from sdnctl.of.actions import Action, Instruction, load, meter, move, nat, set_field
+from sdnctl.of.actions import Action, Instruction, load, meter, move, nat, resubmit, set_field
 from sdnctl.of.fields import (
     CT_DNAT,
     CT_ESTABLISHED,
@@ -73,7 +75,10 @@ from sdnctl.of.fields import (
 )
 from sdnctl.of.meter import Meter
 from sdnctl.of.ranges import masks
-from sdnctl.program.feature import Item, Reported, View, always, feature, placed, says
+from sdnctl.packet import icmp_error, parse
+from sdnctl.packet.icmp import FRAGMENTATION_NEEDED, UNREACHABLE
+from sdnctl.program.feature import Item, Reported, View, always, feature, packet_in, placed, says
+from sdnctl.program.packets import PacketIn, PacketOut
 from sdnctl.program.pipeline import Priority, enter, goto, onward
 from sdnctl.program.slots import owners
 from sdnctl.program.step import Step
@@ -101,7 +106,7 @@ NO_CONNECTION = (CT_TRACKED | CT_INVALID, CT_TRACKED | CT_INVALID)
 
 @always
 def passing() -> Iterator[Item]:
-    """What belongs to a connection goes its way; nothing leaves without an elastic IP."""
+    """Packets of a connection go their way; nothing leaves without an elastic IP."""
     ip: Match = {ETH_TYPE: ETH_TYPE_IP}
     # No connection can begin with it.
     yield RULE.flow(Priority.EXCEPTION, {CT_STATE: NO_CONNECTION, **ip}, drop(INVALID))
@@ -243,6 +248,24 @@ def _opened(rule: DnatRule) -> Iterator[tuple[Match, Action]]:
     for number in range(rule.first, rule.last + 1):
         inside = rule.inside + number - rule.first
         yield {IP_PROTO: proto, port: number}, nat(dst=rule.address, ports=(inside, inside))
+
+
+@packet_in(ASK_TOO_BIG_OUT, first=True)
+def too_big_out(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut]:
+    """Tell a machine behind a gateway how much fits into the uplink: as if the error came from outside (RFC 5508).
+
+    Connection tracking knows whose packet it quotes, and translates both.
+    """
+    ip = parse(packet.data).ip
+    for id in view.by(ElasticIp, ("address",), ip.src) if ip is not None else ():
+        eip = view.get(ElasticIp, id)
+        pool = view.get(Pool, eip.pool) if eip is not None else None
+        if eip is None or pool is None or gateway_at(eip.port, view) is None:
+            continue
+        room = packet.value(ROOM)
+        frame = icmp_error(packet.data, UNREACHABLE, FRAGMENTATION_NEEDED, pool.gateway, ROUTER_ITSELF_MAC, room)
+        if frame is not None:
+            yield PacketOut(frame, (resubmit(DNAT.id),))
 
 
 @says(passing)

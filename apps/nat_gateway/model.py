@@ -65,7 +65,7 @@ class SnatRule:
 
 @resource(prefix="dnat", reach="vpc")
 class DnatRule:
-    """What comes from outside for ports ``first`` to ``last`` of the elastic IP ``eip`` goes to ``address``.
+    """Connections from outside to ports ``first`` to ``last`` of the elastic IP ``eip`` go to ``address``.
 
     ``protocol`` is tcp, udp or all, which has no ports.  ``inside`` is the port there that stands for ``first``.
     """

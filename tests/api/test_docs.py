@@ -26,5 +26,5 @@ def test_every_operation_is_on_the_page() -> None:
     for operation in discover():
         assert f"| {operation.name} | `{operation.method} " in text, operation.name
         assert operation.summary in text
-    assert "| deleteNatGateway | `DELETE R/natGateways/{natGatewayId}` | 501 |" in text
+    assert "| deleteVpcPolicy | `DELETE R/vpcPolicy/{vpcPolicyId}` | 501 |" in text
     assert "| `staticRoute` | 50 | the route table |" in text

@@ -43,7 +43,7 @@ def test_quotas_are_told(region: Region) -> None:
         ("instance", None, 400),  # the vm service's
         ("subnet", None, 400),
         ("subnet", "vpc-0000000000", 404),
-        ("natGateway", None, 501),
+        ("vpcNatGateway", None, 501),
         ("securityGroupRule", "sg-1", 404),
     ],
 )

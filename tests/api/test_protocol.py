@@ -127,7 +127,7 @@ def test_a_large_body_is_refused(region: Region, tenant: Tenant) -> None:
 @pytest.mark.parametrize(
     ("method", "target", "service", "code"),
     [
-        ("GET", b"/v1/regions/cn-test-1/natGateways/", "vpc", 501),
+        ("GET", b"/v1/regions/cn-test-1/vpcPolicy/p-1", "vpc", 501),
         ("GET", b"/v1/regions/cn-test-1/loadBalancers/", "lb", 501),
         ("GET", b"/v1/regions/cn-test-1/nothing/", "vpc", 501),
         ("GET", b"/v1/regions/cn-test-1/disks", "disk", 501),

@@ -12,7 +12,7 @@ from topologies.internet import SERVER
 from topologies.natgw import ROUTER, Echo, Natted, behind_a_gateway, datagrams, packets, private, sources, zone
 from topologies.process import wait_until, within
 from topologies.scenarios import machine
-from topologies.station import CommandError
+from topologies.station import CommandError, Station
 
 MACHINES = {"one": "10.0.0.10", "two": "10.0.0.11"}
 
@@ -138,6 +138,24 @@ def test_n11_traceroute_and_path_mtu_work_through_it(natted: Natted) -> None:
     guest.run("ip", "route", "flush", "cache")
     with pytest.raises(CommandError, match=r"refused|Connection"):
         guest.run("bash", "-c", f"exec 3<>/dev/udp/{SERVER}/99; echo a >&3; sleep 0.3; echo b >&3", timeout=5)
+
+
+def test_n11_a_machine_learns_what_fits_into_the_uplink(natted: Natted) -> None:
+    """The gateway's own uplink is narrower than the machine's link: the switch says so, behind the translation."""
+    guest, host = natted.cloud.guests["two"], natted.cloud.host
+    host.run("ip", "link", "set", "uplink", "mtu", "1280")
+    try:
+        told = lambda: guest.ping(SERVER, "-M", "do", "-s", "1300", count=1, wait=0.3) or route_mtu(guest)  # noqa: E731
+        assert wait_until(lambda: told() == "1280", 10, 0.2)
+        assert guest.ping(SERVER, "-M", "do", "-s", "1252") == 3
+    finally:
+        guest.run("ip", "route", "flush", "cache")
+        host.run("ip", "link", "set", "uplink", "mtu", "1500")
+
+
+def route_mtu(guest: Station) -> str:
+    """The MTU of the path to the server that a machine has learned."""
+    return guest.run("ip", "route", "get", SERVER).partition("mtu ")[2].split(" ")[0]
 
 
 @pytest.mark.parametrize("size", [3000, 20_000])
