@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.region.arp import holder
 from tests.region.conftest import received
 from topologies.internet import SERVER
 from topologies.natgw import Natted, behind_a_gateway
@@ -72,13 +73,18 @@ def test_a_trace_tells_both_hosts_and_the_elastic_ip(region: Region, natted: Nat
 class Held:
     """Connections of machines to one server port, both ends."""
 
-    def __init__(self, region: Region, names: list[str], each: int) -> None:
-        listener = within(region.internet.server.pid, lambda: socket.create_server(("0.0.0.0", PORT), backlog=1024))
+    def __init__(self, region: Region, names: list[str], each: int, port: int = PORT, first: int = 0) -> None:
+        """``first`` is the source port of each machine's first connection, others follow; 0 for any."""
+        listener = within(region.internet.server.pid, lambda: socket.create_server(("0.0.0.0", port), backlog=1024))
         self.ends: list[tuple[socket.socket, socket.socket, str]] = []
         with listener:
             for name in names:
-                for _ in range(each):
-                    near = within(region.guests[name].pid, lambda: socket.create_connection((SERVER, PORT), timeout=5))
+                for number in range(each):
+                    own = ("0.0.0.0", first + number if first else 0)
+                    near = within(
+                        region.guests[name].pid,
+                        lambda own=own: socket.create_connection((SERVER, port), timeout=5, source_address=own),
+                    )
                     far, _address = listener.accept()
                     self.ends.append((near, far, name))
 
@@ -101,6 +107,18 @@ class Held:
             time.sleep(0.02)
         return len(back)
 
+    def told(self, seconds: float) -> int:
+        """Speak from outside on each; how many machines hear it in time."""
+        for near, far, _ in self.ends:
+            near.setblocking(False)
+            far.send(b"+")
+        heard: set[int] = set()
+        end = time.monotonic() + seconds
+        while len(heard) < len(self.ends) and time.monotonic() < end:
+            heard |= {place for place, (near, *_) in enumerate(self.ends) if place not in heard and self._read(near)}
+            time.sleep(0.02)
+        return len(heard)
+
     @staticmethod
     def _read(end: socket.socket) -> bool:
         try:
@@ -120,7 +138,7 @@ def test_n10_the_active_gateway_dies_and_connections_go_on(region: Region, natte
     names = ["nat1", "nat4"]
     held = Held(region, names, EACH)
     assert held.alive(5) == EACH * len(names)
-    host = region.hosts["hv2"]
+    host = region.hosts[holder(region, min(natted.publics()))]
     began = time.monotonic()
     host.kill_vswitchd()
     gaps = {}
@@ -133,3 +151,21 @@ def test_n10_the_active_gateway_dies_and_connections_go_on(region: Region, natte
     host.start_vswitchd()
     region.cli("wait", "--timeout", "20")
     assert max(gaps.values()) <= 2.0 and survivors >= 0.99 * len(held.ends)
+
+
+def test_n10_survivors_of_each_kind_are_counted(region: Region, natted: Natted) -> None:
+    """Whose server speaks first waits for its machine's next packet; shared source ports are not given alike again."""
+    server_first, shared = Held(region, ["nat4"], 100, 8101), Held(region, ["nat1", "nat4"], 100, 8102, 30_000)
+    assert server_first.told(5) == 100 and shared.alive(5) == 200
+    active = holder(region, min(natted.publics()))
+    region.hosts[active].kill_vswitchd()
+    assert wait_until(lambda: tried(region, "nat1"), 10, 0.01)
+    unasked = server_first.told(6)
+    spoken = server_first.alive(12)
+    kept = shared.alive(12)
+    print(f"server first: {unasked} of 100 by itself, {spoken} once the machine speaks; shared ports: {kept} of 200")
+    for held in (server_first, shared):
+        held.close()
+    region.hosts[active].start_vswitchd()
+    region.cli("wait", "--timeout", "20")
+    assert spoken >= 99
