@@ -12,7 +12,7 @@ from apps.eip.writes import new_elastic_ip
 from apps.eni import api as eni
 from apps.eni.model import NetworkInterface
 from apps.nat_gateway.model import CONNECTIONS, NatGateway
-from apps.nat_gateway.writes import join, leave, new_gateway
+from apps.nat_gateway.writes import EIPS_MOST, join, leave, new_gateway
 from apps.routing.model import Route
 from apps.vpc.model import Subnet, Vpc
 from sdnctl.api import quota
@@ -29,7 +29,9 @@ ONLINE, OFFLINE = "online", "offline"
 Size = Literal["small", "medium", "large"]
 MOST_AT_ONCE = 100
 quota.declare("natGateway", 5, lambda view, _: view.count(NatGateway, ("account",), view.caller.account))
-quota.declare("natGatewayFip", 20, lambda view, id: len(_eips(view, id)), within="the NAT gateway", parent=NatGateway)
+quota.declare(
+    "natGatewayFip", EIPS_MOST, lambda view, id: len(_eips(view, id)), within="the NAT gateway", parent=NatGateway
+)
 
 
 class CreateGateway(Request):

@@ -67,10 +67,13 @@ def leave_by(rule: SnatRule, view: View) -> Sequence[ElasticIp]:
     return [eip for eip in known if eip.id in rule.eips] if rule.eips else known
 
 
-def number_of(zone: int, eips: Sequence[ElasticIp]) -> int:
-    """The number of a set of elastic IPs of a gateway, the same on every host; two share one in 2**-32 cases."""
-    text = " ".join((str(zone), *(str(eip.address) for eip in eips)))
-    return int.from_bytes(blake2b(text.encode(), digest_size=4).digest(), "big")
+def number_of(zone: int, eips: Sequence[ElasticIp], use: str = "") -> int:
+    """The number of a set of elastic IPs of a gateway for a use, the same on every host; two share one in 2**-32 cases.
+
+    None has 0.
+    """
+    text = " ".join((str(zone), use, *(str(eip.address) for eip in eips)))
+    return int.from_bytes(blake2b(text.encode(), digest_size=4).digest(), "big") or 1
 
 
 @doors

@@ -29,6 +29,7 @@ from apps.nat_gateway.tables import (
     CHECK,
     IN,
     INTO,
+    NAT_FULL,
     NAT_GONE,
     NAT_ITSELF,
     NAT_SET,
@@ -101,6 +102,9 @@ PROTOCOLS = {"tcp": (IP_PROTO_TCP, TCP_DST), "udp": (IP_PROTO_UDP, UDP_DST)}
 NEW = (CT_TRACKED | CT_NEW, CT_TRACKED | CT_NEW | CT_INVALID | CT_RELATED)
 KNOWN = ((CT_TRACKED | CT_ESTABLISHED, CT_TRACKED | CT_ESTABLISHED), (CT_TRACKED | CT_RELATED, CT_TRACKED | CT_RELATED))
 """ct_state of what belongs to a connection, and of an ICMP error about one."""
+UNTRANSLATED = (CT_TRACKED | CT_NEW, CT_TRACKED | CT_NEW | CT_SNAT | CT_DNAT)
+NO_MORE, AGAIN = 0, "again"
+"""The set without an elastic IP, and the word in the number of a set that is tried once more."""
 NO_CONNECTION = (CT_TRACKED | CT_INVALID, CT_TRACKED | CT_INVALID)
 
 
@@ -118,6 +122,10 @@ def passing() -> Iterator[Item]:
     for bit in (CT_SNAT, CT_DNAT):
         # Translated, but to an address that the gateway has no more.
         yield CHECK.flow(Priority.BROAD, {CT_STATE: (bit, bit), **ip}, drop(NAT_GONE))
+    # Not translated: once more, by another elastic IP if there is one.
+    yield CHECK.flow(Priority.BROAD, {CT_STATE: UNTRANSLATED, **ip}, [resubmit(SLOT.id)])
+    # There is none, or it has no room either.
+    yield SLOT.flow(Priority.NORMAL, {NAT_SET: NO_MORE}, drop(NAT_FULL))
 
 
 def _inward() -> Actions:
@@ -193,17 +201,24 @@ def snat(rule: SnatRule, here: str, view: View) -> Iterator[Item]:
         return
     if len(eips) == 1:
         # A connection begins: by the only elastic IP there is for it.
-        yield RULE.flow(priority, match, [_leaves(natgw, eips[0])])
+        yield RULE.flow(priority, match, [set_field(NAT_SET, NO_MORE), _leaves(natgw, eips[0])])
         return
     number = number_of(natgw.zone, eips)
     by = [move(IP_SRC, NAT_SLOT, nbits=NAT_SLOT.width), goto(SLOT)] if rule.affinity else [BY_HASH.through()]
     # A connection begins: its addresses and ports say which of several, or the source address alone.
     yield RULE.flow(priority, match, [set_field(NAT_SET, number), *by])
-    by_id = {eip.id: eip for eip in eips}
-    for slot, owner in enumerate(owners(list(by_id), NAT_SLOTS)):
-        # An elastic IP has the slot, and another only when that one goes.
+    ids = [eip.id for eip in eips]
+    for slot, owner in enumerate(owners(ids, NAT_SLOTS)):
+        place = ids.index(owner)
+        # An elastic IP has the slot, and another only when that one goes; it is remembered which.
         own: Match = {NAT_SET: number, NAT_SLOT: slot, ETH_TYPE: ETH_TYPE_IP}
-        yield SLOT.flow(Priority.NORMAL, own, [_leaves(natgw, by_id[owner])])
+        first = [set_field(NAT_SET, number_of(natgw.zone, eips, AGAIN)), set_field(NAT_SLOT, place)]
+        yield SLOT.flow(Priority.NORMAL, own, [*first, _leaves(natgw, eips[place])])
+    for place in range(len(eips)):
+        # It has no port left to the destination: the next one, and no further.
+        full: Match = {NAT_SET: number_of(natgw.zone, eips, AGAIN), NAT_SLOT: place, ETH_TYPE: ETH_TYPE_IP}
+        after = _leaves(natgw, eips[(place + 1) % len(eips)])
+        yield SLOT.flow(Priority.NORMAL, full, [set_field(NAT_SET, NO_MORE), after])
 
 
 def _leaves(natgw: NatGateway, eip: ElasticIp) -> Action:

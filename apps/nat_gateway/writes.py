@@ -24,15 +24,18 @@ from sdnctl.store import Txn
 
 SHIFTED_MOST = 64
 """The most ports of one rule that stand for others: each takes a flow of its own."""
+EIPS_MOST = 20
+"""The elastic IPs that a gateway may have, by its quota."""
 GATEWAY_FLOWS = weighs(NatGateway, 6)
 
 
 def _snat_flows(records: Weighed, account: str) -> int:
     rules = records.many(SnatRule, records.by(SnatRule, ("account",), account))
-    return sum(1 if len(rule.eips) == 1 else 1 + NAT_SLOTS for rule in rules)
+    return sum(1 if len(rule.eips) == 1 else MOST_SNAT for rule in rules)
 
 
-SNAT_FLOWS = weighs(SnatRule, 1, most=1 + NAT_SLOTS, exactly=_snat_flows)
+MOST_SNAT = 1 + NAT_SLOTS + EIPS_MOST
+SNAT_FLOWS = weighs(SnatRule, 1, most=MOST_SNAT, exactly=_snat_flows)
 DNAT_FLOWS = weighs(
     DnatRule,
     4,

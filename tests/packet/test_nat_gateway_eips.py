@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from topologies import frames
 from topologies.cloud import Cloud
 from topologies.internet import SERVER
-from topologies.natgw import Echo, Natted, behind_a_gateway, datagrams, held, packets, private, sources
+from topologies.natgw import ROUTER, Echo, Natted, behind_a_gateway, datagrams, held, packets, private, sources
 from topologies.process import wait_until, within
 from topologies.scenarios import machine
 from topologies.station import Station
@@ -124,21 +125,32 @@ def test_n5_taken_away_its_connections_end_and_none_goes_on_by_another(natted: N
     natted.do("associateElasticIps", elasticIpIds=[id])
 
 
+def test_equal_ping_ids_of_two_machines_are_told_apart(natted: Natted) -> None:
+    """One elastic IP keeps the id for one machine only: the other one's ping leaves by the next."""
+    for target in (SERVER, ROUTER, "198.51.100.1"):
+        for name in ADDRESS:
+            guest = natted.cloud.guests[name]
+            with guest.sniff() as wire:
+                guest.send(frames.echo((guest.mac(), ADDRESS[name]), (ROUTER_MAC, target), b"equal"))
+                own = ADDRESS[name]
+                assert wait_until(lambda: target in sources(wire.received(), own), 2), (name, target)  # noqa: B023
+
+
 def test_n1_twenty_thousand_connections_are_held(natted: Natted) -> None:
     """Each is answered, and still is when all of them are there."""
     guest, before = natted.cloud.guests["one"], held(natted)
     ports = range(10_000, 10_000 + CONNECTIONS)
-    frames = datagrams(guest.mac(), ROUTER_MAC, ADDRESS["one"], SERVER, ports, 7)
+    sent = datagrams(guest.mac(), ROUTER_MAC, ADDRESS["one"], SERVER, ports, 7)
     with Echo(natted.cloud.internet.server, 7) as server, guest.sniff() as wire:
         answered: set[bytes] = set()
-        missing = frames
+        missing = sent
         for _ in range(6):
             for start in range(0, len(missing), 100):
                 guest.send(*missing[start : start + 100])
                 time.sleep(0.01)
             time.sleep(0.3)
             answered = {body[2:4] for source, _, body in packets(wire.received(), 17) if source == SERVER}
-            missing = [frame for frame in frames if frame[34:36] not in answered]
+            missing = [frame for frame in sent if frame[34:36] not in answered]
             if not missing:
                 break
         count = held(natted) - before
