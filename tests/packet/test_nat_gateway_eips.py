@@ -160,6 +160,18 @@ def test_n1_twenty_thousand_connections_are_held(natted: Natted) -> None:
     assert sources(wire.received()) == set()
 
 
+def test_a_restart_of_the_controller_sends_nothing_and_connections_go_on(natted: Natted) -> None:
+    """Flows, meters, the group, the zone's limit and its idle times stay; the database is not written."""
+    host = natted.cloud.host
+    with connections(natted, 30) as made:
+        changes, policies = host.count_changes(), host.vsctl("--columns=_uuid", "list", "CT_Zone")
+        natted.cloud.service.kill_part("controller")
+        assert changes.read_back() and changes() == 0
+        assert made.alive() == made.publics
+        natted.settle()
+        assert host.vsctl("--columns=_uuid", "list", "CT_Zone") == policies and changes() == 0
+
+
 def test_the_addresses_of_a_gateway_are_up(natted: Natted) -> None:
     """Each is confirmed in force, as any elastic IP."""
     for id in natted.publics().values():
