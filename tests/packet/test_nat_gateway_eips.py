@@ -172,6 +172,21 @@ def test_a_restart_of_the_controller_sends_nothing_and_connections_go_on(natted:
         assert host.vsctl("--columns=_uuid", "list", "CT_Zone") == policies and changes() == 0
 
 
+def test_connections_outlive_a_restart_of_the_switch(natted: Natted) -> None:
+    """Nothing is known of them any more: the machine's next packet gets the same elastic IP and port again."""
+    host = natted.cloud.host
+    with connections(natted, 60) as made:
+        host.kill_vswitchd()
+        host.start_vswitchd()
+        assert wait_until(lambda: natted.cloud.guests["two"].ping(SERVER, count=1, wait=0.3), 20, 0.1)
+        for _, far, *_rest in made.ends:
+            far.settimeout(3)
+        alive = made.alive()
+        print(f"switch restarted: {alive.total()} of {len(made.ends)} connections go on")
+        assert alive == made.publics
+        assert held(natted) > 0  # the zone has its limit again
+
+
 def test_the_addresses_of_a_gateway_are_up(natted: Natted) -> None:
     """Each is confirmed in force, as any elastic IP."""
     for id in natted.publics().values():
