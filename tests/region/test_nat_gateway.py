@@ -73,14 +73,14 @@ def test_a_trace_tells_both_hosts_and_the_elastic_ip(region: Region, natted: Nat
 class Held:
     """Connections of machines to one server port, both ends."""
 
-    def __init__(self, region: Region, names: list[str], each: int, port: int = PORT, first: int = 0) -> None:
-        """``first`` is the source port of each machine's first connection, others follow; 0 for any."""
+    def __init__(self, region: Region, names: list[str], each: int, port: int, first: int, apart: int) -> None:
+        """``first`` is the source port of the first machine's first connection; the next machine's is ``apart``."""
         listener = within(region.internet.server.pid, lambda: socket.create_server(("0.0.0.0", port), backlog=1024))
         self.ends: list[tuple[socket.socket, socket.socket, str]] = []
         with listener:
-            for name in names:
+            for place, name in enumerate(names):
                 for number in range(each):
-                    own = ("0.0.0.0", first + number if first else 0)
+                    own = ("0.0.0.0", first + place * apart + number)
                     near = within(
                         region.guests[name].pid,
                         lambda own=own: socket.create_connection((SERVER, port), timeout=5, source_address=own),
@@ -136,7 +136,7 @@ class Held:
 def test_n10_the_active_gateway_dies_and_connections_go_on(region: Region, natted: Natted) -> None:
     """New ones within two seconds; of those that run, whose machine speaks first, nearly all."""
     names = ["nat1", "nat4"]
-    held = Held(region, names, EACH)
+    held = Held(region, names, EACH, PORT, 40_000, 1000)
     assert held.alive(5) == EACH * len(names)
     host = region.hosts[holder(region, min(natted.publics()))]
     began = time.monotonic()
@@ -155,7 +155,10 @@ def test_n10_the_active_gateway_dies_and_connections_go_on(region: Region, natte
 
 def test_n10_survivors_of_each_kind_are_counted(region: Region, natted: Natted) -> None:
     """Whose server speaks first waits for its machine's next packet; shared source ports are not given alike again."""
-    server_first, shared = Held(region, ["nat4"], 100, 8101), Held(region, ["nat1", "nat4"], 100, 8102, 30_000)
+    server_first, shared = (
+        Held(region, ["nat4"], 100, 8101, 20_000, 0),
+        Held(region, ["nat1", "nat4"], 100, 8102, 30_000, 0),
+    )
     assert server_first.told(5) == 100 and shared.alive(5) == 200
     active = holder(region, min(natted.publics()))
     region.hosts[active].kill_vswitchd()
