@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from enum import Enum
 
 from sdnctl.of import fields as f
-from sdnctl.verify.header import ONE, ZERO, Bits, Header, constant, known, read, written
+from sdnctl.verify.header import ONE, ZERO, Bits, Header, constant, read, written
 from sdnctl.verify.rules import Nat, Slice, Track, Write
 
 

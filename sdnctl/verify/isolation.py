@@ -16,9 +16,10 @@ from sdnctl.verify.conntrack import Connection
 from sdnctl.verify.doors import Door, Exit, Passage
 from sdnctl.verify.header import INPUT, known, literals, read
 from sdnctl.verify.network import Entry, Network
+from sdnctl.verify.places import End, Ends
 from sdnctl.verify.sent import possible
 from sdnctl.verify.sets import NOTHING, Full, Sets
-from sdnctl.verify.walk import End, Ends, Walk
+from sdnctl.verify.walk import Walk
 
 MOST_NODES = 4_000_000
 """Nodes of sets that one sender's walk may take (some 1 GiB, a minute); a hundred interfaces take some 50 000 each."""

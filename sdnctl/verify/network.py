@@ -22,8 +22,8 @@ from sdnctl.model.host import (
 from sdnctl.model.resource import meta
 from sdnctl.program.feature import Program
 from sdnctl.store import Change
+from sdnctl.verify.places import Region
 from sdnctl.verify.rules import Switch, rule
-from sdnctl.verify.walk import Region
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from sdnctl.trace.model import Leg
 from sdnctl.trace.words import tell
 from sdnctl.verify.conntrack import Connection
 from sdnctl.verify.header import HOPS, INPUT, SENT, Header, known, number, place, read
+from sdnctl.verify.places import Region, Seen
 from sdnctl.verify.sets import Sets
-from sdnctl.verify.walk import Region, Seen, Walk
+from sdnctl.verify.walk import Walk
 
 _PORTS = {
     (f.ETH_TYPE_IP, f.IP_PROTO_TCP): (f.TCP_SRC, f.TCP_DST, f.TCP_FLAGS),

@@ -7,13 +7,10 @@ translated or not.  A connection's state is said beforehand (``Connection``).
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
-from enum import Enum
-from typing import NamedTuple
 
 from sdnctl.model.host import TUNNEL
 from sdnctl.of import actions as a
 from sdnctl.of import fields as f
-from sdnctl.program.pipeline import Pipeline
 from sdnctl.verify.conntrack import Connection, renamed, tracked, zone_of
 from sdnctl.verify.header import (
     CHOICES,
@@ -30,6 +27,7 @@ from sdnctl.verify.header import (
     whole,
     written,
 )
+from sdnctl.verify.places import At, End, Ends, Region, Seen
 from sdnctl.verify.rewrite import Choices, Rewrite, spread
 from sdnctl.verify.rules import Action, Again, Clause, Hand, Hop, Out, Program, Rule, Switch, Track
 from sdnctl.verify.sets import EVERYTHING, NOTHING, Sets
@@ -38,65 +36,6 @@ MOST_TURNS = 64
 """Looks back (resubmit, recirculation, tunnels) after which a packet goes round."""
 ORIGIN = 0
 """The table at which a packet begins."""
-
-
-class Ends(Enum):
-    """The ways in which a walk ends, and what ``End.who`` says of each."""
-
-    TO = "to"
-    """Out to an interface or to the public network: its id."""
-    ASKS = "asks"
-    """To the controller: the question."""
-    PROGRAM = "program"
-    """To a program beside the switch: its number."""
-    DROPPED = "dropped"
-    """The reason, "" where none is noted."""
-    LOST = "lost"
-    """Nowhere: why."""
-
-
-class End(NamedTuple):
-    """One way in which packets end: which ones, and how they look then."""
-
-    what: Ends
-    who: str
-    host: str
-    header: Header
-    packets: int
-
-
-class Seen(NamedTuple):
-    """One flow that packets met, in a recorded walk; ``parent`` is the one before, by its place in the record."""
-
-    parent: int
-    host: str
-    table: int
-    rule: Rule | None
-    before: Header
-    after: Header
-    outputs: tuple[int, ...]
-
-
-class At(NamedTuple):
-    """A place on the way, and the changes that packets had until there."""
-
-    host: str
-    table: int
-    header: Header
-    turn: int
-    parent: int
-
-
-class Region:
-    """The switches that packets may meet, and the names of what is noted in their registers."""
-
-    def __init__(self, switches: Iterable[Switch], pipeline: Pipeline) -> None:
-        self.switches = {switch.name: switch for switch in switches}
-        self.pipeline = pipeline
-        self.tunnels = {switch.end: switch for switch in self.switches.values() if switch.end}
-        self.stateful = any(switch.stateful for switch in self.switches.values())
-        """True when any flow asks for the state of a connection."""
-        self.marks = {mark for switch in self.switches.values() for mark in switch.marks}
 
 
 class Walk:

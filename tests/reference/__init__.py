@@ -224,10 +224,15 @@ class World:
 
     def one_of(self, moment: str, *about: Any) -> Fate:
         """The same where it is one of several fates, with the interfaces that remember the connection by that one."""
+        return self.alone(lambda: self.ask(moment, *about))
+
+    def alone(self, told: Callable[[], Fate]) -> Fate:
+        """A fate that is one of several, each with the interfaces that remember the connection by it."""
         whichever, self.remembered = self.remembered, []
-        fate = self.ask(moment, *about)
-        fate, self.remembered = replace(fate, remembered=tuple(self.remembered)), whichever
-        return fate
+        fate = told()
+        more, self.remembered = tuple(self.remembered), whichever
+        among = tuple(replace(one, remembered=(*one.remembered, *more)) for one in fate.among)
+        return replace(fate, remembered=(*fate.remembered, *more), among=among)
 
     def tell(self, moment: str, *about: Any) -> Fate | None:
         """The fate that the first rule tells that has one, or None."""

@@ -61,7 +61,8 @@ def at_the_gateway(world: World, port: NetworkInterface, frame: Frame) -> Fate |
     best = max(meant, key=lambda one: one.cidr.length)
     eips = [eip for eip in public(world, natgw) if eip.id not in natgw.offline]
     eips = [eip for eip in eips if eip.id in best.eips] if best.eips else eips
-    found = [option for eip in eips for option in _out(world, eip, frame).options]
+    each = (world.alone(lambda eip=eip: _out(world, eip, frame)) for eip in eips)
+    found = [option for fate in each for option in fate.options]
     return Fate(dropped="no-snat") if not found else found[0] if len(found) == 1 else Fate(among=tuple(found))
 
 

@@ -10,9 +10,10 @@ from sdnctl.of.fields import OxmField
 from sdnctl.trace.ofproto import flow_text
 from sdnctl.verify.header import CHOICES, HOPS, INPUT, ONE, ZERO, Bits, Header, constant, known, read
 from sdnctl.verify.header import whole as whole_field
+from sdnctl.verify.places import End, Ends
 from sdnctl.verify.sets import EVERYTHING, NOTHING, Sets
 from sdnctl.verify.story import packet as sample
-from sdnctl.verify.walk import End, Ends, Walk
+from sdnctl.verify.walk import Walk
 from tests.reference import Fate, World
 from tests.verify.symbolic import Asked, Number, Word, Yes, bits_of, frame, is_
 

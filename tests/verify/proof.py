@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from apps.nat_gateway.model import NatGateway
 from sdnctl.model.host import LocalPort
 from sdnctl.verify.conntrack import Connection
 from sdnctl.verify.network import Entry
 from sdnctl.verify.network import Network as Computed
+from sdnctl.verify.places import End, Region
 from sdnctl.verify.rules import Rule, Switch, rule
 from sdnctl.verify.sent import possible
 from sdnctl.verify.sets import Sets
 from sdnctl.verify.story import story
-from sdnctl.verify.walk import End, Region, Walk
+from sdnctl.verify.walk import Walk
 from tests.build import HERE, Network
 from tests.reference import World
 from tests.verify.compare import Difference, Fates, differences, fates, forgotten
@@ -56,6 +58,7 @@ class Proof:
         self.engine = self._found.engines[HERE]
         self.rules = sorted(map(rule, self.engine.desired.flows.values()))
         self._network = network
+        self._gateways = network.store.state.all(NatGateway).values()
         self._told: dict[tuple[str, str, str, int], Fates] = {}
         self._zones = {
             (host, local.zone): local.id
@@ -132,8 +135,9 @@ class Proof:
         return "\n".join([f"A connection that is {known}:", *map(str, found), "The way of the first one:", *told])
 
     def _states(self, entry: Entry, known: Known) -> dict[tuple[str, int], Connection]:
-        """The state in the zone of each interface."""
-        return {zone: known.sends if id == entry.owner else known.gets for zone, id in self._zones.items()}
+        """The state in the zone of each interface; to a NAT gateway each connection is new."""
+        new = {(host, natgw.zone): Connection.NEW for host in self._found.engines for natgw in self._gateways}
+        return new | {zone: known.sends if id == entry.owner else known.gets for zone, id in self._zones.items()}
 
 
 def _one_host(network: Network) -> Computed:

@@ -18,8 +18,9 @@ from sdnctl.verify.conntrack import Connection
 from sdnctl.verify.header import INPUT, Header, constant, literals, written
 from sdnctl.verify.network import Entry
 from sdnctl.verify.network import Network as Computed
+from sdnctl.verify.places import End, Ends
 from sdnctl.verify.sets import EVERYTHING, NOTHING, Sets
-from sdnctl.verify.walk import End, Ends, Walk
+from sdnctl.verify.walk import Walk
 from tests.build import Network
 from tests.networks import NETWORKS
 from tests.verify.regions import joined

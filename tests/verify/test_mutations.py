@@ -13,8 +13,9 @@ import pytest
 
 from sdnctl.verify.conntrack import Connection
 from sdnctl.verify.network import Entry
+from sdnctl.verify.places import At, Region
 from sdnctl.verify.rules import Rule, Untrack
-from sdnctl.verify.walk import At, Region, Walk
+from sdnctl.verify.walk import Walk
 from tests.build import HERE
 from tests.networks import NETWORKS
 from tests.verify.mutants import ANY_FLOW, OF_ACLS, OF_GROUPS, Kind

@@ -17,10 +17,11 @@ from sdnctl.engine.engine import Engine
 from sdnctl.store import Txn
 from sdnctl.verify.conntrack import Connection
 from sdnctl.verify.header import FRAME
+from sdnctl.verify.places import Region
 from sdnctl.verify.rules import Switch, rule
 from sdnctl.verify.sent import possible
 from sdnctl.verify.sets import NOTHING, Sets
-from sdnctl.verify.walk import Region, Walk
+from sdnctl.verify.walk import Walk
 from tests.build import HERE, Network, follow
 from tests.reference.security_group import BLOCKS, RANGES
 
