@@ -4,6 +4,7 @@ The switch is asked every few seconds, and the totals (see ``totals``) are repor
 have changed in one transaction.  No clock and no I/O: the agent brings the time and carries question and answers.
 """
 
+import math
 from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
@@ -21,8 +22,6 @@ from sdnctl.of.meter import MeterStats, meter_stats_of
 from sdnctl.program.packets import Drop, PacketIn, Put, Report
 
 EVERY_S = 5.0
-OFTEN_S = 2.0
-"""The time between readings of what somebody looks at now (see ``tallies``)."""
 SINGLES = 16
 """So many flows of a table are asked for one by one, by their cookies; more of them with all that the table has."""
 FIRST_XID = 0xF000_0000
@@ -115,13 +114,17 @@ class SwitchCounters:
     def ask(self, now: float) -> bytes:
         """The questions of the next reading, in one write."""
         wanted = [(table, 0, 0) for table in self._tallies.tables()]
-        whole = not wanted or now >= self._whole_due
+        often, meters = self._tallies.seconds(), self._tallies.meters()
+        whole = often == math.inf or now >= self._whole_due
         self._whole_due = now + EVERY_S if whole else self._whole_due
-        self.due = min(now + OFTEN_S, self._whole_due) if wanted else self._whole_due
+        self.due = min(now + often, self._whole_due)
+        all_meters = whole or bool(wanted) or len(meters) > SINGLES
         if whole:
             wanted += self._counted()
         first = FIRST_XID + (self._asked.xids.stop - FIRST_XID) % XIDS
-        questions = [message.meter_stats_request(first)]
+        questions = [message.meter_stats_request(first)] if all_meters else []
+        for meter in () if all_meters else meters:
+            questions.append(message.meter_stats_request(first + len(questions), meter))
         for table, cookie, mask in wanted:
             questions.append(message.flow_stats_request(first + len(questions), cookie, mask, table))
         self._asked = _Asked(range(first, first + len(questions)), len(questions), whole)
@@ -144,7 +147,7 @@ class SwitchCounters:
             return False
         if xid not in asked.xids:
             return True
-        if xid == asked.xids.start:
+        if message.is_about_meters(data):
             asked.found.update((stats.id, _amounts(stats)) for stats in meter_stats_of(data))
         else:
             for flow in message.flows_of(data):
@@ -167,6 +170,8 @@ class SwitchCounters:
             owner = self._owners.of_meter(meter)
             if owner is not None:
                 self.totals.name(meter, owner)
+            if self._tallies.name_meter(meter):
+                self.due = 0.0
         flows = self._engine.desired.flows
         for cookie in touched.cookies:
             flow = flows.get(cookie)
@@ -192,6 +197,7 @@ class SwitchCounters:
     def last(self, stats: MeterStats, now: float) -> None:
         """Take the last count of a meter before it begins again or goes."""
         wanted = stats.id in self._engine.desired.meters
+        self._tallies.last(stats.id, _amounts(stats))
         self.totals.last(stats.id, _amounts(stats), wanted)
         if not wanted:
             self.report_due = min(self.report_due, now + SOON_S)

@@ -205,6 +205,11 @@ def more_follow(reply: bytes) -> bool:
     return bool(reply[11] & REPLY_MORE)
 
 
+def is_about_meters(reply: bytes) -> bool:
+    """True when a multipart reply has what meters have counted."""
+    return int.from_bytes(reply[8:10], "big") == METER_STATS
+
+
 def cookies_of(reply: bytes) -> Iterator[tuple[int, bytes]]:
     """(cookie, key) of every flow in one reply to `flow_stats_request`; actions are not looked at."""
     offset, end, number = _FIRST_ENTRY, len(reply), int.from_bytes

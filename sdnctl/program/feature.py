@@ -154,24 +154,39 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class Used:
+    """The use of a meter over some ``seconds``: the bytes that it let through, and the packets that it dropped."""
+
+    seconds: float
+    bytes: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """The counts of one resource at one moment: its ``flows`` with their packets, and the packets that meters dropped.
 
-    ``dropped`` has every meter of the switch, by its number; ``now`` is in seconds since 1970.
+    ``dropped`` has the meters of the switch that were read, by number; ``used`` the use of the resource's own since the
+    last reading, where they are what is told.  ``now`` is in seconds since 1970.
     """
 
     now: float
     flows: tuple[tuple[Flow, int], ...]
     dropped: Mapping[int, int]
+    used: Mapping[int, Used] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tells:
-    """A declared function that makes a report of what a feature's flows of some ``tables`` count, as it is read."""
+    """A declared function that makes a report of what a feature's flows of some ``tables`` count, as it is read.
+
+    Without tables it is what its meters let through and drop.
+    """
 
     of: Feature
     tables: tuple[Table, ...]
     report: Callable[[Any, Reading, str, View], Any]
+    seconds: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,14 +270,16 @@ def counts(of: Feature, family: str, *tables: Table) -> Callable[[Callable[[Any,
     return lambda direction: Counted(of, family, direction, tables)
 
 
-def tells(of: Feature, *tables: Table) -> Callable[[Callable[[R, Reading, str, View], Any]], Tells]:
+def tells(
+    of: Feature, *tables: Table, seconds: float = 2.0
+) -> Callable[[Callable[[R, Reading, str, View], Any]], Tells]:
     """Declare what this host reports of the counts of a feature's flows in these tables, for somebody who looks on.
 
-    The function is given the resource, what was read, this host and a view, and returns the record to report.  While
-    there are such flows they are read every two seconds and told at once, where ``counts`` adds up in its own time
-    what ledgers need.
+    Without tables it is the use of the feature's meters.  The function is given the resource, what was read, this host
+    and a view, and returns the record to report, None for nothing.  While there are such flows or meters they are read
+    every so many ``seconds`` and told at once, where ``counts`` adds up in its own time what ledgers need.
     """
-    return lambda report: Tells(of, tables, report)
+    return lambda report: Tells(of, tables, report, seconds)
 
 
 def _folder(run: Callable[..., Any]) -> str:

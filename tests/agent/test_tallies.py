@@ -11,7 +11,7 @@ from apps.drops.tables import DROP_IN, DROP_OUT
 from apps.eip.model import ElasticIp
 from apps.eni.tables import NOT_HERE
 from apps.pipeline import DROP, OUT_PORT, PORT, dropped
-from sdnctl.agent.counters import EVERY_S, OFTEN_S, SwitchCounters
+from sdnctl.agent.counters import EVERY_S, SwitchCounters
 from sdnctl.of.actions import set_field
 from sdnctl.of.message import MULTIPART_REPLY, flows_of, kind_of
 from sdnctl.program.feature import Reading
@@ -117,7 +117,7 @@ def test_what_is_looked_at_is_read_more_often_and_the_rest_as_always(live: Live)
         return {flow.table for reply in asked if reply[8:10] == b"\0\1" for flow in flows_of(reply)}
 
     assert tables(200.0) == {DROP.id, DROP_IN.id, DROP_OUT.id}
-    assert counters.due == 200.0 + OFTEN_S
+    assert counters.due == 200.0 + 2.0
     assert tables(202.0) == {DROP_IN.id, DROP_OUT.id}
     assert tables(204.0) == {DROP_IN.id, DROP_OUT.id} and counters.due == 205.0
     assert tables(205.0) == {DROP.id, DROP_IN.id, DROP_OUT.id}
