@@ -139,7 +139,7 @@ def unassign_secondary_ips(request: Unassign, txn: Writer) -> Json:
             loose = unbind(txn.txn, eip)
             paid = loose.charge_mode == PREPAID and loose.charge_expiry > txn.now
             if request.deleteElasticIp and not paid:
-                txn.delete(ElasticIp, loose.id)
+                txn.remove(loose, "deleteElasticIp")
     gone = set(request.secondaryIps)
     txn.put(replace(port, addresses=tuple(kept for kept in port.addresses if kept not in gone)))
     return {}

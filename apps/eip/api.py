@@ -20,7 +20,7 @@ from apps.vpc.model import Subnet
 from sdnctl.api import listing, quota
 from sdnctl.api.access import Reader, Writer
 from sdnctl.api.charge import PREPAID, USAGE, ChargeSpec, expiry, show_charge
-from sdnctl.api.extend import shows
+from sdnctl.api.extend import shown, shows
 from sdnctl.api.listing import (
     Filtered,
     Key,
@@ -221,7 +221,7 @@ def modify_elastic_ip(request: ModifyElasticIp, txn: Writer) -> Json:
         if expires > txn.now:
             expires = txn.now + (expires - txn.now) * eip.bandwidth / wanted
         changed = replace(changed, bandwidth=wanted, charge_expiry=expires, sequence=txn.sequence)
-    txn.put(changed)
+    txn.change(eip, changed)
     return {}
 
 
@@ -233,7 +233,7 @@ def delete_elastic_ip(request: OneElasticIp, txn: Writer) -> Json:
         raise IntentError.precondition("elasticIpId", f"{eip.id} is bound to {eip.port}: disassociate it first")
     if eip.charge_mode == PREPAID and eip.charge_expiry > txn.now:
         raise IntentError.precondition("elasticIpId", f"{eip.id} is paid until {iso(eip.charge_expiry)}")
-    txn.delete(ElasticIp, eip.id)
+    txn.remove(eip, "elasticIpId")
     return {}
 
 
@@ -274,7 +274,7 @@ def _elastic_ip(request: Association, txn: Writer) -> ElasticIp:
 def show(view: Reader, eip: ElasticIp) -> Json:
     """An elastic IP as the API shows it; UP once every switch has confirmed its last change."""
     port = view.get(NetworkInterface, eip.port)
-    return {
+    own = {
         "elasticIpId": eip.id,
         "elasticIpName": eip.name,
         "elasticIpAddress": str(eip.address),
@@ -294,6 +294,7 @@ def show(view: Reader, eip: ElasticIp) -> Json:
         "status": "ASSOCIATED" if eip.port else "NOT_ASSOCIATED",
         "state": "UP" if confirmed(view, eip) else "PROCESSING",
     }
+    return shown(view, eip, own)
 
 
 @operation("vpc", "exportElasticIps", "POST", "/regions/{regionId}/elasticips:export", ExportElasticIps, reads=True)

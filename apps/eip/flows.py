@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from apps.eip.facts import arrives, leads_to, presented, shares
 from apps.eip.model import INBOUND_FLOOR_MBPS, ElasticIp
 from apps.eip.tables import DNAT, NO_EIP, QUOTED_IN, SNAT
+from apps.eip.targets import limit_words
 from apps.eni.facts import called, known_by_key
 from apps.eni.model import NetworkInterface
 from apps.gateway.facts import (
@@ -261,11 +262,12 @@ def translated_as(step: Step, view: View) -> str:
     if step.table == ASKER.id:
         return f"within the limit of what is asked of elastic IP {ip.id}"
     if step.table == SNAT.id:
-        return f"elastic IP {ip.id}: out as {ip.address} from {ip.private}, at most {ip.bandwidth} Mbit/s"
+        limit = limit_words(ip, ip.bandwidth, view)
+        return f"elastic IP {ip.id}: out as {ip.address} from {ip.private}, {limit}"
     if step.table == DNAT.id:
-        limit = max(ip.bandwidth, INBOUND_FLOOR_MBPS)
+        limit = limit_words(ip, max(ip.bandwidth, INBOUND_FLOOR_MBPS), view)
         where = f"to {ip.port}, which shares it" if view.derived(shares, ip.port) else f"to {ip.private} of {ip.port}"
-        return f"elastic IP {ip.id}: in {where}, at most {limit} Mbit/s"
+        return f"elastic IP {ip.id}: in {where}, {limit}"
     return f"ARP answered: {ip.address}, elastic IP {ip.id}, is here"
 
 

@@ -1,5 +1,7 @@
 """Targets of elastic IPs: what an elastic IP may be bound to, each declared by the feature that it belongs to.
 
+What else limits an elastic IP than its own bandwidth is said by ``@eip_limit``.
+
     @eip_target("natgw")
     def to_gateway(eip: ElasticIp, port: NetworkInterface, view: View) -> Arrival | None: ...
 
@@ -65,6 +67,29 @@ def eip_target(
 def eip_targets() -> Mapping[str, EipTarget]:
     """Every declared kind of target."""
     return {target.kind: target for target in declared(EipTarget, LEAF)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EipLimit:
+    """A declared function (elastic IP, view) that says what limits it instead of its own bandwidth; "" if nothing."""
+
+    words: Callable[[ElasticIp, View], str]
+
+
+def eip_limit(words: Callable[[ElasticIp, View], str]) -> EipLimit:
+    """Declare what else may limit an elastic IP, in words that go on "out as 203.0.113.9 from 10.0.0.9, "."""
+    return EipLimit(words)
+
+
+@cache
+def _limits() -> tuple[EipLimit, ...]:
+    return declared(EipLimit, LEAF)
+
+
+def limit_words(eip: ElasticIp, mbps: int, view: View) -> str:
+    """The limit of an elastic IP in words: its own bandwidth of ``mbps``, or what stands in its place."""
+    others = (limit.words(eip, view) for limit in _limits())
+    return next((words for words in others if words), f"at most {mbps} Mbit/s")
 
 
 @eip_target(INSTANCES)

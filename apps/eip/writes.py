@@ -13,7 +13,7 @@ from apps.uplink.facts import reserved, usable
 from apps.uplink.model import ElasticIpPool, Pool
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import IntentError
-from sdnctl.program.lifecycle import arbitrates, blocks
+from sdnctl.program.lifecycle import arbitrates, blocks, change
 from sdnctl.program.weight import weighs
 from sdnctl.store import Txn
 
@@ -105,7 +105,7 @@ def bind(txn: Txn, eip: ElasticIp, port: NetworkInterface, private: Ip4, *, move
     for other in () if target.shared else txn.by(ElasticIp, ("port", "private"), (port.id, private)):
         raise IntentError.precondition("privateIpAddress", f"{private} of {port.id} has {other} already")
     made = replace(eip, port=port.id, private=private, vpc=port.vpc, sequence=txn.sequence)
-    txn.put(made)
+    change(txn, eip, made)
     lead_to(txn, made.address, port)
     return made
 
@@ -113,7 +113,7 @@ def bind(txn: Txn, eip: ElasticIp, port: NetworkInterface, private: Ip4, *, move
 def unbind(txn: Txn, eip: ElasticIp) -> ElasticIp:
     """Take an EIP from whatever it is bound to; it keeps its address and bandwidth."""
     free = replace(eip, port="", private=Ip4(0), vpc="", sequence=txn.sequence)
-    txn.put(free)
+    change(txn, eip, free)
     return free
 
 

@@ -254,7 +254,7 @@ def delete_instance(request: DeleteInstance, txn: Writer) -> Json:
             free = unbind(txn.txn, eip)
             wanted = port.primary and request.deletePrimaryNetworkInterfaceAllElasticIp
             if wanted and not (free.charge_mode == PREPAID and free.charge_expiry > txn.now):
-                txn.delete(ElasticIp, free.id)
+                txn.remove(free, "deletePrimaryNetworkInterfaceAllElasticIp")
         txn.remove(port, "instanceId")
     txn.remove(instance, "instanceId")
     return {}
