@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from apps.bandwidth_package.model import BandwidthPackage, PackageMember
+from apps.bandwidth_package.writes import divide_anew
 from apps.eip.model import ElasticIp
 from apps.eni.facts import mac_of
 from apps.eni.model import NetworkInterface
@@ -116,6 +118,24 @@ class Network:
         made = VpcPeering(id=f"vpcpr-{name}", account="acc", vpc=vpc.id, remote_vpc=other.id)
         self._put(made)
         return made
+
+    def package(self, name: str, mbps: int, **limits: int) -> BandwidthPackage:
+        """A bandwidth package ``bwp-NAME`` with the elastic IPs of those names in it, by their limits."""
+
+        def work(txn: Txn) -> BandwidthPackage:
+            made = BandwidthPackage(id=f"bwp-{name}", account="acc", bandwidth=mbps)
+            txn.put(made)
+            for eip, limit in limits.items():
+                vpc = txn.many(ElasticIp, [f"fip-{eip}"])[0].vpc
+                txn.put(
+                    PackageMember(
+                        id=f"bwpm-{eip}", account="acc", package=made.id, eip=f"fip-{eip}", vpc=vpc, limit=limit
+                    )
+                )
+            divide_anew(txn, made)
+            return made
+
+        return self.store.transact(work)
 
     def group(self, vpc: Vpc, name: str) -> SecurityGroup:
         """A custom security group without rules, ``sg-NAME``."""
@@ -230,6 +250,7 @@ class Network:
                 bandwidth=mbps,
                 port=port.id if port else "",
                 private=port.addresses[place] if port else Ip4(0),
+                vpc=port.vpc if port else "",
                 out_meter=txn.allocate(ElasticIp, "out_meter"),
                 in_meter=txn.allocate(ElasticIp, "in_meter"),
                 meter=txn.allocate(ElasticIp, "meter"),

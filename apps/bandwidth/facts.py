@@ -3,11 +3,9 @@
 Outbound it is what the tenant ordered, inbound at least 10 Mbit/s, counted as on a line of that speed.
 """
 
+from apps.eip.facts import METERED_KBPS_PER_MBPS
 from apps.eip.model import INBOUND_FLOOR_MBPS, ElasticIp
 from sdnctl.of.meter import Meter
-
-METERED_KBPS_PER_MBPS = 984
-"""A line spends 1538 bytes on a full frame, of which a meter sees 1514: no preamble, checksum or gap (IEEE 802.3)."""
 
 BURST_SECONDS = 0.25
 """Longer than TCP's smallest retransmission timeout of 0.2 s (RFC 6298, as Linux has it): a sender that lost its whole

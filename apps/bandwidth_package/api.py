@@ -1,6 +1,5 @@
 """Tenants let elastic IPs share one bandwidth: packages, who is in them, and the limit of each within."""
 
-import datetime
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -20,7 +19,7 @@ from apps.eip.api import Provider, charge_of, confirmed
 from apps.eip.model import ElasticIp
 from sdnctl.api import quota
 from sdnctl.api.access import Reader, Writer
-from sdnctl.api.charge import PREPAID, USAGE, ChargeSpec, expiry, show_charge
+from sdnctl.api.charge import PREPAID, USAGE, ChargeSpec, expiry, first_whole_month, show_charge
 from sdnctl.api.extend import narrows, shows
 from sdnctl.api.listing import Listing, answer, attribute, reference
 from sdnctl.api.operations import operation
@@ -174,19 +173,12 @@ def delete_bandwidth_package(request: OnePackage, txn: Writer) -> Json:
     package = _own(txn, request)
     if package.charge_mode == PREPAID and package.charge_expiry > txn.now:
         raise IntentError.precondition("bandwidthPackageId", f"{package.id} is paid until {iso(package.charge_expiry)}")
-    least = _first_full_month(package.created)
+    least = first_whole_month(package.created)
     if package.charge_mode == USAGE and txn.now < least:
         text = f"{package.id} is paid by usage, for one whole calendar month at least: until {iso(least)}"
         raise IntentError.precondition("bandwidthPackageId", text)
     txn.remove(package, "bandwidthPackageId")
     return {}
-
-
-def _first_full_month(start: float) -> float:
-    """The end of the first whole calendar month after a moment, both in seconds since 1970 (UTC)."""
-    begun = datetime.datetime.fromtimestamp(start, datetime.UTC)
-    years, month = divmod(begun.month - 1 + 2, 12)
-    return datetime.datetime(begun.year + years, month + 1, 1, tzinfo=datetime.UTC).timestamp()
 
 
 @operation("vpc", "addBandwidthPackageIP", "POST", f"{ITEM}:addBandwidthPackageIP", MemberSpecs)

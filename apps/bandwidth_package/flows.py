@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from apps.bandwidth_package.facts import HUNGRY, KBPS, member_of, share_of
 from apps.bandwidth_package.model import BLOCKED, MOST_KBPS, MemberUse, PackageMember
 from apps.bandwidth_package.tables import BLOCKED_MEMBER
-from apps.eip.facts import leads_to, presented
+from apps.eip.facts import METERED_KBPS_PER_MBPS, leads_to, presented
 from apps.eip.model import ElasticIp
 from apps.eip.tables import DNAT, SNAT
 from apps.gateway.facts import served_here
@@ -20,8 +20,7 @@ from sdnctl.program.feature import Item, Reading, Used, View, counts, feature, p
 from sdnctl.program.pipeline import Priority
 from sdnctl.program.step import Step
 
-METERED = 0.984
-"""The part of a line's rate that a meter sees: see ``apps.bandwidth``."""
+METERED = METERED_KBPS_PER_MBPS / KBPS
 BURST_SECONDS = 0.5
 """With less, TCP gets less than its share beside UDP (measured: docs/decisions/034-bandwidth-package.md)."""
 LEAST_KBPS = 64
@@ -40,8 +39,14 @@ def shared(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
         return
     yield _meter(eip.out_meter, share.out)
     yield _meter(eip.in_meter, share.into)
-    vpc = leads_to(eip, here, view)
-    if member.limit == BLOCKED and vpc is not None and presented(eip, here, view):
+
+
+@feature(each=PackageMember)
+def blocked(member: PackageMember, here: str, view: View) -> Iterator[Item]:
+    """A member whose limit is 0, where it is presented."""
+    eip = view.get(ElasticIp, member.eip) if member.limit == BLOCKED else None
+    vpc = leads_to(eip, here, view) if eip is not None else None
+    if eip is not None and vpc is not None and presented(eip, here, view):
         # From the instance, fragments too: nothing passes.
         yield SNAT.flow(Priority.rank(1), {VPC: vpc.key, IP_SRC: eip.private}, drop(BLOCKED_MEMBER))
         # For it: nothing either.
@@ -87,13 +92,13 @@ def _told(used: Used, share: int, known: int | None) -> int:
     return min(kbps, MOST_KBPS)
 
 
-@says(shared)
-def shared_said(step: Step, view: View) -> str:
+@says(blocked)
+def blocked_flow_said(step: Step, view: View) -> str:
     """The member that is blocked, in words."""
-    return f"elastic IP {step.record.id} may carry nothing within its package"
+    return f"elastic IP {step.record.eip} may carry nothing within {step.record.package}: its limit there is 0"
 
 
 @says(BLOCKED_MEMBER)
 def blocked_said(step: Step, view: View) -> str:
-    """The limit that stops a packet, in words."""
-    return BLOCKED_MEMBER.text
+    """The package and the limit that stop a packet, in words."""
+    return f"{step.record.eip} has the limit 0 within {step.record.package}: nothing passes"

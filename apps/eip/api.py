@@ -71,8 +71,6 @@ DONE = 3
 PATH, ITEM = "/regions/{regionId}/elasticIps/", "/regions/{regionId}/elasticIps/{elasticIpId}"
 PORT = "/regions/{regionId}/networkInterfaces/{networkInterfaceId}"
 quota.declare("elastic_ip", 10, lambda view, _: view.count(ElasticIp, ("account",), view.caller.account))
-
-
 Provider = Annotated[str, in_any_case("bgp", "no_bgp")]
 
 

@@ -13,6 +13,9 @@ from sdnctl.base.errors import FeatureError
 from sdnctl.program.feature import View
 from sdnctl.verify.doors import Door, Records, doors
 
+METERED_KBPS_PER_MBPS = 984
+"""A line spends 1538 bytes on a full frame, of which a meter sees 1514: no preamble, checksum or gap (IEEE 802.3)."""
+
 
 def leads_to(eip: ElasticIp, here: str, view: View) -> Vpc | None:
     """The VPC that the elastic IP leads to from here; None where its route table, or this host, leads nowhere."""

@@ -47,6 +47,13 @@ def expiry(spec: ChargeSpec, now: float) -> float:
     return datetime.datetime(year, month, day, 23, 59, 59, tzinfo=datetime.UTC).timestamp()
 
 
+def first_whole_month(start: float) -> float:
+    """The end of the first whole calendar month after a moment, both in seconds since 1970 (UTC)."""
+    begun = datetime.datetime.fromtimestamp(start, datetime.UTC)
+    years, month = divmod(begun.month - 1 + 2, 12)
+    return datetime.datetime(begun.year + years, month + 1, 1, tzinfo=datetime.UTC).timestamp()
+
+
 def show_charge(mode: str, start: float, expires: float, now: float) -> Json:
     """A charge as the API shows it."""
     return {

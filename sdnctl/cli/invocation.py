@@ -141,7 +141,7 @@ class Invocation:
 
         def up() -> bool:
             shown.update(described(self.tenant, kind, id))
-            return bool(shown.get("state", "UP") == "UP")
+            return bool(shown.get("state", shown.get("adminStatus", "UP")) == "UP")
 
         self.until(up, lambda: f"{id} is still {shown.get('state')}")
 

@@ -13,6 +13,7 @@ from sdnctl.base.addresses import Ip4
 from sdnctl.model.host import UPLINK
 from tests.build import Network
 from tests.reference import Fate, Frame, World, answered, rule
+from tests.reference.bandwidth_package import blocked
 from tests.reference.eni import delivered
 from tests.reference.uplink import outward
 
@@ -35,6 +36,8 @@ def out(world: World, route: Route, port: NetworkInterface, frame: Frame) -> Fat
             break
     else:
         return Fate(dropped="no-elastic-ip")
+    if blocked(world, eip):
+        return Fate(dropped="package-blocked")
     if frame.kind == "error":
         return Fate(asks="quoted_out")
     if frame.kind == "nearby":
@@ -50,6 +53,8 @@ def arriving(world: World, frame: Frame) -> Fate | None:
         return told
     for eip in bound_here(world):
         if eip.address == frame.dst:
+            if blocked(world, eip):
+                return Fate(dropped="package-blocked")
             if frame.kind == "error":
                 return Fate(asks="quoted_in")
             if frame.kind == "nearby":
