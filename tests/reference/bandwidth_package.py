@@ -13,7 +13,7 @@ def blocked(world: World, eip: ElasticIp) -> bool:
     return any(one.eip == eip.id and one.limit == BLOCKED for one in world.all(PackageMember))
 
 
-def grow(draw: st.DrawFn, network: Network) -> None:
+def share(draw: st.DrawFn, network: Network) -> None:
     """Some elastic IPs share a package."""
     eips = sorted(network.store.state.all(ElasticIp))
     limits = {id.removeprefix("fip-"): draw(st.sampled_from((-1, 0, 10))) for id in eips if draw(st.booleans())}

@@ -13,7 +13,7 @@ from sdnctl.base.addresses import Ip4
 from sdnctl.model.host import UPLINK
 from tests.build import Network
 from tests.reference import Fate, Frame, World, answered, rule
-from tests.reference.bandwidth_package import blocked
+from tests.reference.bandwidth_package import blocked, share
 from tests.reference.eni import delivered
 from tests.reference.uplink import outward
 
@@ -95,3 +95,4 @@ def grow(draw: st.DrawFn, network: Network) -> None:
     owners: list[NetworkInterface | None] = [*ports, None]
     for number, owner in enumerate(draw(st.lists(st.sampled_from(owners), max_size=4, unique_by=id))):
         network.eip(f"e{number}", f"203.0.113.{10 + number}", owner)
+    share(draw, network)
