@@ -53,5 +53,5 @@ def test_a_file_s_packages_are_made_changed_and_exported(user: User) -> None:
     )
     apply(user, other)
     assert limits(user, "shared") == [0]
-    apply(user, "bandwidth-packages: {}\nelastic-ips: {}\n", "--prune")
+    apply(user, "bandwidth-packages: {}\nelastic-ips: {}\n", "--prune", "--yes")
     assert user.json("package", "list")["totalCount"] == 0
