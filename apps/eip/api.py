@@ -281,7 +281,7 @@ def show(view: Reader, eip: ElasticIp) -> Json:
         "provider": eip.provider,
         "privateIpAddress": str(eip.private) if eip.port else "",
         "networkInterfaceId": eip.port,
-        "instanceId": (port.instance or port.owner) if port is not None else "",
+        "instanceId": (port.owner or port.instance) if port is not None else "",
         "instanceType": (port.managed or ("compute" if port.instance else "")) if port is not None else "",
         "charge": charge_of(view, eip),
         "createdTime": iso(eip.created),

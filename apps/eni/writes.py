@@ -118,10 +118,16 @@ def inhabited(subnet: Subnet, txn: Txn) -> str:
 
 @arbitrates(Binding)
 def placed(known: Binding | None, wanted: Binding, txn: Txn) -> Binding | None:
-    """A port is where it was plugged in last: what had it before is displaced, and what was displaced stays so."""
+    """A port is where it was plugged in last: what had it before is displaced, and what was displaced stays so.
+
+    One that is behind another port is where that one is.
+    """
     port = txn.get(NetworkInterface, wanted.port)
     if port is None or wanted.id != port.id or bool(port.managed) == bool(wanted.row):
         return None
+    if wanted.behind:
+        front = txn.get(Binding, wanted.behind)
+        return replace(wanted, vpc=port.vpc) if port.managed and front and front.host == wanted.host else None
     displaced = known.displaced if known is not None else ()
     if wanted.row in displaced:
         return None

@@ -22,8 +22,8 @@ def intend(txn: Txn, key: str, vpc: str, host: str) -> None:
 
 @arbitrates(Binding)
 def owners(known: Binding | None, wanted: Binding, txn: Txn) -> Binding | None:
-    """A managed interface is where its owner is held."""
+    """A managed interface is where its owner is held, unless it is behind another one."""
     port = txn.get(NetworkInterface, wanted.port)
-    if port is not None and port.managed and holder_of(port.owner, txn) != wanted.host:
+    if port is not None and port.managed and not wanted.behind and holder_of(port.owner, txn) != wanted.host:
         return None
     return wanted

@@ -116,6 +116,8 @@ class Binding:
 
     ``row`` names the Interface row that made the claim, ``displaced`` those that had the port before: when one
     iface-id is plugged in twice, as in a live migration, the newer claim wins and the older one knows that it lost.
+    An interface without a row of its own may be ``behind`` another one, which gets its packets; it came there at its
+    ``turn``.
     """
 
     id: str
@@ -124,6 +126,12 @@ class Binding:
     host: str = ref("Host", on_delete="cascade")
     row: str = field(default="")
     displaced: tuple[str, ...] = field(default=())
+    behind: str = field(default="")
+    turn: int = field(default=0)
+
+    def check(self) -> None:
+        """ValueError for a turn that there is not."""
+        within("turn", self.turn, 0, COUNT_MAX)
 
 
 @resource(report=True, reach="host", prefix="trace", indexes=(("account",),))

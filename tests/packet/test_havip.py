@@ -1,0 +1,123 @@
+"""HaVips with real packets: a member claims one by a gratuitous ARP, and gets whatever leads to it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from topologies.cloud import Cloud
+from topologies.havip import HaVip
+from topologies.scenarios import Account, Scenario, Subnet, Vpc, machine
+
+VIP = "10.0.1.100"
+FAR = "192.0.2.55"
+
+
+def pair() -> Scenario:
+    """Two members, a neighbour, a machine of another subnet with a public address; a stranger on the second subnet."""
+    machines = (
+        machine("one", "net", "10.0.1.11"),
+        machine("two", "net", "10.0.1.12"),
+        machine("near", "net", "10.0.1.20"),
+        machine("far", "else", "10.0.2.10"),
+    )
+    subnets = (Subnet("net", "10.0.1.0/24"), Subnet("else", "10.0.2.0/24"))
+    return Scenario("pair", (Account("acme", (Vpc("net", "10.0.0.0/16", subnets, machines),)),))
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    with Cloud() as made:
+        yield made.build(pair())
+
+
+@pytest.fixture(scope="module")
+def havip(cloud: Cloud) -> HaVip:
+    return HaVip(cloud, "acme", ("acme", "net", "net"), VIP, ("one", "two"))
+
+
+def test_h2_without_a_claim_it_is_nobody_s(cloud: Cloud, havip: HaVip) -> None:
+    assert havip.shown()["masterResource"] is None
+    assert cloud.guests["near"].ping(VIP, count=2, wait=0.3) == 0
+    told = cloud.cli("trace", "--from", cloud.interfaces["near", 0]["networkInterfaceId"], "--to", VIP)
+    assert "no master" in told["verdict"]
+
+
+@pytest.mark.parametrize("kind", ["-U", "-A"])
+def test_h1_the_last_claim_wins(cloud: Cloud, havip: HaVip, kind: str) -> None:
+    """A gratuitous ARP, request or reply, moves it: neighbours, other subnets, whatever they remember."""
+    for name in ("one", "two"):
+        havip.take(name, kind)
+        for sender in ("near", "far"):
+            assert havip.answers(sender) == name
+    assert havip.master() == "two"
+
+
+def test_h1_nobody_else_may(cloud: Cloud, havip: HaVip) -> None:
+    havip.take("one")
+    near = cloud.guests["near"]
+    near.run("ip", "address", "add", f"{VIP}/32", "dev", "eth0")
+    near.run("arping", "-q", "-U", "-c", "3", "-i", "0.1", "-I", "eth0", VIP, check=False)
+    near.run("ip", "address", "del", f"{VIP}/32", "dev", "eth0")
+    assert havip.master() == "one" and havip.answers("far") == "one"
+    drops: Any = cloud.cli("status")
+    assert "spoofed-arp" in str(drops)
+
+
+def test_h3_an_elastic_ip_follows(cloud: Cloud, havip: HaVip) -> None:
+    public = havip.bind(10)
+    for name in ("two", "one"):
+        havip.take(name)
+        assert havip.answers("internet", public) == name
+    # What the master sends itself from the address leaves by it too.
+    assert "1 received" in cloud.guests["one"].run(
+        "ping", "-c", "1", "-W", "2", "-I", VIP, "198.51.100.10", check=False
+    )
+    shown = havip.shown()
+    assert shown["elasticIp"]["elasticIpAddress"] == public
+    havip.unbind()
+    cloud.cli("wait")
+
+
+def test_h3_a_next_hop_follows(cloud: Cloud, havip: HaVip) -> None:
+    tenant = cloud.owners["one"]
+    for name in ("one", "two"):
+        port = cloud.interfaces[name, 0]["networkInterfaceId"]
+        tenant.vpc("modifyNetworkInterface", networkInterfaceId=port, sanityCheck=0)
+        cloud.guests[name].run("ip", "address", "add", f"{FAR}/32", "dev", "lo")
+    (table,) = tenant.vpc("describeVpc", vpcId=cloud.ids["acme", "net"])["vpc"]["routeTableIds"]
+    rule = {"addressPrefix": "192.0.2.0/24", "nextHopType": "havip", "nextHopId": havip.id}
+    tenant.vpc("addRouteTableRules", routeTableId=table, routeTableRuleSpecs=[rule])
+    cloud.cli("wait")
+    for name in ("one", "two"):
+        havip.take(name)
+        assert havip.answers("far", FAR) == name
+    rules = tenant.vpc("describeRouteTable", routeTableId=table)["routeTable"]["routeTableRules"]
+    id = next(one["ruleId"] for one in rules if one["nextHopId"] == havip.id)
+    tenant.vpc("removeRouteTableRules", routeTableId=table, ruleIds=[id])
+
+
+def test_h4_by_hand_in_one_call(cloud: Cloud, havip: HaVip) -> None:
+    for name in ("one", "two", "one"):
+        havip.move(name)
+        assert havip.answers("near") == name and havip.master() == name
+
+
+def test_h2_who_leaves_is_master_no_more(cloud: Cloud, havip: HaVip) -> None:
+    havip.take("two")
+    havip.leave("two")
+    cloud.cli("wait")
+    assert havip.shown()["masterResource"] is None and cloud.guests["near"].ping(VIP, count=2, wait=0.3) == 0
+    havip.take("two", moves=False)
+    assert havip.shown()["masterResource"] is None
+    havip.join("two")
+    havip.take("two")
+    assert havip.answers("near") == "two"
+
+
+def test_h5_any_member_may_send_from_it(cloud: Cloud, havip: HaVip) -> None:
+    havip.take("one")
+    with cloud.guests["near"].sniff() as wire:
+        cloud.guests["two"].run("ping", "-c", "1", "-W", "0.3", "-I", VIP, "10.0.1.20", check=False)
+        assert wire.seen(lambda frame: frame[12:14] == b"\x08\x00" and frame[26:30] == bytes((10, 0, 1, 100)))
+    assert havip.master() == "one"
