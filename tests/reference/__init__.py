@@ -8,6 +8,7 @@ another, until one tells its fate.
     sent     (world, id, frame)    an interface (its id) has sent it
     inside   (world, port, frame)  it is for one receiver, from an interface that may send it
     handed   (world, port, frame)  it is to leave by an interface
+    owned    (world, port, address)  an interface may send from it, though the address is not its own
     outside  (world, frame)        it came in from the public network
     leaving  (world, frame)        it is to leave for the public network
     arrives  (world, frame)        it is for an elastic IP that is no interface's own

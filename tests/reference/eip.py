@@ -10,19 +10,25 @@ from apps.eni.model import NetworkInterface
 from apps.routing.model import INTERNET, Route
 from apps.vpc.model import ROUTER_MAC, Subnet
 from sdnctl.base.addresses import Ip4
-from sdnctl.model.host import UPLINK
-from tests.build import Network
+from sdnctl.model.host import UPLINK, Binding
+from tests.build import HERE, Network
 from tests.reference import Fate, Frame, World, answered, rule
 from tests.reference.bandwidth_package import blocked, share
 from tests.reference.eni import delivered
 from tests.reference.uplink import outward
 
 
+def presents(world: World, port: str) -> bool:
+    """True where an interface is plugged in here, or where its own is that is behind another one."""
+    binding = world.find(Binding, port)
+    return world.plugged(port) or (binding is not None and bool(binding.behind) and binding.host == HERE)
+
+
 def bound_here(world: World) -> Iterator[ElasticIp]:
     """The elastic IPs that work on this host: plugged in, where the route table leads to the internet."""
     public = {route.table for route in world.all(Route) if route.next_hop_type == INTERNET}
     for eip in world.all(ElasticIp):
-        if world.plugged(eip.port):
+        if presents(world, eip.port):
             subnet = world.get(Subnet, world.get(NetworkInterface, eip.port).subnet)
             if subnet.route_table in public:
                 yield eip

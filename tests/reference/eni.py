@@ -19,20 +19,25 @@ def lives(world: World, vpc: str, address: int) -> bool:
     return any(subnet.cidr.contains(address) for subnet in world.all(Subnet) if subnet.vpc == vpc)
 
 
+def owns(world: World, port: NetworkInterface, address: int) -> bool:
+    """True for an address of an interface, or one that another feature lets it send from."""
+    return address in port.addresses or world.tell("owned", port, address) is not None
+
+
 def forged(world: World, port: NetworkInterface, frame: Frame) -> str:
     """The thing in a frame that is not the interface's own, "" for none."""
     if frame.eth_src != port.mac:
         return "mac"
     if frame.kind == "arp":
         serves = not port.sanity_check and frame.op == 1 and not lives(world, port.vpc, frame.src)
-        own = frame.src == 0 or frame.src in port.addresses or serves
+        own = frame.src == 0 or owns(world, port, frame.src) or serves
         return "" if frame.sha == port.mac and own else "arp"
     if frame.kind == "offer":
         return "dhcp"
     if frame.kind == "dhcp" and (frame.src, frame.dst) == (0, LIMITED_BROADCAST):
         return ""
     nobody = frame.src >> 24 in (0, 127) or frame.src >> 29 == 0x7
-    if nobody or (port.sanity_check and frame.src not in port.addresses):
+    if nobody or (port.sanity_check and not owns(world, port, frame.src)):
         return "ip"
     return "ra" if frame.router and not port.sanity_check else ""
 

@@ -53,7 +53,7 @@ def leaves_the_subnet(world: World, port: NetworkInterface, frame: Frame) -> Fat
     return Fate(dropped="acl") if forbids(world, port.subnet, "out", frame, frame.dst) else None
 
 
-@rule("handed")
+@rule("handed", after=("stands_for",))
 def enters_the_subnet(world: World, port: NetworkInterface, frame: Frame) -> Fate | None:
     """Into the subnet, where the receiver is, if a router handed it on."""
     if frame.eth_src != ROUTER_MAC or not world.plugged(port.id):

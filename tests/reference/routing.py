@@ -14,7 +14,7 @@ from tests.reference import Fate, Frame, World, rule
 from tests.reference.eni import delivered
 from tests.reference.vpc import router_addresses, subnets
 
-NOWHERE = ("no-next-hop", "not-connected", "nat-stopped")
+NOWHERE = ("no-next-hop", "not-connected", "nat-stopped", "no-master")
 """The ends of routes that lead nowhere: none of them is taken while an equal one leads on."""
 
 

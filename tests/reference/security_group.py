@@ -113,7 +113,7 @@ def groups_out(world: World, id: str, frame: Frame) -> Fate | None:
     return None if frame.dst in router_addresses(world, port.vpc) else refused(world, port, "out", frame.dst, frame)
 
 
-@rule("handed")
+@rule("handed", after=("stands_for",))
 def groups_in(world: World, port: NetworkInterface, frame: Frame) -> Fate | None:
     """An interface gets what its groups let in; that is judged where it is plugged in."""
     return refused(world, port, "in", frame.src, frame) if world.plugged(port.id) else None
