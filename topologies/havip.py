@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from jdcloud_sdk.core.jdcloudrequest import JDCloudRequest
-
 from topologies.cloud import Cloud
 from topologies.process import wait_until
 
@@ -19,19 +17,11 @@ class HaVip:
         self._members = members
         self._eip = ""
         asked = {"haVipName": "shared", "subnetId": cloud.ids[subnet], "ipAddress": address}
-        self.id = str(self.call("POST", **asked)["haVipId"])
+        self.id = str(self._tenant.vpc("createHaVip", **asked)["haVipId"])
         for name in members:
             cloud.guests[name].sysctl("net.ipv4.conf.all.arp_ignore=1", "net.ipv4.conf.all.arp_announce=2")
             cloud.guests[name].run("ip", "address", "add", f"{address}/32", "dev", "eth0")
             self.join(name)
-
-    def call(self, method: str, path: str = "", **parameters: Any) -> Any:
-        """An operation of HaVips, which the SDK has no class for, sent by the SDK."""
-        request = JDCloudRequest(f"/regions/{{regionId}}/haVips/{path}", method, None, "v1")
-        request.parameters = {"regionId": self._tenant.region, **parameters}
-        response = self._tenant._client("vpc").send(request)
-        assert response.error is None, response.error.message
-        return response.result or {}
 
     def resource(self, name: str) -> dict[str, str]:
         """A member as the API names it."""
@@ -55,7 +45,7 @@ class HaVip:
         self._act("setHaVipMaster", masterResource=self.resource(name))
 
     def _act(self, action: str, **parameters: Any) -> None:
-        self.call("POST", f"{self.id}:{action}", haVipId=self.id, **parameters)
+        self._tenant.vpc(action, haVipId=self.id, **parameters)
 
     def take(self, name: str, kind: str = "-U", moves: bool = True) -> None:
         """A machine claims the address by one gratuitous ARP; with ``moves`` wait until the region has taken note."""
@@ -65,7 +55,7 @@ class HaVip:
 
     def shown(self) -> dict[str, Any]:
         """The HaVip as the API shows it."""
-        return dict(self.call("GET", self.id)["haVip"])
+        return dict(self._tenant.vpc("describeHaVip", haVipId=self.id)["haVip"])
 
     def master(self) -> str:
         """The machine that is master, "" for none."""

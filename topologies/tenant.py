@@ -21,35 +21,36 @@ class ApiError(Exception):
 
 _NATGW = "/regions/{regionId}/natGateways/{natGatewayId}"
 _RULES = [f"{verb}{kind}Rules" for verb in ("add", "modify", "remove") for kind in ("Snat", "Dnat")]
-EXTENSIONS = {
+HAVIPS = "/regions/{regionId}/haVips/"
+BESIDE = {
     "createFlowTrace": ("POST", "/regions/{regionId}/flowTraces"),
     "setElasticIpStatus": ("POST", f"{_NATGW}:setElasticIpStatus"),
     "describeSnatRules": ("GET", f"{_NATGW}/snatRules"),
     "describeDnatRules": ("GET", f"{_NATGW}/dnatRules"),
     **{name: ("POST", f"{_NATGW}:{name}") for name in _RULES},
+    "createHaVip": ("POST", HAVIPS),
+    "describeHaVips": ("GET", HAVIPS),
+    **{
+        f"{verb}HaVip": (method, f"{HAVIPS}{{haVipId}}")
+        for verb, method in (("describe", "GET"), ("modify", "PATCH"), ("delete", "DELETE"))
+    },
+    **{
+        action: ("POST", f"{HAVIPS}{{haVipId}}:{action}")
+        for action in ("associateHaVipResources", "disassociateHaVipResources", "setHaVipMaster")
+    },
 }
-"""Operations that the vendor's SDK does not have: method and path."""
+"""Operations that the vendor's SDK does not have, by name: method and path."""
 
 
-def extension(operation: str) -> type[JDCloudRequest]:
-    """The request class of an operation that the SDK does not have, made as its own are."""
-    method, path = EXTENSIONS[operation]
-
-    class Extension(JDCloudRequest):  # type: ignore[misc,unused-ignore]
-        def __init__(self, parameters: dict[str, Any]) -> None:
-            super().__init__(path, method, None, "v1")
-            self.parameters = parameters
-
-    return Extension
-
-
-def request_class(service: str, operation: str) -> type[JDCloudRequest]:
-    """The request class of an operation: the SDK's, or ours where it has none."""
-    if operation in EXTENSIONS:
-        return extension(operation)
+def request_of(service: str, operation: str, parameters: dict[str, Any]) -> JDCloudRequest:
+    """The request of an operation: the SDK's, or ours where it has none."""
+    if operation in BESIDE:
+        method, path = BESIDE[operation]
+        made = JDCloudRequest(path, method, None, "v1")
+        made.parameters = parameters
+        return made
     name = f"{operation[0].upper()}{operation[1:]}Request"
-    found: type[JDCloudRequest] = getattr(importlib.import_module(f"jdcloud_sdk.services.{service}.apis.{name}"), name)
-    return found
+    return getattr(importlib.import_module(f"jdcloud_sdk.services.{service}.apis.{name}"), name)(parameters)
 
 
 class Tenant:
@@ -73,7 +74,7 @@ class Tenant:
 
     def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
         """Send one operation, `call("vpc", "createVpc", vpcName="a")`, and return its result."""
-        request = request_class(service, operation)({"regionId": self.region, **parameters})
+        request = request_of(service, operation, {"regionId": self.region, **parameters})
         response = self._client(service).send(request)
         if response.error is not None:
             raise ApiError(operation, response.error.code, response.error.status, response.error.message)
