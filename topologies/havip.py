@@ -53,6 +53,15 @@ class HaVip:
         if moves:
             wait_until(lambda: self.master() == name, 5)
 
+    def delete(self) -> None:
+        """Take it away, and its address from the members."""
+        if self._eip:
+            self.unbind()
+        for name in self._members:
+            self.leave(name)
+            self.cloud.guests[name].run("ip", "address", "del", f"{self.address}/32", "dev", "eth0")
+        self._tenant.vpc("deleteHaVip", haVipId=self.id)
+
     def shown(self) -> dict[str, Any]:
         """The HaVip as the API shows it."""
         return dict(self._tenant.vpc("describeHaVip", haVipId=self.id)["haVip"])
@@ -88,6 +97,7 @@ class HaVip:
     def unbind(self) -> None:
         """Take it away again."""
         self._tenant.unbind(self._eip, self.shown()["networkInterfaceId"])
+        self._eip = ""
 
 
 def _request(frame: bytes) -> bool:
