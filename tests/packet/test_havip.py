@@ -1,13 +1,19 @@
 """HaVips with real packets: a member claims one by a gratuitous ARP, and gets whatever leads to it."""
 
+import subprocess
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from sdnctl.base.addresses import Ip4, Mac
+from sdnctl.packet import gratuitous_arp
 from topologies.cloud import Cloud
 from topologies.havip import HaVip
-from topologies.process import wait_until
+from topologies.process import stop, wait_until
 from topologies.scenarios import Account, Scenario, Subnet, Vpc, machine
+from topologies.traffic import Pinger
 
 VIP = "10.0.1.100"
 FAR = "192.0.2.55"
@@ -120,3 +126,62 @@ def test_h5_any_member_may_send_from_it(cloud: Cloud, havip: HaVip) -> None:
         cloud.guests["two"].run("ping", "-c", "1", "-W", "0.3", "-I", VIP, "10.0.1.20", check=False)
         assert wire.seen(lambda frame: frame[12:14] == b"\x08\x00" and frame[26:30] == bytes((10, 0, 1, 100)))
     assert havip.master() == "one"
+
+
+def keepalived(cloud: Cloud, name: str, priority: int, peer: str, folder: Path) -> "subprocess.Popen[str]":
+    """Start keepalived on a machine: unicast VRRP with its peer, an advert each 0.2 s."""
+    own = cloud.interfaces[name, 0]["primaryIp"]["privateIpAddress"]
+    conf = folder / f"{name}.conf"
+    conf.write_text(
+        f"""
+global_defs {{ vrrp_version 3
+  vrrp_garp_master_repeat 2 }}
+vrrp_instance shared {{
+  state BACKUP
+  interface eth0
+  virtual_router_id 7
+  priority {priority}
+  advert_int 0.2
+  unicast_src_ip {own}
+  unicast_peer {{ {peer} }}
+  virtual_ipaddress {{ {VIP}/32 dev eth0 }}
+}}
+"""
+    )
+    files = ["-p", str(folder / f"{name}.pid"), "-r", str(folder / f"{name}.vrrp")]
+    argv = ["keepalived", "-n", "-P", "-f", str(conf), *files, "-l"]
+    return cloud.guests[name].spawn(argv, log=folder / f"{name}.log")
+
+
+def test_keepalived_fails_over(cloud: Cloud, havip: HaVip, tmp_path: Path) -> None:
+    """Unicast VRRP passes between the members; whoever loses the other one's adverts claims the address."""
+    for name in ("one", "two"):
+        cloud.guests[name].run("ip", "address", "del", f"{VIP}/32", "dev", "eth0")
+    for name in ("one", "two"):  # nobody is the master
+        havip.leave(name)
+        havip.join(name)
+    running = {
+        "one": keepalived(cloud, "one", 200, "10.0.1.12", tmp_path),
+        "two": keepalived(cloud, "two", 100, "10.0.1.11", tmp_path),
+    }
+    assert wait_until(lambda: havip.master() == "one", 10), (tmp_path / "one.log").read_text()
+    assert havip.answers("near") == "one"
+    with Pinger(cloud.guests["near"], VIP, per_second=1000) as pinger:
+        time.sleep(0.3)
+        running["one"].kill()
+        cloud.guests["one"].run("ip", "address", "del", f"{VIP}/32", "dev", "eth0", check=False)
+        assert wait_until(lambda: havip.master() == "two", 10), (tmp_path / "two.log").read_text()
+        time.sleep(0.3)
+    print(f"keepalived, adverts each 200 ms: {pinger.result.gap * 1000:.0f} ms without answers")
+    assert havip.answers("far") == "two"
+    stop(running["two"])
+
+
+def test_h1_split_brain_is_held_back_and_reported(cloud: Cloud, havip: HaVip) -> None:
+    """Both say so in turn: after five times within ten seconds neither is heard for a while."""
+    macs = {name: Mac.parse(cloud.interfaces[name, 0]["macAddress"]) for name in ("one", "two")}
+    for _ in range(10):
+        for name, mac in macs.items():
+            cloud.guests[name].send(gratuitous_arp(mac, Ip4.parse(VIP)))
+            time.sleep(0.1)
+    assert wait_until(lambda: "split brain" in str(cloud.cli("status")), 15)
