@@ -95,5 +95,7 @@ SOURCE = ADMISSION.table(
 )
 RECEIVER_SUBNET = PIPELINE.field("receiver_subnet", since=EGRESS, until=EGRESS)
 """The key of the subnet that a packet's receiver is in, 0 where it is none of this host's ports."""
-RECEIVER = EGRESS.table("receiver", "in which subnet is the receiver", before="output", matches=[VPC, OUT_PORT])
+RECEIVER = EGRESS.table(
+    "receiver", "in which subnet is the receiver", before="output", matches=[VPC, OUT_PORT, IN_PORT]
+)
 OUTPUT = EGRESS.table("output", "out to the network interface", matches=[VPC, OUT_PORT], miss=NOT_HERE)

@@ -5,7 +5,7 @@ neighbour remembers is wrong after a move, so none has to be told.  Elastic IPs 
 One record says where that is, and who stands for it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from apps.eni.facts import called, known_by_key, plugged_in, port_here
 from apps.eni.model import NetworkInterface
@@ -16,9 +16,9 @@ from apps.havip.tables import ASK_HAVIP, CLAIMS, NO_MASTER
 from apps.pipeline import OUT_PORT, PORT, VPC, ask, drop
 from apps.vpc.facts import vpc_here
 from apps.vpc.model import Subnet, Vpc
-from sdnctl.model.host import Binding, Complaint
-from sdnctl.of.actions import set_field
-from sdnctl.of.fields import ARP_SHA, ARP_SPA, ARP_TPA, ETH_DST, IP_SRC, Field, Value
+from sdnctl.model.host import TUNNEL, Binding, Complaint, LocalTunnel
+from sdnctl.of.actions import Action, Instruction, set_field
+from sdnctl.of.fields import ARP_SHA, ARP_SPA, ARP_TPA, ETH_DST, IN_PORT, IP_SRC, Field, Value
 from sdnctl.packet import parse
 from sdnctl.program.feature import Item, Reported, View, always, every, feature, packet_in, placed, says
 from sdnctl.program.packets import Drop, PacketIn, PacketOut, Put, Report
@@ -69,12 +69,32 @@ def shared(havip: HaVip, here: str, view: View) -> Iterator[Item]:
     mine: dict[Field, Value] = {VPC: vpc.key, OUT_PORT: own.key}
     if port is not None:
         # For the HaVip: on as for the master, with its MAC address, into its security groups.
-        become = [set_field(OUT_PORT, port.key), set_field(ETH_DST, port.mac)]
-        yield RECEIVER.flow(Priority.NORMAL, mine, [*become, set_field(RECEIVER_SUBNET, subnet.key), onward(RECEIVER)])
+        yield RECEIVER.flow(Priority.NORMAL, mine, _as(port, subnet))
     elif master == NOBODY:
         # For a HaVip that nobody has claimed.
         yield RECEIVER.flow(Priority.NORMAL, mine, drop(NO_MASTER))
+    else:
+        yield from _on_its_way(havip, mine, subnet, view)
     yield from _reported(havip, master, known, here, view)
+
+
+def _as(port: NetworkInterface, subnet: Subnet) -> Sequence[Action | Instruction]:
+    become = [set_field(OUT_PORT, port.key), set_field(ETH_DST, port.mac)]
+    return [*become, set_field(RECEIVER_SUBNET, subnet.key), onward(RECEIVER)]
+
+
+def _on_its_way(havip: HaVip, mine: Mapping[Field, Value], subnet: Subnet, view: View) -> Iterator[Item]:
+    """What other hosts send here while they do not know yet that the master is elsewhere, or this one that it is here.
+
+    A member here gets it: it was the master just now, or is to be.
+    """
+    tunnel = view.get(LocalTunnel, TUNNEL)
+    known = (view.get(HaVipMember, id) for id in sorted(view.by(HaVipMember, ("havip",), havip.id)))
+    ports = [one.port for one in known if one is not None and plugged_in(one.port, view) is not None]
+    first = view.get(NetworkInterface, ports[0]) if ports else None
+    if tunnel is not None and first is not None:
+        # In from another host, for the HaVip.
+        yield RECEIVER.flow(Priority.NORMAL, {**mine, IN_PORT: tunnel.ofport}, _as(first, subnet))
 
 
 def _reported(havip: HaVip, master: Master, known: Binding | None, here: str, view: View) -> Iterator[Item]:
@@ -165,8 +185,11 @@ def may_claim(step: Step, view: View) -> str:
 @says(shared)
 def for_master(step: Step, view: View) -> str:
     """The master that gets a packet, in words."""
-    port = view.get(NetworkInterface, view.derived(master_of, step.record.id).port)
-    return f"HaVip {step.record.id}: its master is {called(port)}" if port is not None else ""
+    master = view.derived(master_of, step.record.id).port
+    port = view.get(NetworkInterface, master)
+    if port is None or plugged_in(master, view) is None:
+        return f"HaVip {step.record.id} is elsewhere by now: a member here gets what was on its way"
+    return f"HaVip {step.record.id}: its master is {called(port)}"
 
 
 @says(NO_MASTER)
