@@ -110,7 +110,7 @@ def _act(call: Invocation, havip: str, action: str, **body: Any) -> None:
 
 
 def _resource(call: Invocation, text: str) -> Json:
-    """What a member is called, as the API wants it; raises Unknown or Ambiguous."""
+    """The name of a member, as the API wants it; raises Unknown or Ambiguous."""
     kinds = [catalogue().kinds[kind] for kind in TYPES]
     said, name = tagged(text, kinds)
     found = [

@@ -84,9 +84,9 @@ def _as(port: NetworkInterface, subnet: Subnet) -> Sequence[Action | Instruction
 
 
 def _on_its_way(havip: HaVip, mine: Mapping[Field, Value], subnet: Subnet, view: View) -> Iterator[Item]:
-    """What other hosts send here while they do not know yet that the master is elsewhere, or this one that it is here.
+    """Packets that other hosts send here while they do not know yet that the master is elsewhere, or this one that it is here.
 
-    A member here gets it: it was the master just now, or is to be.
+    A member here gets them: it was the master just now, or is to be.
     """
     tunnel = view.get(LocalTunnel, TUNNEL)
     known = (view.get(HaVipMember, id) for id in sorted(view.by(HaVipMember, ("havip",), havip.id)))
