@@ -84,7 +84,7 @@ def _as(port: NetworkInterface, subnet: Subnet) -> Sequence[Action | Instruction
 
 
 def _on_its_way(havip: HaVip, mine: Mapping[Field, Value], subnet: Subnet, view: View) -> Iterator[Item]:
-    """Packets that other hosts send here while they do not know yet that the master is elsewhere, or this one that it is here.
+    """Packets that another host sends here, since one of the two has not heard yet where the master is.
 
     A member here gets them: it was the master just now, or is to be.
     """
