@@ -48,13 +48,14 @@ def standby(one: HaVipMember, here: str, view: View) -> Iterator[Item]:
     if port is None or shared is None:
         return
     address = shared.addresses[0]
-    # IPv4 from the HaVip's address.
-    yield SOURCE.flow(Priority.NORMAL, {PORT: port.key, IP_SRC: address}, [onward(SOURCE)])
+    if port.sanity_check:
+        # IPv4 from the HaVip's address; who need not send from its own may do so anyway.
+        yield SOURCE.flow(Priority.NORMAL, {PORT: port.key, IP_SRC: address}, [onward(SOURCE)])
     # ARP from the HaVip's address: a claim?
     arp: dict[Field, Value] = {PORT: port.key, ARP_SHA: port.mac, ARP_SPA: address}
     yield SOURCE.flow(Priority.EXCEPTION, arp, [goto(CLAIMS)])
     # About itself: a question or an answer that nobody has asked for, so it is one.
-    yield CLAIMS.flow(Priority.NORMAL, {PORT: port.key, ARP_TPA: address}, ask(ASK_HAVIP))
+    yield CLAIMS.flow(Priority.NORMAL, {PORT: port.key, ARP_SPA: address, ARP_TPA: address}, ask(ASK_HAVIP))
 
 
 @feature(each=HaVip, within=placed("vpc", test=vpc_here), reports=(Binding, Complaint))
