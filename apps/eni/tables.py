@@ -6,6 +6,7 @@ from sdnctl.of.fields import (
     ARP_SHA,
     ARP_SPA,
     CONJ_ID,
+    CT_STATE,
     ETH_DST,
     ETH_SRC,
     ETH_TYPE,
@@ -96,6 +97,6 @@ SOURCE = ADMISSION.table(
 RECEIVER_SUBNET = PIPELINE.field("receiver_subnet", since=EGRESS, until=EGRESS)
 """The key of the subnet that a packet's receiver is in, 0 where it is none of this host's ports."""
 RECEIVER = EGRESS.table(
-    "receiver", "in which subnet is the receiver", before="output", matches=[VPC, OUT_PORT, IN_PORT]
+    "receiver", "in which subnet is the receiver", before="output", matches=[VPC, OUT_PORT, IN_PORT, CT_STATE]
 )
 OUTPUT = EGRESS.table("output", "out to the network interface", matches=[VPC, OUT_PORT], miss=NOT_HERE)

@@ -1,0 +1,227 @@
+"""A load balancer is in every switch of its VPC: there is no machine that all of its packets pass.
+
+The switch of who sends translates: a new connection gets the target that has its slot, and connection tracking keeps it
+there, so that targets come and go without a connection to another one being moved.  What comes back is translated at
+the same switch.  A target sees its client's address, and its groups judge the client at the target's own port.
+"""
+
+from collections.abc import Iterator
+
+from apps.eni.model import NetworkInterface
+from apps.eni.tables import RECEIVER
+from apps.load_balancer.facts import keeps_client, slots_of
+from apps.load_balancer.model import PROTOCOLS, Backend, Balanced, Listener, LoadBalancer, Target
+from apps.load_balancer.tables import (
+    BACKEND,
+    LB_FRAGMENT,
+    NO_LISTENER,
+    NO_TARGET,
+    REPLIED,
+    SENT,
+    SHARE,
+    SLOT,
+    TARGET_GONE,
+    VIP,
+)
+from apps.pipeline import NEXT_HOP, SUBNET, VPC, drop
+from apps.reassembly.facts import PIECE, not_late
+from apps.vpc.facts import vpc_here
+from apps.vpc.model import ROUTER_ITSELF_MAC, ROUTER_MAC, Subnet, Vpc
+from sdnctl.base.addresses import Ip4
+from sdnctl.of.actions import Action, Instruction, move, nat, set_field, set_ttl
+from sdnctl.of.fields import (
+    ETH_SRC,
+    ETH_TYPE,
+    ETH_TYPE_IP,
+    ICMP_TYPE,
+    IP_DST,
+    IP_FRAG,
+    IP_PROTO,
+    IP_SRC,
+    TCP_DST,
+    TCP_SRC,
+    UDP_DST,
+    UDP_SRC,
+    Field,
+    OxmField,
+    Value,
+)
+from sdnctl.program.feature import Item, View, always, feature, placed, says
+from sdnctl.program.pipeline import Priority, goto, onward
+from sdnctl.program.step import Step
+from sdnctl.program.tracking import tracked, translated
+from sdnctl.program.zones import ZoneLimit
+
+Match = dict[Field, Value]
+TO: dict[str, OxmField] = {"Tcp": TCP_DST, "Udp": UDP_DST}
+CONNECTIONS = 200_000
+"""The connections to load balancers that a host remembers for a VPC."""
+ECHO_REPLY, ECHO_REQUEST = 0, 8
+TTL = 64
+
+
+@always
+def whole() -> Iterator[Item]:
+    """Drop the fragments that connection tracking lets on because they have waited too long: they are nobody's."""
+    yield not_late(SENT)
+    yield not_late(RECEIVER)
+
+
+@feature(each=LoadBalancer, within=placed("vpc", test=vpc_here))
+def address(balancer: LoadBalancer, here: str, view: View) -> Iterator[Item]:
+    """The address of a load balancer, which answers ping and has no other port than its listeners'."""
+    vpc, vip = view.get(Vpc, balancer.vpc), _vip(balancer, view)
+    if vpc is None or vip is None:
+        return
+    mine: Match = {VPC: vpc.key, NEXT_HOP: vip, ETH_TYPE: ETH_TYPE_IP}
+    # A fragment, which need not say its port.
+    yield VIP.flow(Priority.EXCEPTION, {**mine, IP_FRAG: PIECE}, drop(LB_FRAGMENT))
+    # At no listener's port.
+    yield VIP.flow(Priority.BROAD, mine, drop(NO_LISTENER))
+    if balancer.started:
+        # Ping: turned round, and delivered like the answer of a router.
+        yield VIP.flow(Priority.EXACT, {VPC: vpc.key, NEXT_HOP: vip, ICMP_TYPE: ECHO_REQUEST}, _turned_round(vip))
+
+
+def _turned_round(vip: Ip4) -> list[Action | Instruction]:
+    return [
+        move(IP_SRC, NEXT_HOP),
+        move(IP_SRC, IP_DST),
+        set_field(IP_SRC, vip),
+        set_field(ETH_SRC, ROUTER_ITSELF_MAC),
+        set_field(ICMP_TYPE, ECHO_REPLY),
+        set_ttl(TTL),
+        onward(VIP),
+    ]
+
+
+@feature(each=Balanced, within=placed("vpc", test=vpc_here))
+def room(balanced: Balanced, here: str, view: View) -> Iterator[Item]:
+    """The connections that a host remembers for the load balancers of a VPC."""
+    yield ZoneLimit(balanced.zone, CONNECTIONS)
+
+
+@feature(each=Listener, within=placed("vpc", test=vpc_here))
+def listener(listener: Listener, here: str, view: View) -> Iterator[Item]:
+    """A port of a load balancer: its connections have slots of a backend."""
+    vpc, backend = view.get(Vpc, listener.vpc), view.get(Backend, listener.backend)
+    balancer = view.get(LoadBalancer, listener.balancer)
+    vip = _vip(balancer, view) if balancer is not None else None
+    if vpc is None or balancer is None or backend is None or vip is None or not (listener.on and balancer.started):
+        return
+    match: Match = {VPC: vpc.key, NEXT_HOP: vip, TO[listener.protocol]: listener.port}
+    # At the port of a listener: the slot of its connection.
+    yield VIP.flow(Priority.NORMAL, match, [set_field(BACKEND, backend.key), _slot(listener, backend), goto(SHARE)])
+
+
+def _slot(listener: Listener, backend: Backend) -> Action:
+    """The slot of a connection: by its client's address, or by its client's port.
+
+    A hash of both would need a recirculation, and a packet on one host has no more than six: four of them are those of
+    the security groups of client and target.  Linux gives connections of TCP even ports first, so the lowest bit tells
+    nothing.
+    """
+    if keeps_client(backend):
+        return move(IP_SRC, SLOT, nbits=SLOT.width)
+    if listener.protocol == "Udp":
+        return move(UDP_SRC, SLOT, nbits=SLOT.width)
+    return move(TCP_SRC, SLOT, nbits=SLOT.width, src_ofs=1)
+
+
+@feature(each=Target, within=placed("vpc", test=vpc_here))
+def target(target: Target, here: str, view: View) -> Iterator[Item]:
+    """A target: the slots whose new connections it gets, in each backend of its group, and those that it has."""
+    balanced, port = view.get(Balanced, target.vpc), view.get(NetworkInterface, target.port)
+    subnet = view.get(Subnet, port.subnet) if port is not None else None
+    if balanced is None or subnet is None:
+        return
+    own = [slot for slot, owner in enumerate(view.derived(slots_of, target.group)) if owner == target.id]
+    for id in sorted(view.by(Backend, ("group",), target.group)):
+        backend = view.get(Backend, id)
+        if backend is None:
+            continue
+        number = target.own_port or backend.port
+        to = tracked(balanced.zone, nat(dst=target.address, ports=(number, number)), SENT)
+        for slot in own:
+            # A connection with one of its slots, if it is new; any other keeps the target that it has.
+            yield SHARE.flow(Priority.NORMAL, {BACKEND: backend.key, SLOT: slot, ETH_TYPE: ETH_TYPE_IP}, [to])
+        mine: Match = {BACKEND: backend.key, IP_DST: target.address, TO[backend.protocol]: number}
+        # One of its connections, from its own subnet: no router in between.
+        yield SENT.flow(Priority.EXACT, {**mine, SUBNET: subnet.key}, [move(IP_DST, NEXT_HOP), onward(SENT)])
+        # From elsewhere: across the border of its subnet.
+        yield SENT.flow(Priority.NORMAL, mine, [set_field(ETH_SRC, ROUTER_MAC), move(IP_DST, NEXT_HOP), onward(SENT)])
+
+
+@feature(each=Target, within=placed("vpc", test=vpc_here))
+def back(target: Target, here: str, view: View) -> Iterator[Item]:
+    """What comes from a target: the replies to what went to it by a load balancer get that one's address again."""
+    vpc, balanced = view.get(Vpc, target.vpc), view.get(Balanced, target.vpc)
+    if vpc is not None and balanced is not None:
+        # From the address of a target: perhaps such a reply.
+        match: Match = {VPC: vpc.key, IP_SRC: target.address}
+        yield REPLIED.flow(Priority.NORMAL, match, [translated(balanced.zone, RECEIVER)])
+
+
+def _vip(balancer: LoadBalancer, view: View) -> Ip4 | None:
+    port = view.get(NetworkInterface, balancer.port)
+    return port.addresses[0] if port is not None else None
+
+
+@says(whole)
+def late(step: Step, view: View) -> str:
+    """Nothing: only what has waited too long is told of."""
+    return ""
+
+
+@says(address)
+def to_address(step: Step, view: View) -> str:
+    """The load balancer that answers, in words."""
+    return f"ping answered by load balancer {step.record.id}"
+
+
+@says(listener)
+def to_listener(step: Step, view: View) -> str:
+    """The listener that takes a packet, in words."""
+    one: Listener = step.record
+    return f"listener {one.id} of load balancer {one.balancer}: {one.protocol} port {one.port}, backend {one.backend}"
+
+
+@says(target)
+def to_target(step: Step, view: View) -> str:
+    """The target of a connection, in words."""
+    one: Target = step.record
+    if step.table == SHARE.id:
+        return f"a new connection with slot {step.value(SLOT)} goes to target {one.id}, another keeps its own"
+    return f"the connection's target is {one.id}: {one.address} of {one.port}"
+
+
+@says(back)
+def from_target(step: Step, view: View) -> str:
+    """The target that sends, in words."""
+    return f"from target {step.record.id}: a reply by a load balancer gets that one's address again"
+
+
+@says(TARGET_GONE)
+def target_gone(step: Step, view: View) -> str:
+    """The target that is no longer there, in words."""
+    return TARGET_GONE.text
+
+
+@says(NO_LISTENER)
+def no_listener(step: Step, view: View) -> str:
+    """The load balancer that has no such port, in words."""
+    proto = next((name for name, number in PROTOCOLS.items() if number == step.value(IP_PROTO)), "")
+    port = f" {proto.upper()} port {step.value(TO[proto])}" if proto else " this"
+    return f"load balancer {step.record.id} has no listener for{port}, or it is off"
+
+
+@says(NO_TARGET)
+def no_target(step: Step, view: View) -> str:
+    """The group that nobody is in, in words."""
+    return NO_TARGET.text
+
+
+@says(LB_FRAGMENT)
+def fragment(step: Step, view: View) -> str:
+    """The fragment that says no port, in words."""
+    return f"a fragment for load balancer {step.record.id}: {LB_FRAGMENT.text}"

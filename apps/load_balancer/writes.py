@@ -1,0 +1,133 @@
+"""The rules that load balancers keep, within a transaction."""
+
+from dataclasses import replace
+
+from apps.eni.model import NetworkInterface
+from apps.eni.writes import claimed, new_managed
+from apps.load_balancer.model import (
+    KIND,
+    Backend,
+    Balanced,
+    Listener,
+    LoadBalancer,
+    Target,
+    TargetGroup,
+)
+from apps.load_balancer.tables import SLOTS
+from apps.vpc.model import Subnet
+from sdnctl.base.addresses import Ip4
+from sdnctl.base.errors import IntentError
+from sdnctl.program.lifecycle import blocks
+from sdnctl.program.weight import Weighed, weighs
+from sdnctl.store import Txn
+
+ADDRESS_FLOWS = weighs(LoadBalancer, 3)
+LISTENER_FLOWS = weighs(Listener, 1)
+
+
+def _flows(records: Weighed, account: str) -> int:
+    """For each target one flow for its replies and two for each backend, and the slots of each backend."""
+    total = 0
+    for group in records.many(TargetGroup, records.by(TargetGroup, ("account",), account)):
+        targets = records.many(Target, records.by(Target, ("group",), group.id))
+        backends = len(records.by(Backend, ("group",), group.id))
+        total += len(targets) * (1 + 2 * backends) + SLOTS * backends * any(target.weight for target in targets)
+    return total
+
+
+TARGET_FLOWS = weighs(Target, 1, most=SLOTS + 3, exactly=_flows)
+
+
+def new_balancer(txn: Txn, subnet: Subnet, kind: str, address: Ip4 | None) -> LoadBalancer:
+    """A load balancer with an address of a subnet; IntentError when it can have none."""
+    id = txn.new_id(LoadBalancer)
+    port = new_managed(txn, subnet, KIND, id, address)
+    made = LoadBalancer(
+        id=id,
+        account=subnet.account,
+        vpc=subnet.vpc,
+        subnet=subnet.id,
+        port=port.id,
+        kind=kind,
+        created=txn.now,
+    )
+    txn.put(made)
+    if txn.get(Balanced, subnet.vpc) is None:
+        txn.put(Balanced(id=subnet.vpc, vpc=subnet.vpc, zone=txn.allocate(Balanced, "zone")))
+    return made
+
+
+def move_address(txn: Txn, balancer: LoadBalancer, address: Ip4) -> None:
+    """Give a load balancer another address of its subnet; IntentError when that is not free."""
+    port, subnet = txn.get(NetworkInterface, balancer.port), txn.get(Subnet, balancer.subnet)
+    if port is not None and subnet is not None and port.addresses != (address,):
+        txn.put(replace(port, addresses=(claimed(txn, subnet, address, (), "privateIpAddress"),)))
+
+
+def remove_balancer(txn: Txn, balancer: LoadBalancer) -> None:
+    """Delete a load balancer with its listeners, backends and target groups."""
+    for cls in (Listener, Backend):
+        for id in sorted(txn.by(cls, ("balancer",), balancer.id)):
+            txn.delete(cls, id)
+    for id in sorted(txn.by(TargetGroup, ("balancer",), balancer.id)):
+        remove_group(txn, id)
+    txn.delete(LoadBalancer, balancer.id)
+    txn.delete(NetworkInterface, balancer.port)
+    if not txn.by(LoadBalancer, ("vpc",), balancer.vpc):
+        txn.delete(Balanced, balancer.vpc)
+
+
+def remove_group(txn: Txn, id: str) -> None:
+    """Delete a target group with its targets."""
+    for target in txn.many(Target, sorted(txn.by(Target, ("group",), id))):
+        txn.delete(Target, target.id)
+    txn.delete(TargetGroup, id)
+
+
+def add_target(txn: Txn, group: TargetGroup, port: NetworkInterface, address: Ip4, own_port: int) -> Target:
+    """A target at an address of an interface, written; IntentError 409 when the group has it already."""
+    check_new(txn, group.id, port.id, address, own_port)
+    made = Target(
+        id=txn.new_id(Target),
+        account=group.account,
+        vpc=group.vpc,
+        group=group.id,
+        port=port.id,
+        address=address,
+        own_port=own_port,
+        created=txn.now,
+    )
+    txn.put(made)
+    return made
+
+
+def check_new(txn: Txn, group: str, port: str, address: Ip4, own_port: int) -> None:
+    """Raise IntentError 409 when a group has this port of this address as a target."""
+    for other in txn.many(Target, txn.by(Target, ("group",), group)):
+        if (other.port, other.address, other.own_port) == (port, address, own_port):
+            text = f"{other.address} port {other.own_port or 'of the backend'} is target {other.id} of {group} already"
+            raise IntentError("targetSpecs", text, 409, "ALREADY_EXISTS")
+
+
+@blocks(NetworkInterface)
+def is_target(port: NetworkInterface, txn: Txn) -> str:
+    """A target group in which the interface is."""
+    for target in txn.many(Target, sorted(txn.by(Target, ("port",), port.id))):
+        return f"{port.id} is target {target.id} of {target.group}: deregister it first"
+    return ""
+
+
+@blocks(Backend)
+def listened(backend: Backend, txn: Txn) -> str:
+    """A listener that uses the backend."""
+    for listener in sorted(txn.by(Listener, ("backend",), backend.id)):
+        return f"{backend.id} is still used by {listener}"
+    return ""
+
+
+@blocks(TargetGroup)
+def used(group: TargetGroup, txn: Txn) -> str:
+    """A backend that uses the target group."""
+    for backend in sorted(txn.by(Backend, ("group",), group.id)):
+        return f"{group.id} is still used by {backend}"
+    return ""
