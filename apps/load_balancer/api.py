@@ -25,12 +25,13 @@ Protocol = Literal["Tcp", "Udp", "Tls", "Http", "Https"]
 Port = Annotated[Whole, Field(ge=1, le=65_535)]
 
 
-def _inside(cls: type) -> Any:
+def inside(cls: type) -> Any:
+    """The count of a class within a load balancer, for its quota."""
     return lambda view, balancer: view.count(cls, ("balancer",), balancer)
 
 
 quota.declare("loadBalancer", 100, lambda view, _: len(view.mine(LoadBalancer)), service="lb")
-quota.declare("listener", 50, _inside(Listener), "the load balancer", parent=LoadBalancer, service="lb")
+quota.declare("listener", 50, inside(Listener), "the load balancer", parent=LoadBalancer, service="lb")
 
 
 class NewBalancer(Request):
