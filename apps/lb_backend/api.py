@@ -7,6 +7,7 @@ from pydantic import Field
 
 from apps.load_balancer.api import Port, inside, kind_of, not_served, own
 from apps.load_balancer.model import BY_ADDRESS, Backend, LoadBalancer, Target, TargetGroup
+from apps.load_balancer.writes import MOST_BACKENDS
 from sdnctl.api import quota
 from sdnctl.api.access import Reader, Writer
 from sdnctl.api.listing import Key, Listing, answer, attribute, oldest_first, reference, shown_all
@@ -25,7 +26,7 @@ KEYS = {
     "loadBalancerType": Key(lambda view, one: (kind_of(view, one.balancer),)),
     "protocol": attribute("protocol"),
 }
-quota.declare("backend", 50, inside(Backend), "the load balancer", parent=LoadBalancer, service="lb")
+quota.declare("backend", MOST_BACKENDS, inside(Backend), "the load balancer", parent=LoadBalancer, service="lb")
 
 
 class NewBackend(Request):

@@ -128,28 +128,43 @@ def _slot(listener: Listener, backend: Backend) -> Action:
     return move(TCP_SRC, SLOT, nbits=SLOT.width, src_ofs=1)
 
 
+@feature(each=Backend, within=placed("vpc", test=vpc_here))
+def share(backend: Backend, here: str, view: View) -> Iterator[Item]:
+    """The slots of a backend, each of which a target has."""
+    balanced = view.get(Balanced, backend.vpc)
+    if balanced is None or not backend.group:
+        return
+    ways: dict[str, list[Action]] = {}
+    for slot, owner in enumerate(view.derived(slots_of, backend.group)):
+        if owner not in ways:
+            target = view.get(Target, owner)
+            ways[owner] = [_translated(balanced, backend, target)] if target is not None else []
+        if ways[owner]:
+            # A connection with this slot goes to the target, if it is new; any other keeps the one that it has.
+            yield SHARE.flow(Priority.NORMAL, {BACKEND: backend.key, SLOT: slot, ETH_TYPE: ETH_TYPE_IP}, ways[owner])
+
+
+def _translated(balanced: Balanced, backend: Backend, target: Target) -> Action:
+    number = target.own_port or backend.port
+    return tracked(balanced.zone, nat(dst=target.address, ports=(number, number)), SENT)
+
+
 @feature(each=Target, within=placed("vpc", test=vpc_here))
 def target(target: Target, here: str, view: View) -> Iterator[Item]:
-    """A target: the slots whose new connections it gets, in each backend of its group, and those that it has."""
-    balanced, port = view.get(Balanced, target.vpc), view.get(NetworkInterface, target.port)
+    """A target: the connections that it has, by each backend of its group."""
+    port = view.get(NetworkInterface, target.port)
     subnet = view.get(Subnet, port.subnet) if port is not None else None
-    if balanced is None or subnet is None:
-        return
-    own = [slot for slot, owner in enumerate(view.derived(slots_of, target.group)) if owner == target.id]
     for id in sorted(view.by(Backend, ("group",), target.group)):
         backend = view.get(Backend, id)
-        if backend is None:
+        if backend is None or subnet is None:
             continue
         number = target.own_port or backend.port
-        to = tracked(balanced.zone, nat(dst=target.address, ports=(number, number)), SENT)
-        for slot in own:
-            # A connection with one of its slots, if it is new; any other keeps the target that it has.
-            yield SHARE.flow(Priority.NORMAL, {BACKEND: backend.key, SLOT: slot, ETH_TYPE: ETH_TYPE_IP}, [to])
         mine: Match = {BACKEND: backend.key, IP_DST: target.address, TO[backend.protocol]: number}
         # One of its connections, from its own subnet: no router in between.
         yield SENT.flow(Priority.EXACT, {**mine, SUBNET: subnet.key}, [move(IP_DST, NEXT_HOP), onward(SENT)])
         # From elsewhere: across the border of its subnet.
-        yield SENT.flow(Priority.NORMAL, mine, [set_field(ETH_SRC, ROUTER_MAC), move(IP_DST, NEXT_HOP), onward(SENT)])
+        router = set_field(ETH_SRC, ROUTER_MAC)
+        yield SENT.flow(Priority.NORMAL, mine, [router, move(IP_DST, NEXT_HOP), onward(SENT)])
 
 
 @feature(each=Target, within=placed("vpc", test=vpc_here))
@@ -186,12 +201,17 @@ def to_listener(step: Step, view: View) -> str:
     return f"listener {one.id} of load balancer {one.balancer}: {one.protocol} port {one.port}, backend {one.backend}"
 
 
+@says(share)
+def shared(step: Step, view: View) -> str:
+    """The target of a new connection, in words."""
+    owner = view.derived(slots_of, step.record.group)[step.value(SLOT)]
+    return f"slot {step.value(SLOT)} of backend {step.record.id}: a new connection goes to target {owner}"
+
+
 @says(target)
 def to_target(step: Step, view: View) -> str:
     """The target of a connection, in words."""
     one: Target = step.record
-    if step.table == SHARE.id:
-        return f"a new connection with slot {step.value(SLOT)} goes to target {one.id}, another keeps its own"
     return f"the connection's target is {one.id}: {one.address} of {one.port}"
 
 

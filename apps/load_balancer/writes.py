@@ -25,17 +25,21 @@ ADDRESS_FLOWS = weighs(LoadBalancer, 3)
 LISTENER_FLOWS = weighs(Listener, 1)
 
 
+BACKEND_FLOWS = weighs(Backend, SLOTS)
+MOST_BACKENDS = 50
+"""How many backends a load balancer may have, by the public API's quota."""
+
+
 def _flows(records: Weighed, account: str) -> int:
-    """For each target one flow for its replies and two for each backend, and the slots of each backend."""
+    """For each target one flow for its replies, and two for each backend of its group."""
     total = 0
     for group in records.many(TargetGroup, records.by(TargetGroup, ("account",), account)):
-        targets = records.many(Target, records.by(Target, ("group",), group.id))
         backends = len(records.by(Backend, ("group",), group.id))
-        total += len(targets) * (1 + 2 * backends) + SLOTS * backends * any(target.weight for target in targets)
+        total += len(records.by(Target, ("group",), group.id)) * (1 + 2 * backends)
     return total
 
 
-TARGET_FLOWS = weighs(Target, 1, most=SLOTS + 3, exactly=_flows)
+TARGET_FLOWS = weighs(Target, 3, most=1 + 2 * MOST_BACKENDS, exactly=_flows)
 
 
 def new_balancer(txn: Txn, subnet: Subnet, kind: str, address: Ip4 | None) -> LoadBalancer:

@@ -3,19 +3,17 @@
 import contextlib
 import socket
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.packet.groups import dropped
+from sdnctl.program.slots import weighted
 from topologies.cloud import Cloud
 from topologies.guest import Guest
-from topologies.process import wait_until, within
+from topologies.process import within
 from topologies.scenarios import Account, Scenario, Subnet, Vpc, machine
-from topologies.tenant import ApiError, Tenant
 
 VIP, PORT, OWN = "10.0.0.100", 80, 8080
 CLIENTS = {"near": "10.0.0.10", "far": "10.0.1.10"}
@@ -149,3 +147,143 @@ def test_l1_l11_targets_see_their_client_in_the_same_subnet_and_in_another(cloud
         for name in CLIENTS:
             assert set(asked(cloud.guests[name], 40)) == set(TARGETS)
             assert set(datagrams(cloud.guests[name], 40)) == set(TARGETS)
+
+
+def test_l3_connections_are_shared_by_weight(cloud: Cloud) -> None:
+    """Slots are right to one in 256, whoever has them; connections of a client are spread evenly over slots."""
+    with balanced(cloud, one=10, two=20, three=30) as balancer:
+        ids = {name: target["targetId"] for name, target in balancer.targets().items()}
+        weights = {ids["one"]: 10, ids["two"]: 20, ids["three"]: 30}
+        slots = Counter(weighted(weights, 256))
+        for id, weight in weights.items():
+            assert abs(slots[id] / 256 - weight / 60) < 0.05 * weight / 60
+        found = asked(cloud.guests["near"], 600)
+        for name, id in ids.items():
+            # 600 draws: three standard deviations.
+            share = weights[id] / 60
+            assert abs(found[name] - 600 * share) < 3 * (600 * share * (1 - share)) ** 0.5, found
+
+
+def test_l3_ip_hash_keeps_a_client_at_one_target(cloud: Cloud) -> None:
+    with balanced(cloud, "nlb", "IpHash", one=10, two=10, three=10):
+        for name in CLIENTS:
+            assert len(asked(cloud.guests[name], 10) + datagrams(cloud.guests[name], 10)) == 1
+
+
+def alive(open_: list[tuple[str, socket.socket]]) -> set[str]:
+    """The targets with connections all of which still answer; a connection that does not is a failure of its target."""
+    dead = set()
+    for name, one in open_:
+        try:
+            one.sendall(b"still there\n")
+            if one.recv(100) != b"still there\n":
+                dead.add(name)
+        except OSError:
+            dead.add(name)
+    return {name for name, _ in open_} - dead
+
+
+def test_l4_a_target_that_comes_or_goes_moves_no_connection_of_another(cloud: Cloud) -> None:
+    """200 connections over two targets; a third comes, a weight changes, one goes: its own end, all others go on."""
+    with balanced(cloud, one=10, two=10) as balancer, contextlib.ExitStack() as closing:
+        open_ = []
+        for n in range(200):
+            one = closing.enter_context(connect(cloud.guests[list(CLIENTS)[n % 2]]))
+            one.settimeout(2)
+            data = b""
+            while not data.endswith(b"\n"):
+                data += one.recv(100)
+            open_.append((data.decode().split()[0], one))
+        assert {name for name, _ in open_} == {"one", "two"} == alive(open_)
+        balancer.register(three=10)
+        assert alive(open_) == {"one", "two"}
+        assert set(asked(cloud.guests["near"], 40)) == set(TARGETS)
+        update = [{"targetId": balancer.targets()["one"]["targetId"], "weight": 0}]
+        balancer.lb("updateTargets", targetGroupId=balancer.group, targetUpdateSpecs=update)
+        cloud.cli("wait")
+        assert alive(open_) == {"one", "two"}, "weight 0 takes no new connections, and keeps its own"
+        assert set(asked(cloud.guests["near"], 40)) == {"two", "three"}
+        balancer.deregister("three")
+        assert alive(open_) == {"one", "two"}
+        balancer.deregister("one")
+        for _, one in open_:
+            one.settimeout(0.02)
+        assert alive([pair for pair in open_ if pair[0] == "two"]) == {"two"}
+        assert alive([pair for pair in open_ if pair[0] == "one"][:5]) == set()
+
+
+def test_l8_stop_and_off_answer_nothing(cloud: Cloud) -> None:
+    near = cloud.guests["near"]
+    with balanced(cloud, one=10) as balancer:
+        assert asked(near, 3)
+        for off, on, change in (
+            (
+                {"action": "Stop"},
+                {"action": "Start"},
+                {"operation": "updateLoadBalancer", "loadBalancerId": balancer.id},
+            ),
+            (
+                {"status": "Off"},
+                {"status": "On"},
+                {"operation": "updateListener", "listenerId": balancer.listeners["Tcp"]},
+            ),
+        ):
+            balancer.lb(**change, **off)
+            cloud.cli("wait")
+            assert refused(near)
+            balancer.lb(**change, **on)
+            cloud.cli("wait")
+            assert asked(near, 3)
+
+
+def test_l9_the_address_answers_ping_and_no_other_port(cloud: Cloud) -> None:
+    with balanced(cloud, one=10):
+        for name in CLIENTS:
+            assert cloud.guests[name].ping(VIP, count=3) == 3
+            assert refused(cloud.guests[name], 81)
+
+
+def test_l10_another_address(cloud: Cloud) -> None:
+    with balanced(cloud, one=10, three=10) as balancer:
+        balancer.lb("updateLoadBalancer", loadBalancerId=balancer.id, privateIpAddress="10.0.0.101")
+        cloud.cli("wait")
+        for name in CLIENTS:
+            assert set(asked(cloud.guests[name], 20, "10.0.0.101")) == {"one", "three"}
+            assert refused(cloud.guests[name])
+
+
+def test_a_group_without_targets_takes_nothing(cloud: Cloud) -> None:
+    with balanced(cloud):
+        assert refused(cloud.guests["near"])
+        trace = ("--from", cloud.interfaces["near", 0]["networkInterfaceId"], "--to", VIP, "--proto", "tcp")
+        assert cloud.cli("trace", *trace, "--dport", str(PORT))["reason"] == "no-target"
+        assert cloud.cli("trace", *trace, "--dport", "81")["reason"] == "no-listener"
+
+
+def test_l1_groups_judge_the_client_at_the_targets_own_port(cloud: Cloud) -> None:
+    """A rule that forbids the listener's port concerns nobody; one that forbids the target's refuses its client."""
+    owner, port = cloud.owners["one"], cloud.interfaces["one", 0]["networkInterfaceId"]
+    vpc = cloud.ids["shop", "net"]
+    id = owner.vpc("describeNetworkSecurityGroups", filters=[{"name": "vpcId", "values": [vpc]}])
+    group = id["networkSecurityGroups"][0]["networkSecurityGroupId"]
+    assert port
+    with balanced(cloud, one=10):
+        for denied, passes in ((PORT, True), (OWN, False)):
+            rule = {
+                "direction": 0,
+                "protocol": 6,
+                "addressPrefix": "10.0.0.10/32",
+                "fromPort": denied,
+                "toPort": denied,
+            }
+            rule |= {"ruleAction": "DENY", "priority": 1}
+            spec = {"networkSecurityGroupId": group, "networkSecurityGroupRuleSpecs": [rule]}
+            made = owner.vpc("addNetworkSecurityGroupRules", **spec)["securityGroupRules"]
+            cloud.cli("wait")
+            try:
+                assert asked(cloud.guests["near"], 3) if passes else refused(cloud.guests["near"])
+                assert asked(cloud.guests["far"], 3)
+            finally:
+                ids = [one["ruleId"] for one in made]
+                owner.vpc("removeNetworkSecurityGroupRules", networkSecurityGroupId=group, ruleIds=ids)
+                cloud.cli("wait")
