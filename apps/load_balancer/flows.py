@@ -169,7 +169,7 @@ def target(target: Target, here: str, view: View) -> Iterator[Item]:
 
 @feature(each=Target, within=placed("vpc", test=vpc_here))
 def back(target: Target, here: str, view: View) -> Iterator[Item]:
-    """What comes from a target: the replies to what went to it by a load balancer get that one's address again."""
+    """The replies of a target to what went to it by a load balancer get that one's address again."""
     vpc, balanced = view.get(Vpc, target.vpc), view.get(Balanced, target.vpc)
     if vpc is not None and balanced is not None:
         # From the address of a target: perhaps such a reply.

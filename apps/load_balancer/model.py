@@ -66,7 +66,7 @@ class Target:
 
 @resource(prefix="backend", reach="vpc")
 class Backend:
-    """How a listener's connections are shared among a target group, and at which port of the targets.
+    """The way in which a listener's connections are shared among a target group, and the port of its targets.
 
     ``sticky`` keeps a client at one target.  The check, the drain time and the time of stickiness are kept and shown.
     """

@@ -27,7 +27,7 @@ LISTENER_FLOWS = weighs(Listener, 1)
 
 BACKEND_FLOWS = weighs(Backend, SLOTS)
 MOST_BACKENDS = 50
-"""How many backends a load balancer may have, by the public API's quota."""
+"""The most backends of a load balancer, by the public API's quota."""
 
 
 def _flows(records: Weighed, account: str) -> int:

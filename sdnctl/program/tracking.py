@@ -23,11 +23,6 @@ def translated(zone: int, table: Table) -> Action:
     return ct(zone=zone, nat=nat(), table=settled(table))
 
 
-def translated(zone: int, table: Table) -> Action:
-    """Go on at ``table``, where ct_state says what is known of the connection, translated as it was remembered."""
-    return ct(zone=zone, nat=nat(), table=settled(table))
-
-
 def recalled(zone: RegisterField, table: Table) -> Action:
     """Go on at ``table``, where ct_state says what is known of the connection in the zone that a field holds."""
     return ct(zone=(zone, 0, zone.width), table=settled(table))

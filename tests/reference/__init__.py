@@ -90,6 +90,11 @@ class Frame:
         return False
 
     @property
+    def piece(self) -> bool:
+        """True for a fragment."""
+        return False
+
+    @property
     def later(self) -> bool:
         """True for a fragment that is not the first of its datagram, and so has no ports."""
         return False

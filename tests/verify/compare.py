@@ -118,13 +118,14 @@ def remembering(one: Told, owner: str, walk: Walk, ends: list[End]) -> int:
 def beside(end: End, sets: Sets) -> int:
     """The packets of an end that may have it beside what the reference says.
 
-    What connection tracking does not translate is dropped: a fragment, or what a NAT gateway has no room for.
+    What connection tracking does not translate is dropped: a fragment, or what a NAT gateway or a load balancer has no
+    room for.
     A packet that is too large for a tunnel or the uplink is cut, or its sender is told.
     """
     if (end.what, end.who) == (Ends.DROPPED, "not-translated"):
         pieces = sets.without(end.packets, is_(sets, frag=0))
         return sets.meet(pieces, is_(sets, ip_proto=(f.IP_PROTO_TCP, f.IP_PROTO_UDP)))
-    if (end.what, end.who) == (Ends.DROPPED, "nat-full"):
+    if end.what is Ends.DROPPED and end.who in ("nat-full", "target-gone"):
         return end.packets
     return too_large(end, sets)
 

@@ -214,6 +214,11 @@ class AnyFrame(Frame):
         return Yes(asked, from_routers(asked.sets))
 
     @property
+    def piece(self) -> Any:
+        asked: Asked = self.kind.asked
+        return Yes(asked, is_(asked.sets, frag=(f.FRAGMENT_ANY, f.FRAGMENT_ANY | f.FRAGMENT_LATER)))
+
+    @property
     def later(self) -> Any:
         asked: Asked = self.kind.asked
         return Yes(asked, is_(asked.sets, frag=f.FRAGMENT_ANY | f.FRAGMENT_LATER))
