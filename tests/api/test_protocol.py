@@ -128,7 +128,7 @@ def test_a_large_body_is_refused(region: Region, tenant: Tenant) -> None:
     ("method", "target", "service", "code"),
     [
         ("GET", b"/v1/regions/cn-test-1/vpcPolicy/p-1", "vpc", 501),
-        ("GET", b"/v1/regions/cn-test-1/loadBalancers/", "lb", 501),
+        ("GET", b"/v1/regions/cn-test-1/urlMaps/", "lb", 501),
         ("GET", b"/v1/regions/cn-test-1/nothing/", "vpc", 501),
         ("GET", b"/v1/regions/cn-test-1/disks", "disk", 501),
         ("POST", b"/v2/regions/cn-test-1/clusters", "kubernetes", 501),
