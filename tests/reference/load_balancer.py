@@ -2,13 +2,9 @@
 
 from dataclasses import replace
 
-from hypothesis import strategies as st
-
 from apps.eni.model import NetworkInterface
 from apps.load_balancer.model import KIND, Backend, Listener, LoadBalancer, Target
 from apps.vpc.model import ROUTER_ITSELF_MAC, ROUTER_MAC, Subnet
-from tests.build import Network
-from tests.networks.load_balancer import balancer, member
 from tests.reference import Fate, Frame, World, rule
 from tests.reference.eni import owner
 
@@ -50,18 +46,3 @@ def to_target(world: World, target: Target, frame: Frame) -> Fate:
     port = world.get(NetworkInterface, target.port)
     near = world.get(Subnet, port.subnet).cidr.contains(frame.src)
     return world.ask("handed", port, replace(frame, dst=target.address, eth_src=frame.eth_src if near else ROUTER_MAC))
-
-
-def grow(draw: st.DrawFn, network: Network) -> None:
-    """Some subnets have a load balancer whose targets are interfaces of the VPC."""
-    for subnet in sorted(network.store.state.all(Subnet).values(), key=lambda subnet: subnet.key):
-        if draw(st.integers(0, 3)):
-            continue
-        ports = [one for one in network.store.state.all(NetworkInterface).values() if one.vpc == subnet.vpc]
-        mine = sorted((one for one in ports if not one.managed), key=lambda one: one.key)
-        address = subnet.last
-        if any(address in one.addresses for one in ports):
-            continue
-        group = balancer(network, subnet, str(address))
-        for port in mine[:3]:
-            member(network, group, port.id, draw(st.integers(0, 3)))
