@@ -40,7 +40,7 @@ def test_a_region_is_proved(user: User) -> None:
 
 
 def test_only_what_is_installed_is_asked_of_the_store(user: User) -> None:
-    import_module("tests.one_folder.beacon.model")  # a resource that the region does not know
+    import_module("tests.store.model")  # resources that the region does not know
     assert user.ok("verify").startswith("proved")
 
 
