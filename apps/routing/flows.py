@@ -171,7 +171,9 @@ def _slots(vpc: int, hops: tuple[str, ...], mine: str, way: tuple[Action | Instr
     """The flows of the slots that one of several next hops has; prefixes with the same next hops share them."""
     own = (slot for slot, owner in enumerate(owners(hops, SLOTS)) if owner == mine)
     number = _number(hops)
-    return tuple(ECMP.flow(Priority.NORMAL, {VPC: vpc, WAYS: number, SLOT: slot}, way) for slot in own)
+    return tuple(
+        ECMP.flow(Priority.NORMAL, {ETH_TYPE: ETH_TYPE_IP, VPC: vpc, WAYS: number, SLOT: slot}, way) for slot in own
+    )
 
 
 def _number(hops: tuple[str, ...]) -> int:

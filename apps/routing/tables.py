@@ -47,7 +47,7 @@ ECMP = ROUTER.table(
     "which of several equal next hops has the slot",
     after="equal",
     aside=True,
-    matches=[VPC, WAYS, SLOT],
+    matches=[ETH_TYPE, VPC, WAYS, SLOT],
     miss=NO_ROUTE,
 )
 BY_HASH = PIPELINE.spread("equal_routes", "connections over equal routes", SLOT, to=ECMP)

@@ -246,7 +246,9 @@ class World:
 
     def listed(self, name: str) -> list[Any]:
         """All that the functions of a name, one in each file that has it, list of this world."""
-        return [one for part in parts() if hasattr(part, name) for one in getattr(part, name)(self)]
+        found = (getattr(part, name, None) for part in parts())
+        mine = {part.__name__ for part in parts()}
+        return [one for lists in found if lists is not None and lists.__module__ in mine for one in lists(self)]
 
     def fate(self, sender: str, frame: Frame) -> Fate:
         """The fate of a frame that ``sender`` (an interface's id, or UPLINK) sends."""
