@@ -37,6 +37,9 @@ class FakeKeeper:
     def let_go(self, turn: int, zones: Collection[int]) -> None:
         """Nothing was known."""
 
+    def pace(self, zones: Mapping[int, object]) -> None:
+        """No connection is forgotten here."""
+
     def limit(self, zones: Mapping[int, int]) -> None:
         """It has no connections."""
 

@@ -166,7 +166,7 @@ def test_without_its_store_it_goes_on_and_catches_up(site: Site, controller: Pro
     site.switch.kill_vswitchd()
     site.switch.start_vswitchd()
     wait(site.switch.answers)
-    wait(lambda: len(site.flows()) == len(before))
+    eventually(lambda: len(site.flows()) == len(before), seconds=45.0)  # its time of grace ends after half a minute
     assert site.flows() == before, "a restarted switch is served from memory"
     site.serve()
     site.store.transact(lambda txn: txn.delete(type(site.port), site.port.id))

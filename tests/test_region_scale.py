@@ -31,7 +31,7 @@ OUTSIDE = HOSTS
 """A host that has a port of another VPC only."""
 UNITS, MODS = 8, 24
 """The most that any single change may cost a host that it concerns, in units and in flow-mods."""
-COMMON = 400
+COMMON = 480
 """The most flows that any switch has, whatever its ports: one for each host whose tunnels it takes, among others."""
 ASIDE = 2
 """The most that it may cost a host that only has ports in the same VPC."""

@@ -181,7 +181,7 @@ def _listed(view: Reader, port: NetworkInterface) -> list[str]:
 
 
 class Defaults(Request):
-    """What becomes of packets outward while no group of their sender has a rule for that direction."""
+    """The fate of packets outward while no group of their sender has a rule for that direction."""
 
     outboundWithoutRules: Literal["allow", "deny"]
 

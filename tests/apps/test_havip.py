@@ -67,7 +67,7 @@ class Shared:
 
     def receivers(self) -> dict[str, int]:
         """The hosts that have something to do with the HaVip's packets where they arrive, and how many flows."""
-        own = dict.fromkeys((HERE, ELSEWHERE, THIRD), 1)
+        own = dict.fromkeys((HERE, ELSEWHERE, THIRD), 2)  # its own port, and what comes back from a load balancer
         return {host: self.region.flows(host, RECEIVER.id) - own[host] for host in own}
 
 

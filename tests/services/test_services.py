@@ -89,7 +89,7 @@ def test_services_are_found_by_their_file() -> None:
         "toy.keeper": "host",
     }
     assert delegated(SERVICES.values()) == {"ToyPage"}
-    assert [one.name for one in discover()] == ["multi_queue.nics", "oversize.fragmenter"]
+    assert [one.name for one in discover()] == ["bandwidth_package.division", "multi_queue.nics", "oversize.fragmenter"]
 
 
 def test_a_host_s_service_cannot_declare_intent() -> None:
