@@ -29,7 +29,7 @@ LOOKED_AT = (0, 1, 2)
 """Hosts of the large VPC that really run; the others only hold ports of it."""
 OUTSIDE = HOSTS
 """A host that has a port of another VPC only."""
-UNITS, MODS = 8, 24
+UNITS, MODS = 9, 24
 """The most that any single change may cost a host that it concerns, in units and in flow-mods."""
 COMMON = 480
 """The most flows that any switch has, whatever its ports: one for each host whose tunnels it takes, among others."""
