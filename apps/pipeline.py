@@ -158,8 +158,8 @@ def questions() -> Iterator[Item]:
 
 @says(misses)
 def missed(step: Step, view: View) -> str:
-    """A packet that goes its way."""
-    return "nothing in it is answered by the controller or sent back"
+    """A packet that goes its way; nothing where that says nothing."""
+    return "nothing in it is answered by the controller or sent back" if step.table == ASKS.id else ""
 
 
 @says(questions)

@@ -28,7 +28,7 @@ from sdnctl.model.host import Host, HostStatus
 from sdnctl.model.resource import resources
 from sdnctl.store import Store
 from sdnctl.store.memory import MemoryStore
-from topologies.tenant import EXTENSIONS, extension
+from topologies.tenant import request_of
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
@@ -67,9 +67,7 @@ class Tenant:
 
 
 def request_class(service: str, name: str) -> type[JDCloudRequest]:
-    """The SDK's request class of an operation, or one like it where the SDK has none."""
-    if name in EXTENSIONS:
-        return extension(name)
+    """The SDK's request class of an operation."""
     upper = name[0].upper() + name[1:]
     module = __import__(f"jdcloud_sdk.services.{service}.apis.{upper}Request", fromlist=["x"])
     found: type[JDCloudRequest] = getattr(module, f"{upper}Request")
@@ -78,7 +76,7 @@ def request_class(service: str, name: str) -> type[JDCloudRequest]:
 
 def call(client: Any, service: str, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """Send a request; `regionId` is added."""
-    return sent(client, request_class(service, name)({"regionId": NAME, **parameters}))
+    return sent(client, request_of(service, name, {"regionId": NAME, **parameters}))
 
 
 def beside(client: Any, method: str, path: str, parameters: dict[str, Any]) -> dict[str, Any]:
