@@ -19,6 +19,7 @@ MAX_SEGMENTS = 12
 Segments = tuple[str, ...]
 _VERSIONED = re.compile(r"/v\d{1,2}/", re.ASCII)
 _PARAMETER = re.compile(r"\{(\w+)\}")
+_VERB = re.compile(r"[a-z]+[A-Z][A-Za-z]*", re.ASCII)
 
 
 class Found(NamedTuple):
@@ -90,6 +91,8 @@ def _options(segment: str, last: bool) -> Iterator[str]:
     _, colon, verb = segment.rpartition(":")
     if last and colon:
         yield f"{ANY}:{verb}"
+        if _VERB.fullmatch(verb):
+            return  # an action that is not served is no id
     yield ANY
 
 

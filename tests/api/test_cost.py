@@ -187,7 +187,7 @@ def test_the_flows_of_an_account_are_told(region: Region, tenant: Tenant) -> Non
     one = port(tenant, subnet, secondaryIpCount=2)
     eip(tenant)
     # Of the port, three addresses, what its groups have no rule for and their two rules, and of the elastic IP.
-    assert flows(tenant) == 22 + (9 + 3 * 6) + (4 + 2 * 2) + 16
+    assert flows(tenant) == 22 + (11 + 3 * 6) + (4 + 2 * 2) + 16
     other = port(tenant, subnet)
     table = tenant.vpc("createRouteTable", vpcId=vpc, routeTableName="r")["routeTableId"]
     before = flows(tenant)
@@ -205,8 +205,8 @@ def test_more_flows_than_an_account_may_have_are_refused(region: Region) -> None
     port(tenant, subnet)
     refusal = region.changes_nothing(lambda: port(tenant, subnet))
     assert (refusal.code, refusal.status) == (429, "QUOTA_EXCEEDED")
-    assert "the quota flow of the account is 66, and with this call 75 are needed" in refusal.message
-    assert "NetworkInterface 45" in refusal.message
+    assert "the quota flow of the account is 66, and with this call 81 are needed" in refusal.message
+    assert "NetworkInterface 51" in refusal.message
     tenant.vm("deleteInstance", instanceId=machine)
     port(tenant, subnet)
 
