@@ -59,7 +59,6 @@ BESIDE: dict[str, dict[str, Any]] = {
     "modifyNetworkSecurityGroupRules": {"modifySecurityGroupRuleSpecs": [{"ruleId": "sgr-0000000000", "priority": 1}]},
     "assignSecondaryIps": {"secondaryIpCount": 1},
     "createElasticIpPool": {"elasticIpPoolName": "p", "provider": "bgp", "cidrMask": 30},
-    "createHaVip": {"haVipName": "h"},
     "createNatGateway": {"natGatewayName": "n"},
     "createRouteTable": {"routeTableName": "t"},
     "createVpcPeering": {"vpcPeeringName": "q", "remoteVpcId": "vpc-0000000000"},
@@ -135,6 +134,7 @@ def test_every_tenants_resource_has_an_owner() -> None:
     # VpcPrefixes is a VPC's own record of a list, which no operation shows.
     free = {
         "Account",
+        "GroupDefaults",
         "Balanced",
         "OperatorToken",
         "Region",
