@@ -135,6 +135,7 @@ def test_every_tenants_resource_has_an_owner() -> None:
     free = {
         "Account",
         "GroupDefaults",
+        "MemberShare",
         "Balanced",
         "OperatorToken",
         "Region",
