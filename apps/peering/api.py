@@ -9,9 +9,9 @@ from typing import Any
 from apps.peering.facts import connected
 from apps.peering.model import PAIR, VpcPeering
 from apps.peering.targets import PEERING
-from apps.peering.writes import check_apart, meet
+from apps.peering.writes import blocks_of, check_apart, meet
 from apps.routing.model import Route
-from apps.vpc.model import ANYTHING, Subnet, Vpc
+from apps.vpc.model import Vpc
 from sdnctl.api import quota
 from sdnctl.api.access import Reader, Writer
 from sdnctl.api.listing import Listing, answer, attribute, constant, reference
@@ -158,9 +158,7 @@ def _show_vpc(view: Reader, id: str) -> Json:
     vpc = view.region.get(Vpc, id)
     if vpc is None:
         return {"vpcId": id, "vpcName": "", "addressPrefix": []}
-    subnets = view.region.many(Subnet, view.region.by(Subnet, ("vpc",), id)) if vpc.cidr == ANYTHING else []
-    blocks = [vpc.cidr] if vpc.cidr != ANYTHING else sorted(subnet.cidr for subnet in subnets)
-    return {"vpcId": id, "vpcName": vpc.name, "addressPrefix": [str(block) for block in blocks]}
+    return {"vpcId": id, "vpcName": vpc.name, "addressPrefix": [str(block) for block in blocks_of(vpc, view.region)]}
 
 
 def _routes(view: Reader, peering: VpcPeering) -> str:

@@ -9,14 +9,14 @@ from apps.vpc.model import ANYTHING, Subnet, Vpc
 from sdnctl.base.addresses import Cidr
 from sdnctl.base.errors import IntentError
 from sdnctl.program.lifecycle import blocks, born
-from sdnctl.store import Txn
+from sdnctl.store import Records, Txn
 
 
-def blocks_of(vpc: Vpc, txn: Txn) -> Sequence[Cidr]:
+def blocks_of(vpc: Vpc, records: Records | Txn) -> Sequence[Cidr]:
     """The addresses that a VPC may use: its own block, or where it has none those of its subnets."""
     if vpc.cidr != ANYTHING:
         return [vpc.cidr]
-    return sorted(subnet.cidr for subnet in txn.many(Subnet, txn.by(Subnet, ("vpc",), vpc.id)))
+    return sorted(subnet.cidr for subnet in records.many(Subnet, records.by(Subnet, ("vpc",), vpc.id)))
 
 
 def check_apart(txn: Txn, vpc: Vpc, other: Vpc) -> None:
