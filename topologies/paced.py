@@ -1,13 +1,13 @@
 """Datagrams at a steady rate, each sent back by who gets it, and counted at both ends."""
 
 import contextlib
-import select
 import socket
 import struct
 import threading
 import time
 from typing import NamedTuple, Self
 
+from sdnctl.base.process import readable
 from topologies.process import within
 from topologies.station import Station
 
@@ -99,7 +99,7 @@ class Paced:
 
     def _echo(self) -> None:
         while not self._ended.is_set():
-            if select.select([self._far], [], [], 0.05)[0]:
+            if readable(self._far, 0.05):
                 text, peer = _read(self._far, self._arrived)
                 if self._answer:
                     with contextlib.suppress(OSError):
@@ -107,7 +107,7 @@ class Paced:
 
     def _receive(self) -> None:
         while not self._ended.is_set():
-            if select.select([self._near], [], [], 0.05)[0]:
+            if readable(self._near, 0.05):
                 with contextlib.suppress(OSError):  # an ICMP error of somebody on the way
                     _read(self._near, self._answered)
 

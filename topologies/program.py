@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from sdnctl.base.process import readable
 from topologies.process import alive, spawn, stop, wait_until
 from topologies.service import ROOT, programs_of
 from topologies.station import CommandError, Station
@@ -39,7 +39,7 @@ class Program:
     def first_line(self, patience: float = 60.0) -> Any:
         """The JSON that it says when it serves."""
         assert self._process is not None and self._process.stdout is not None
-        ready = select.select([self._process.stdout], [], [], patience)[0]
+        ready = readable(self._process.stdout, patience)
         line = self._process.stdout.readline() if ready else ""
         if not line.strip():
             raise CommandError(f"{self.name} said nothing: {self.tail()}")

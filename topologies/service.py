@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from sdnctl.base.process import readable
 from topologies.process import alive, spawn, stop, wait_until
 from topologies.station import CommandError, environment
 
@@ -56,7 +56,7 @@ class Service:
         argv += ["--ovs-db", f"unix:{self._database}", "--region", self.region]
         self._process = spawn(argv, log=self._log, env=self._env, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
-        ready = select.select([self._process.stdout], [], [], patience)[0]
+        ready = readable(self._process.stdout, patience)
         line = self._process.stdout.readline() if ready else ""
         if not line.strip():
             stop(self._process, signal.SIGTERM)

@@ -4,7 +4,6 @@ import contextlib
 import math
 import random
 import re
-import select
 import signal
 import socket
 import struct
@@ -15,6 +14,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple, Self
 
+from sdnctl.base.process import readable
 from topologies.process import stop, wait_until, within
 from topologies.station import Station
 
@@ -70,7 +70,7 @@ class Pinger:
                 end = min(end, time.monotonic() + LAST_ANSWERS_SECONDS)
             if time.monotonic() > end:
                 return
-            if not select.select([self._socket], [], [], 0.1)[0]:
+            if not readable(self._socket, 0.1):
                 continue
             packet = self._socket.recv(2048)
             kind, _, _, number, sequence = struct.unpack_from("!BBHHH", packet, (packet[0] & 15) * 4)

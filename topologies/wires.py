@@ -5,7 +5,6 @@ AF_PACKET sockets (packet(7)) opened inside the namespace and used from outside:
 
 import contextlib
 import random
-import select
 import socket
 import struct
 import threading
@@ -13,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
+from sdnctl.base.process import readable
 from sdnctl.packet import checksum
 from topologies.process import within
 
@@ -71,7 +71,7 @@ class Sniffer:
 
     def _watch(self) -> None:
         while not self._stopping.is_set():
-            if select.select([self._socket], [], [], 0.02)[0]:
+            if readable(self._socket, 0.02):
                 frame, address = self._socket.recvfrom(65536)
                 self._seen.append(Seen(time.monotonic(), frame, address[2] == socket.PACKET_OUTGOING))
 
@@ -113,7 +113,7 @@ class Answers:
         """The number of requests answered; returns when it is `enough`, or after `seconds` without that."""
         end = time.monotonic() + seconds
         while len(self._sequences) < enough:
-            if not select.select([self._socket], [], [], max(0.0, end - time.monotonic()))[0]:
+            if not readable(self._socket, end - time.monotonic()):
                 break
             packet = self._socket.recv(65536)
             echo = packet[(packet[0] & 15) * 4 :]

@@ -2,10 +2,13 @@
 
 import ctypes
 import os
+import select
 import signal
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Any
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -34,3 +37,10 @@ def started(pid: int) -> int:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
     except OSError:
         return 0
+
+
+def readable(what: int | IO[Any] | socket.socket, seconds: float) -> bool:
+    """Is there something to read within so many seconds? By poll(2): select(2) knows no descriptor above 1023."""
+    waits = select.poll()
+    waits.register(what, select.POLLIN)
+    return bool(waits.poll(max(0.0, seconds) * 1000))

@@ -6,7 +6,6 @@ connection or a missed event cannot leave a port behind.
 """
 
 import os
-import select
 import socket
 import subprocess
 import sys
@@ -23,6 +22,7 @@ import structlog
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import SwitchError
 from sdnctl.base.paths import BRIDGE, management_of
+from sdnctl.base.process import readable
 from sdnctl.bridge import pace, problems, timeouts, zones
 from sdnctl.bridge.flush import forget
 from sdnctl.bridge.ports import ZONE, Bridge, Ports
@@ -141,7 +141,7 @@ class Vswitch:
             poller.timer_wait(int(LOOK_S * 1000))
             poller.fd_wait(self._wake_read, ovs.poller.POLLIN)
             poller.block()
-            if select.select([self._wake_read], [], [], 0)[0]:
+            if readable(self._wake_read, 0):
                 os.read(self._wake_read, 4096)
         idl.close()
 

@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 
 from sdnctl.base.paths import write_private
+from sdnctl.base.process import readable
 
 LOG_MAX = 16 << 20
 ENDING = ".process.json"
@@ -92,18 +93,12 @@ def end(pid: int, since: int, seconds: float) -> None:
             return
         try:
             signal.pidfd_send_signal(waits, sign)
-            _readable(waits, patience)
+            readable(waits, patience)
         except ProcessLookupError:
             return
         finally:
             os.close(waits)
         _reap(pid)
-
-
-def _readable(descriptor: int, seconds: float) -> None:
-    import select
-
-    select.select([descriptor], [], [], seconds)
 
 
 async def find_or_start(place: Path, name: str, argv: Sequence[str], within: str, waits: Waits) -> Process:

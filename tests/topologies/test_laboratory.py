@@ -4,7 +4,6 @@ import contextlib
 import os
 import pty
 import re
-import select
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Self
 
 import pytest
 
+from sdnctl.base.process import readable
 from topologies.process import stop
 from topologies.service import ROOT, programs_of
 
@@ -50,7 +50,7 @@ class Terminal:
         said, end = "", time.monotonic() + PATIENCE
         while mark not in said:
             assert time.monotonic() < end, said
-            if select.select([self._side], [], [], 0.2)[0]:
+            if readable(self._side, 0.2):
                 with contextlib.suppress(OSError):
                     said += os.read(self._side, 65536).decode(errors="replace")
             elif self.process.poll() is not None:
@@ -67,7 +67,7 @@ class Terminal:
         os.write(self._side, b"exit\n")
         end = time.monotonic() + PATIENCE
         while self.process.poll() is None and time.monotonic() < end:
-            if select.select([self._side], [], [], 0.1)[0]:
+            if readable(self._side, 0.1):
                 with contextlib.suppress(OSError):
                     os.read(self._side, 65536)
         assert self.process.returncode is not None
