@@ -45,4 +45,5 @@ def to_target(world: World, target: Target, frame: Frame) -> Fate:
     """To a target, with its own address."""
     port = world.get(NetworkInterface, target.port)
     near = world.get(Subnet, port.subnet).cidr.contains(frame.src)
-    return world.ask("handed", port, replace(frame, dst=target.address, eth_src=frame.eth_src if near else ROUTER_MAC))
+    given = replace(frame, dst=target.address, eth_src=frame.eth_src if near else ROUTER_MAC)
+    return world.one_of("handed", port, given)
