@@ -24,7 +24,7 @@ from topologies.station import CommandError
 from topologies.tenant import ApiError
 from topologies.traffic import Pinger, Stream
 
-LIMITS = (5, 20, 100)
+LIMITS = (5, 20, 50)
 
 
 class Check(NamedTuple):
@@ -206,9 +206,9 @@ def bandwidth(cloud: Cloud) -> Iterator[Check]:
     owner, eip = cloud.owners["red-a"], cloud.elastic["red-a", "10.0.0.10"]["elasticIpId"]
     red, server, address = cloud.guests["red-a"], cloud.internet.server, cloud.public("red-a")
     # TCP delivers late what it had to send again, so that a short window may hold more than its share.
-    for offered, name, least, most in ((150.0, "UDP", 0.90, 1.02), (0.0, "TCP", 0.85, 2.00)):
+    for offered, name, least, most in ((75.0, "UDP", 0.90, 1.02), (0.0, "TCP", 0.85, 2.00)):
         for sender, receiver, target, way in ((red, server, SERVER, "out"), (server, red, address, "in")):
-            owner.set_bandwidth(eip, 50)
+            owner.set_bandwidth(eip, 40)
             shares = []
             with Stream(sender, receiver, target, offered) as stream:
                 for mbps in LIMITS:
@@ -242,6 +242,7 @@ def switch(cloud: Cloud) -> Iterator[Check]:
     cloud.host.start_vswitchd()
     back = cloud.guests["red-a"].reaches("10.0.1.10", 20) and cloud.guests["red-a"].reaches(SERVER, 20)
     took = time.monotonic() - began
-    same = wait_until(lambda: cloud.host.flows() == before, 10, 0.2)
-    measured = f"traffic again after {took:.2f} s, {len(cloud.host.flows())} flows {'as before' if same else 'DIFFER'}"
+    # For half a minute there are more: those that let connections go on which the new switch does not know.
+    same = wait_until(lambda: set(before) <= set(cloud.host.flows()), 10, 0.2)
+    measured = f"traffic again after {took:.2f} s, {len(before)} flows {'as before' if same else 'DIFFER'}"
     yield Check("faults", "ovs-vswitchd killed: all re-installed", measured, back and same)

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from sdnctl.base.process import age
+from sdnctl.bridge.starts import GRACE_S
 from topologies.hypervisor import Hypervisor
 from topologies.internet import SERVER
 from topologies.pair import Pair
@@ -71,6 +73,8 @@ def cloud(before: Path) -> Iterator[Pair]:
         owner.vpc("associateRouteTable", routeTableId=table, subnetIds=[made.ids["shop", "net", "back"]])
         for name, target in PATHS:
             assert made.guests[name].reaches(target, 10), (name, target)
+        # What has just started has a time of grace, whose end is a bundle of its own.
+        assert wait_until(lambda: all(age(host.switch.pid) > GRACE_S + 1 for host in (made.host, made.other)), 60, 0.5)
         yield made
 
 
@@ -162,7 +166,7 @@ def test_the_tables_are_those_that_an_empty_switch_gets(cloud: Pair) -> None:
         upgraded = everything(host)
         host.kill_vswitchd()
         host.start_vswitchd()
-        assert wait_until(partial(has, host, upgraded), 45, 0.5)  # the time of grace ends after half a minute
+        assert wait_until(partial(has, host, upgraded), GRACE_S + 20, 0.5)
 
 
 def test_customers_go_on_changing_it(cloud: Pair) -> None:

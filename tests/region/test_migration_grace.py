@@ -56,6 +56,8 @@ def test_s16_a_download_goes_on_where_the_machine_moves_to(region: Region) -> No
     """For half a minute, for this interface and on this host only; nothing new gets in meanwhile."""
     client, server = region.guests[CLIENT], region.guests[SERVER]
     assert client.reaches(SERVER_ADDRESS, 10)
+    # A switch that an earlier test started has a time of grace of its own.
+    assert wait_until(lambda: not any(graces(region, host) for host in region.hosts), GRACE_S + 15, 0.2)
     with closed(region, CLIENT), download(client, server, SERVER_ADDRESS, PORT, OWN) as stream:
         assert stream.comes()
         before = time.monotonic()
