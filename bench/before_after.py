@@ -2,9 +2,9 @@
 
     python -m bench.before_after [--before REVISION] [--after REVISION] [--rounds N] [--ports N]
 
-``--after`` takes a commit in place of this checkout.  A commit is unpacked with `git archive` and runs with the same Python and the same packages. Each round runs
-both, the order changing. A ratio is that of the best rounds: what else the machine does can only add to a figure. Exit
-code 1 when anything is more than 5 % slower or larger.
+``--after`` takes a commit in place of this checkout.  A commit is unpacked with `git archive` and runs with the same
+Python and the same packages. Each round runs both, the order changing. A ratio is that of the best rounds: what else
+the machine does can only add to a figure. Exit code 1 when anything is more than 5 % slower or larger.
 """
 
 import argparse
