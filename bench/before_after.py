@@ -1,10 +1,10 @@
 """This checkout beside an earlier commit, in turns in one run: engine to all flows, one change, encoding, memory.
 
-    python -m bench.before_after [--before REVISION] [--rounds N] [--ports N]
+    python -m bench.before_after [--before REVISION] [--after REVISION] [--rounds N] [--ports N]
 
-The earlier commit is unpacked with `git archive` and runs with the same Python and the same packages. Each round runs
-both, the order changing. A ratio is that of the best rounds: what else the machine does can only add to a figure. Exit
-code 1 when anything is more than 5 % slower or larger.
+``--after`` takes a commit in place of this checkout.  A commit is unpacked with `git archive` and runs with the same
+Python and the same packages. Each round runs both, the order changing. A ratio is that of the best rounds: what else
+the machine does can only add to a figure. Exit code 1 when anything is more than 5 % slower or larger.
 """
 
 import argparse
@@ -30,7 +30,8 @@ ROOT = PROBE.parent.parent
 
 
 def unpack(revision: str, directory: Path) -> None:
-    """Put a commit's files into a directory; CalledProcessError when the history does not reach back to it."""
+    """Put a commit's files into a new directory; CalledProcessError when the history does not reach back to it."""
+    directory.mkdir()
     archive = subprocess.run(["git", "-C", str(ROOT), "archive", revision], check=True, stdout=subprocess.PIPE).stdout
     subprocess.run(["tar", "-x", "-C", str(directory)], input=archive, check=True)
 
@@ -45,15 +46,17 @@ def probe(checkout: Path, ports: int) -> dict[str, float]:
     return {name: float(value) for name, value in json.loads(done.stdout).items()}
 
 
-def measure(before: Path, ports: int, rounds: int) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
+def measure(
+    before: Path, after: Path, ports: int, rounds: int
+) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
     """The figures of both checkouts, a round each; the first of each is not counted (caches are cold)."""
-    figures: dict[Path, list[dict[str, float]]] = {before: [], ROOT: []}
+    figures: dict[Path, list[dict[str, float]]] = {before: [], after: []}
     for number in range(rounds + 1):
-        for checkout in (before, ROOT) if number % 2 else (ROOT, before):
+        for checkout in (before, after) if number % 2 else (after, before):
             found = probe(checkout, ports)
             if number:
                 figures[checkout].append(found)
-    return figures[before], figures[ROOT]
+    return figures[before], figures[after]
 
 
 class Compared(NamedTuple):
@@ -77,16 +80,20 @@ def main() -> int:
     """Measure, print, and judge."""
     parser = argparse.ArgumentParser(description="this checkout beside an earlier commit")
     parser.add_argument("--before", default=BEFORE)
+    parser.add_argument("--after", help="default: this checkout as it stands")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--ports", type=int, default=PORTS)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sdnctl-before-") as directory:
-        unpack(asked.before, Path(directory))
+        before, after = Path(directory, "before"), Path(directory, "after") if asked.after else ROOT
+        unpack(asked.before, before)
+        if asked.after:
+            unpack(asked.after, after)
         load = os.getloadavg()[0]
-        found = compare(*measure(Path(directory), asked.ports, asked.rounds))
+        found = compare(*measure(before, after, asked.ports, asked.rounds))
     print(f"{machine()}; load {load:.1f} before, {os.getloadavg()[0]:.1f} after")
     rows = [[name, f"{one.before:.4g}", f"{one.now:.4g}", f"{one.ratio:.2f}"] for name, one in found.items()]
-    title = f"{asked.before} and now, {asked.ports} ports, {asked.rounds} rounds in turns"
+    title = f"{asked.before} and {asked.after or 'now'}, {asked.ports} ports, {asked.rounds} rounds in turns"
     show(title, ("what", "median before", "median now", "ratio of the best"), rows)
     worse = [name for name, one in found.items() if one.ratio > WORSE]
     if worse:

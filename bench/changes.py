@@ -8,7 +8,6 @@ from apps.eip.model import ElasticIp
 from apps.eip.writes import bind, unbind
 from apps.eni.facts import mac_of
 from apps.eni.model import NetworkInterface
-from bench.grouped import group_id
 from bench.region import PUBLIC, Region
 from sdnctl.base.addresses import Ip4
 from sdnctl.program.meters import POOL_HIGH
@@ -67,7 +66,7 @@ def _add_port(region: Region, id: str, n: int, key: int) -> Work:
                 subnet=subnet.id,
                 mac=mac_of(number),
                 addresses=(address,),
-                security_groups=(group_id(subnet.vpc),),
+                security_groups=region.groups(subnet.vpc),
                 key=number,
             )
         )

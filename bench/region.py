@@ -1,7 +1,7 @@
 """A region of the size that the figures are about, as records and as transactions of any store.
 
 One VPC whose every port is reachable from this host (the hard case: a flow for each), or the same ports spread over
-many VPCs of which this host has a few.  Every port is in a security group of ten rules.
+many VPCs of which this host has a few.  Every port is in a security group of ten rules, or none is.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,12 +33,16 @@ PUBLIC = Cidr.parse("100.64.0.0/16")
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """The size of a region: ``ports`` in ``vpcs`` VPCs, ``here`` of them on this host, ``eips`` with an elastic IP."""
+    """The size of a region: ``ports`` in ``vpcs`` VPCs, ``here`` of them on this host, ``eips`` with an elastic IP.
+
+    ``grouped`` ports are in a security group.
+    """
 
     ports: int = 10_000
     here: int = 200
     eips: int = 100
     vpcs: int = 1
+    grouped: bool = True
 
     def records(self) -> Iterator[Any]:
         """Everything that a tenant or the operator asked for, so that each reference names what came before."""
@@ -62,7 +66,8 @@ class Region:
         vpc, table = f"vpc-{v:010d}", f"rtb-{v:010d}"
         made = Vpc(id=vpc, account="acct-bench", key=v + 1, meter=POOL_LOW + v)
         yield made
-        yield from grouped.records(made, grouped.SERVER)
+        if self.grouped:
+            yield from grouped.records(made, grouped.SERVER)
         yield RouteTable(id=table, account="acct-bench", vpc=vpc, default=True, key=v + 1)
         for kind in (LOCAL, INTERNET):
             id = f"route-{v:010d}{kind[:1]}"
@@ -86,11 +91,15 @@ class Region:
             subnet=subnet.id,
             mac=mac_of(n + 1),
             addresses=(address,),
-            security_groups=(grouped.group_id(subnet.vpc),),
+            security_groups=self.groups(subnet.vpc),
             key=n + 1,
             name=f"port {n}",
             created=1.8e9 + n,
         )
+
+    def groups(self, vpc: str) -> tuple[str, ...]:
+        """The security groups of each port of a VPC."""
+        return (grouped.group_id(vpc),) if self.grouped else ()
 
     def local(self) -> list[NetworkInterface]:
         """The ports that are plugged in here: of as few VPCs as hold so many, evenly spread over their subnets."""

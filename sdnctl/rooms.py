@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- written by make docs: who uses whom -->\n", "<!-- end -->\n"
-SPOKESMEN = ("__init__", "model", "flows", "api", "service")
+SPOKESMEN = ("__init__", "model", "flows", "api", "service", "facts")
 """The files whose docstring says what a folder is: the first that has one."""
 Uses = Mapping[str, Set[str]]
 """For each name the names that it uses."""

@@ -9,11 +9,10 @@ from apps.bandwidth_package.writes import divide_anew
 from apps.eip.model import ElasticIp
 from apps.eni.facts import mac_of
 from apps.eni.model import NetworkInterface
-from apps.nat_gateway.model import KIND, DnatRule, NatGateway
+from apps.nat_gateway.model import DnatRule, NatGateway
 from apps.nat_gateway.writes import new_gateway
-from apps.peering.model import VpcPeering
-from apps.peering.targets import PEERING
-from apps.routing.model import INTERFACE, INTERNET, LOCAL, Route, RouteTable
+from apps.routing.model import INTERNET, LOCAL, Route, RouteTable
+from apps.routing.targets import next_hops
 from apps.security_group.model import Direction, GroupProfile, GroupRule, SecurityGroup
 from apps.security_group.writes import new_rule
 from apps.uplink.model import GatewayNeighbour, Pool
@@ -88,16 +87,10 @@ class Network:
 
         return self.store.transact(work)
 
-    def route(
-        self,
-        table: RouteTable,
-        prefix: str,
-        to: NetworkInterface | VpcPeering | NatGateway | None = None,
-        priority: int = 100,
-    ) -> Route:
-        """A rule to an interface, by a peering or a NAT gateway, or to the internet."""
-        kinds = {VpcPeering: PEERING, NatGateway: KIND, NetworkInterface: INTERFACE}
-        kind = kinds[type(to)] if to else INTERNET
+    def route(self, table: RouteTable, prefix: str, to: Any = None, priority: int = 100) -> Route:
+        """A rule to a record that may be a next hop, or to the internet."""
+        kinds = {known.of: kind for kind, known in next_hops().items()}
+        kind = kinds[type(to).__name__] if to else INTERNET
         hop = to.id if to else ""
         route = Route(
             id=f"route-{table.id}-{prefix}-{hop}-{priority}",
@@ -111,13 +104,6 @@ class Network:
         )
         self._put(route)
         return route
-
-    def peering(self, vpc: Vpc, other: Vpc) -> VpcPeering:
-        """The side of a VPC in a peering with another, ``vpcpr-ONE-OTHER``."""
-        name = "-".join(one.id.removeprefix("vpc-") for one in (vpc, other))
-        made = VpcPeering(id=f"vpcpr-{name}", account="acc", vpc=vpc.id, remote_vpc=other.id)
-        self._put(made)
-        return made
 
     def package(self, name: str, mbps: int, **limits: int) -> BandwidthPackage:
         """A bandwidth package ``bwp-NAME`` with the elastic IPs of those names in it, by their limits."""

@@ -34,7 +34,7 @@ def leaves() -> list[str]:
 
 
 def without(leaf: str, folder: Path) -> Path:
-    """A copy of the tree without a feature, what it means, its networks and the tests that name it."""
+    """A copy of the tree without a feature, what it means, its networks, the tests that name it, and golden tables."""
     for part in PARTS:
         if (ROOT / part).is_dir():
             shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", ".*"))
@@ -45,6 +45,8 @@ def without(leaf: str, folder: Path) -> Path:
         (folder / "tests" / own / f"{leaf}.py").unlink(missing_ok=True)
     for path in users(leaf, "tests"):
         (folder / path.relative_to(ROOT)).unlink(missing_ok=True)
+    for golden in (folder / "tests" / "golden").iterdir():
+        golden.unlink()  # each is written anew, but those of networks that went with the leaf
     return folder
 
 

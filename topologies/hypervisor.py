@@ -134,13 +134,6 @@ class Hypervisor(Station):
         self.appctl("vlog/disable-rate-limit", "vconn")
         return Changes(self.log)
 
-    def cpu_seconds(self) -> float:
-        """Processor time that ovs-vswitchd has used so far."""
-        assert self.switch is not None
-        with open(f"/proc/{self.switch.pid}/stat") as stat:
-            fields = stat.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
     def terminate(self) -> None:
         """End the daemons and remove every trace."""
         with contextlib.suppress(CommandError, subprocess.TimeoutExpired):

@@ -323,7 +323,7 @@ def outbound(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
         return
     for gateway in view.derived(gateways, None) if view.derived(home_of, eip.port) == here else ():
         # Each that may have to serve it is watched, and watches this host.
-        yield from watched(gateway, here, view)
+        yield from watched(gateway, view)
     address = view.derived(endpoint, view.derived(server_of, eip.port))
     if address and view.derived(leads_to_internet, subnet.route_table):
         # From the instance's address: on to who presents it, and knows it by VPC and address.

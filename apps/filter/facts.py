@@ -1,4 +1,4 @@
-"""The matches of what rules of filters (security groups, network ACLs) are for: other side, protocol and ports."""
+"""Rules of filters (security groups, network ACLs): the matches of the other side, protocol and ports of one."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol

@@ -51,6 +51,26 @@ def pieces(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
     yield pieces_limit(eip.piece_meter)
     yield ZoneLimit(eip.out_zone, CONNECTIONS)
     yield ZoneLimit(eip.in_zone, CONNECTIONS)
+    yield from _through(eip, pool, vpc)
+    yield _others(eip, vpc)
+    if view.derived(home_of, eip.port) != here and view.derived(cutting, None):
+        # Between the instance on another host and outside, larger than the tunnel or the uplink: the same limit.
+        yield limited(eip.piece_meter, {PORT: OUTSIDE, VPC: vpc.key, NEXT_HOP: eip.private})
+        yield limited(eip.piece_meter, {PORT: ANOTHER_HOST, IP_SRC: eip.address})
+    # Translated: on with the public address, within the ordered bandwidth.
+    yield SNAT_PIECES.flow(
+        Priority.NORMAL, {VPC: vpc.key, IP_SRC: eip.address}, [meter(eip.out_meter), onward(SNAT_PIECES)]
+    )
+    # Translated: enter the VPC at the private address.
+    yield DNAT_PIECES.flow(
+        Priority.NORMAL,
+        {VPC: vpc.key, IP_DST: eip.private},
+        [meter(eip.in_meter), *arrives(eip, view), onward(DNAT_PIECES)],
+    )
+
+
+def _through(eip: ElasticIp, pool: Pool, vpc: Vpc) -> Iterator[Item]:
+    """The way of fragments through connection tracking, where they wait until their datagram is whole."""
     for proto in COVERED:
         # A fragment from the instance: through connection tracking, with all others of its datagram.
         outward = SNAT.flow(
@@ -77,21 +97,6 @@ def pieces(eip: ElasticIp, here: str, view: View) -> Iterator[Item]:
         )
         yield inward
         yield Announce(inward, Forget(eip.in_zone))
-    yield _others(eip, vpc)
-    if view.derived(home_of, eip.port) != here and view.derived(cutting, None):
-        # Between the instance on another host and outside, larger than the tunnel or the uplink: the same limit.
-        yield limited(eip.piece_meter, {PORT: OUTSIDE, VPC: vpc.key, NEXT_HOP: eip.private})
-        yield limited(eip.piece_meter, {PORT: ANOTHER_HOST, IP_SRC: eip.address})
-    # Translated: on with the public address, within the ordered bandwidth.
-    yield SNAT_PIECES.flow(
-        Priority.NORMAL, {VPC: vpc.key, IP_SRC: eip.address}, [meter(eip.out_meter), onward(SNAT_PIECES)]
-    )
-    # Translated: enter the VPC at the private address.
-    yield DNAT_PIECES.flow(
-        Priority.NORMAL,
-        {VPC: vpc.key, IP_DST: eip.private},
-        [meter(eip.in_meter), *arrives(eip, view), onward(DNAT_PIECES)],
-    )
 
 
 def _others(eip: ElasticIp, vpc: Vpc) -> Flow:

@@ -55,7 +55,7 @@ def gateway(host: Host, here: str, view: View) -> Iterator[Item]:
     if host.id != here:
         if view.derived(preference, host.id):
             # Gateways watch each other.
-            yield from watched(host.id, here, view)
+            yield from watched(host.id, view)
         return
     active = view.get(Holder, GATEWAY)
     if view.derived(cut_off, None) and (active is None or active.host != here):

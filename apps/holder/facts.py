@@ -81,7 +81,7 @@ def holding(
         claim = Claim(id=key, host=here, holder=holder.host, turn=holder.turn, strangers=strangers, anew=anew)
         yield Reported(claim)
         # Its being alive decides how long to wait.
-        yield from watched(holder.host, here, view)
+        yield from watched(holder.host, view)
     elif rank:
         # Others come first, and each that does not come costs a look.
         claim = Claim(id=key, host=here, holder="", turn=0, rank=rank)

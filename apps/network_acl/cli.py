@@ -1,23 +1,22 @@
 """Network ACLs and their rules on the command line and in an intent file."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import typer
 
-from apps.prefix_list.cli import EVERYBODY, LAST_PORT, LIST, port_range, ports_read, ports_text
+from apps.filter.cli import Rule, difference, known, reader, renamed, written
+from apps.prefix_list.cli import EVERYBODY, LAST_PORT, LIST, port_range, ports_text
 from sdnctl.base.problem import Usage
 from sdnctl.cli.command import one, option, tenants
 from sdnctl.cli.intent import reading
 from sdnctl.cli.intent.edit import Edit, Phase, Task
 from sdnctl.cli.intent.live import Live
-from sdnctl.cli.intent.reading import NOTHING, Node
+from sdnctl.cli.intent.reading import NOTHING
 from sdnctl.cli.intent.schema import Addition, Item, Key, Mentions, Rename, Section, description, tags
 from sdnctl.cli.intent.tasks import Run
 from sdnctl.cli.invocation import Invocation
 from sdnctl.cli.kind import Column, Kind, given, key
-from sdnctl.cli.names import Unknown
 from sdnctl.cli.resources import Description, NewName, made
 
 Json = dict[str, Any]
@@ -26,38 +25,22 @@ DYNAMIC = 32_768
 """The least port that clients use as their own (Linux; RFC 6335, 6, has 49152)."""
 PRIVILEGED = 1024
 WAYS = {"in": "ingress", "out": "egress"}
-PROTOCOLS = ("all", "tcp", "udp", "icmp")
+PLAIN = {"ports": "", "remote": EVERYBODY}
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class Rule:
-    """A rule of an ACL; ``ports`` are the receiver's, "" for all; ``remote`` is a block or ``prefix-list:NAME``."""
-
-    direction: str
-    priority: int
-    action: str
-    protocol: str
-    ports: str = ""
-    remote: str = EVERYBODY
-
-    def __str__(self) -> str:
-        what = f"{self.protocol} {self.ports}".strip()
-        side = "from" if self.direction == "in" else "to"
-        return f"{self.priority}: {self.direction} {self.action} {what} {side} {self.remote}"
-
-    def wire(self, remote: str) -> Json:
-        """The rule as the API wants it; ``remote`` is the block, or the id of the prefix list."""
-        first, _, last = self.ports.partition("-")
-        ports = {"fromPort": int(first), "toPort": int(last or first)} if first else {}
-        return {
-            "direction": WAYS[self.direction],
-            "priority": self.priority,
-            "ruleAction": self.action,
-            "protocol": self.protocol,
-            "addressPrefixType": "PREFIXLIST" if self.remote.startswith(f"{LIST}:") else "CIDR",
-            "addressPrefix": remote,
-            **ports,
-        }
+def _wire_of(rule: Rule, remote: str) -> Json:
+    """A rule as the API wants it; ``remote`` is the block, or the id of the prefix list."""
+    first, _, last = rule.ports.partition("-")
+    ports = {"fromPort": int(first), "toPort": int(last or first)} if first else {}
+    return {
+        "direction": WAYS[rule.direction],
+        "priority": rule.priority,
+        "ruleAction": rule.action,
+        "protocol": rule.protocol,
+        "addressPrefixType": "PREFIXLIST" if rule.named[0] == LIST else "CIDR",
+        "addressPrefix": remote,
+        **ports,
+    }
 
 
 def _read_rule(shown: Json, remote: str) -> Rule:
@@ -153,7 +136,7 @@ def add_rule(
     except ValueError as error:
         raise Usage(str(error)) from None
     side = call.id(LIST, remote.removeprefix(f"{LIST}:")) if remote.startswith(f"{LIST}:") else remote
-    spec = {**rule.wire(side), **given(description=description)}
+    spec = {**_wire_of(rule, side), **given(description=description)}
     _act(call, call.id("acl", acl), "addNetworkAclRules", networkAclRuleSpecs=[spec])
 
 
@@ -165,11 +148,8 @@ def remove_rule(
 ) -> None:
     """Remove rules, by their ids."""
     found = call.find("acl", acl)
-    known = {rule["ruleId"] for rule in found["networkAclRules"]}
-    for id in rules:
-        if id not in known:
-            raise Unknown(f"{acl} has no rule {id}: 'sdnctl acl get {acl}' shows its rules")
-    _act(call, found["networkAclId"], "removeNetworkAclRules", ruleIds=rules)
+    ids = known(rules, found["networkAclRules"], "acl", acl)
+    _act(call, found["networkAclId"], "removeNetworkAclRules", ruleIds=ids)
 
 
 @tenants("acl", "associate", waits=True)
@@ -196,39 +176,6 @@ def _act(call: Invocation, id: str, action: str, **body: Any) -> None:
     made(call, ACL, [id], call.tenant.post("vpc", ACL.item(id, action), body))
 
 
-def _rule(node: Node) -> Rule:
-    """One rule of a file: ``{direction: in, action: allow, protocol: tcp, ports: 80, remote: CIDR, priority: N}``."""
-    readers: dict[str, reading.Reader] = {
-        "direction": reading.choice(*WAYS),
-        "action": reading.choice("allow", "deny"),
-        "protocol": reading.choice(*PROTOCOLS),
-        "ports": ports_read,
-        "remote": _remote,
-        "priority": reading.whole(1, LOWEST),
-    }
-    return Rule(**reading.fields(node, readers, ("direction", "action", "protocol", "priority"), "a rule"))
-
-
-def _remote(node: Node) -> str:
-    text = reading.text(node)
-    return text if text.startswith(f"{LIST}:") else str(reading.cidr(node))
-
-
-def _write(rules: tuple[Rule, ...]) -> list[Json]:
-    plain = {"ports": "", "remote": EVERYBODY}
-    return [{name: value for name, value in asdict(one).items() if value != plain.get(name)} for one in rules]
-
-
-def _renamed(rules: tuple[Rule, ...], rename: Rename) -> tuple[Rule, ...]:
-    """Rules in which the names of prefix lists have another form."""
-
-    def side(text: str) -> str:
-        tag, colon, name = text.partition(":")
-        return f"{tag}:{rename(tag, name)}" if colon else text
-
-    return tuple(Rule(**{**asdict(one), "remote": side(one.remote)}) for one in rules)
-
-
 def _own(live: Live, acl: Json) -> dict[str, Rule]:
     """The rules of an ACL by their ids, as a file says them."""
 
@@ -244,28 +191,22 @@ def _rules(live: Live, shown: Json) -> Any:
 
 
 def _write_rules(run: Run, edit: Edit) -> None:
-    """Change an ACL's rules; as many as can be become others in one call, so that they change together."""
+    """Make an ACL's rules those of the file."""
     acl, had = run.own(edit.item), _own(run.live, edit.found.shown if edit.found else run.shown(edit.item))
-    wanted = edit.item.values["rules"]
-    new = [rule for rule in wanted if rule not in had.values()]
-    gone = [(id, rule) for id, rule in had.items() if rule not in wanted]
-    altered = []
-    for id, rule in list(gone):
-        if one := next((one for one in new if one.direction == rule.direction), None):
-            new.remove(one)
-            gone.remove((id, rule))
-            altered.append({"ruleId": id, **_wire(run, edit.item, one)})
-    if altered:
-        run.act("acl", acl, "modifyNetworkAclRules", modifyNetworkAclRuleSpecs=altered)
-    if new:
-        run.act("acl", acl, "addNetworkAclRules", networkAclRuleSpecs=[_wire(run, edit.item, one) for one in new])
-    if gone:
-        run.act("acl", acl, "removeNetworkAclRules", ruleIds=[id for id, _ in gone])
+    way = difference(had, edit.item.values["rules"])
+    if way.altered:
+        specs = [{"ruleId": id, **_wire(run, edit.item, one)} for id, one in way.altered]
+        run.act("acl", acl, "modifyNetworkAclRules", modifyNetworkAclRuleSpecs=specs)
+    if way.new:
+        specs = [_wire(run, edit.item, one) for one in way.new]
+        run.act("acl", acl, "addNetworkAclRules", networkAclRuleSpecs=specs)
+    if way.gone:
+        run.act("acl", acl, "removeNetworkAclRules", ruleIds=way.gone)
 
 
 def _wire(run: Run, item: Item, rule: Rule) -> Json:
-    _, colon, name = rule.remote.partition(":")
-    spec = rule.wire(run.named(item, LIST, name) if colon else rule.remote)
+    kind, name = rule.named
+    spec = _wire_of(rule, run.named(item, LIST, name) if kind else name)
     # A rule that was for some ports is for all of them only if that is said.
     every = {"fromPort": 1, "toPort": LAST_PORT} if rule.protocol in ("tcp", "udp") and not rule.ports else {}
     return {**spec, **every}
@@ -314,8 +255,8 @@ ACLS = Section(
     "acls",
     keys=(
         Key(
-            "rules", reading.several(_rule), _rules, default=(), own=True, mentions=Mentions(lambda: (LIST,), _renamed),
-            write=_write,
+            "rules", reading.several(reader((LIST,), LOWEST, PLAIN)), _rules, default=(), own=True,
+            mentions=Mentions(lambda: (LIST,), renamed), write=lambda rules: written(rules, PLAIN),
         ),
     ),
     about=(description(), tags()),

@@ -40,15 +40,22 @@ def to_host(binding: Binding, here: str, view: View) -> Iterator[Item]:
     # On another host: into the tunnel, if it fits.
     way = [*named, *through(tunnel, address)]
     yield REMOTE.flow(Priority.NORMAL, {VPC: vpc.key, OUT_PORT: port.key}, way)
-    yield from watched(binding.host, here, view)
+    yield from watched(binding.host, view)
 
 
-def watched(host: str, here: str, view: View) -> Iterator[Item]:
+def watched(host: str, view: View) -> Iterator[Item]:
     """Yield the report that the way to another host is to be watched, where both have tunnels."""
-    address = view.derived(endpoint, host)
-    if address and view.get(LocalTunnel, TUNNEL) is not None:
+    known = view.derived(peer, host)
+    if known is not None:
         # BFD says whether packets get there.
-        yield Reported(Peer(id=host, host=here, address=address))
+        yield Reported(known)
+
+
+def peer(host: str, here: str, view: View) -> Peer | None:
+    """The way to another host, None while one of both has no tunnels; all that lies behind it shares the record."""
+    address = view.derived(endpoint, host)
+    known = address and view.get(LocalTunnel, TUNNEL) is not None
+    return Peer(id=host, host=here, address=address) if known else None
 
 
 def through(tunnel: LocalTunnel, address: Ip4) -> Sequence[Action | Instruction]:

@@ -1,14 +1,14 @@
 """Security groups and their rules on the command line and in an intent file."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
 import typer
 
 from apps.eip.cli import interface, targets
 from apps.eni.cli import ENI, Groups
-from apps.prefix_list.cli import EVERYBODY, LAST_PORT, LIST, port_range, ports_read, ports_text
+from apps.filter.cli import Rule, difference, known, reader, renamed, written
+from apps.prefix_list.cli import EVERYBODY, LAST_PORT, LIST, port_range, ports_text
 from sdnctl.base.problem import Usage
 from sdnctl.cli import show
 from sdnctl.cli.command import Data, command, one, one_of, operated, option, tenants
@@ -16,12 +16,11 @@ from sdnctl.cli.command import Json as AsJson
 from sdnctl.cli.intent import reading
 from sdnctl.cli.intent.edit import Edit, Phase, Task
 from sdnctl.cli.intent.live import Live
-from sdnctl.cli.intent.reading import Node
-from sdnctl.cli.intent.schema import Item, Key, Mentions, Rename, Section, description, post_inside, tags
+from sdnctl.cli.intent.schema import Item, Key, Mentions, Section, description, post_inside, tags
 from sdnctl.cli.intent.tasks import Run
 from sdnctl.cli.invocation import Invocation
 from sdnctl.cli.kind import Column, Kind, given, key
-from sdnctl.cli.names import Unknown, listed
+from sdnctl.cli.names import listed
 from sdnctl.cli.resources import Description, NewName, made
 
 Json = dict[str, Any]
@@ -33,45 +32,20 @@ PREFIX_TYPES = {LIST: "PREFIXLIST", GROUP: "SECURITYGROUP"}
 PLAIN = {"action": "allow", "ports": "", "remote": EVERYBODY, "priority": LOWEST}
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class Rule:
-    """A rule of a group; ``ports`` are those that TCP or UDP goes to, "" for all.
-
-    ``remote`` is a block, ``prefix-list:NAME``, or ``sg:NAME`` for the members of a group.
-    """
-
-    direction: str
-    protocol: str
-    action: str = "allow"
-    ports: str = ""
-    remote: str = EVERYBODY
-    priority: int = LOWEST
-
-    def __str__(self) -> str:
-        what = f"{self.protocol} {self.ports}".strip()
-        side = "from" if self.direction == "in" else "to"
-        return f"{self.priority}: {self.direction} {self.action} {what} {side} {self.remote}"
-
-    @property
-    def named(self) -> tuple[str, str]:
-        """The kind and the name of what the remote side names; "" and the block where it is one."""
-        tag, colon, name = self.remote.partition(":")
-        return (tag, name) if colon else ("", self.remote)
-
-    def wire(self, remote: str) -> Json:
-        """The rule as the API wants it; ``remote`` is the block, or the id of what is named."""
-        ported = self.protocol in ("tcp", "udp")
-        first, _, last = (self.ports or (f"1-{LAST_PORT}" if ported else "0")).partition("-")
-        return {
-            "direction": WAYS[self.direction],
-            "ruleAction": self.action.upper(),
-            "priority": self.priority,
-            "protocol": PROTOCOLS[self.protocol],
-            "addressPrefixType": PREFIX_TYPES.get(self.named[0], "CIDR"),
-            "addressPrefix": remote,
-            "fromPort": int(first),
-            "toPort": int(last or first),
-        }
+def _wire_of(rule: Rule, remote: str) -> Json:
+    """A rule as the API wants it; ``remote`` is the block, or the id of what is named."""
+    ported = rule.protocol in ("tcp", "udp")
+    first, _, last = (rule.ports or (f"1-{LAST_PORT}" if ported else "0")).partition("-")
+    return {
+        "direction": WAYS[rule.direction],
+        "ruleAction": rule.action.upper(),
+        "priority": rule.priority,
+        "protocol": PROTOCOLS[rule.protocol],
+        "addressPrefixType": PREFIX_TYPES.get(rule.named[0], "CIDR"),
+        "addressPrefix": remote,
+        "fromPort": int(first),
+        "toPort": int(last or first),
+    }
 
 
 def _read_rule(shown: Json, remote: str) -> Rule:
@@ -79,7 +53,7 @@ def _read_rule(shown: Json, remote: str) -> Rule:
     direction = next(way for way, number in WAYS.items() if number == shown["direction"])
     protocol = next(name for name, number in PROTOCOLS.items() if number == shown["protocol"])
     ports = ports_text(shown["fromPort"], shown["toPort"])
-    return Rule(direction, protocol, shown["ruleAction"].lower(), ports, remote, shown["priority"])
+    return Rule(direction, shown["priority"], shown["ruleAction"].lower(), protocol, ports, remote)
 
 
 def rule_text(shown: Json) -> str:
@@ -134,7 +108,7 @@ def add_rule(
     if direction not in WAYS or action not in ("allow", "deny") or protocol not in PROTOCOLS:
         raise Usage(f"a rule is in or out, allow or deny, all, tcp, udp or icmp, not {direction} {action} {protocol}")
     try:
-        rule = Rule(direction, protocol, action, port_range(ports), remote, priority)
+        rule = Rule(direction, priority, action, protocol, port_range(ports), remote)
     except ValueError as error:
         raise Usage(str(error)) from None
     found = call.find(GROUP, group)
@@ -142,7 +116,7 @@ def add_rule(
     if kind and kind not in PREFIX_TYPES:
         raise Usage(f"the other side is CIDR, prefix-list:NAME or sg:NAME, not {remote!r}")
     side = call.id(kind, name, found["vpcId"]) if kind == GROUP else call.id(kind, name) if kind else name
-    spec = {**rule.wire(side), **given(description=description)}
+    spec = {**_wire_of(rule, side), **given(description=description)}
     _act(call, found["networkSecurityGroupId"], "addNetworkSecurityGroupRules", networkSecurityGroupRuleSpecs=[spec])
 
 
@@ -154,11 +128,8 @@ def remove_rule(
 ) -> None:
     """Remove rules, by their ids; connections that they alone allowed end at once."""
     found = call.find(GROUP, group)
-    known = {rule["ruleId"] for rule in found["securityGroupRules"]}
-    for id in rules:
-        if id not in known:
-            raise Unknown(f"{group} has no rule {id}: 'sdnctl sg get {group}' shows its rules")
-    _act(call, found["networkSecurityGroupId"], "removeNetworkSecurityGroupRules", ruleIds=rules)
+    ids = known(rules, found["securityGroupRules"], GROUP, group)
+    _act(call, found["networkSecurityGroupId"], "removeNetworkSecurityGroupRules", ruleIds=ids)
 
 
 @command(GROUP, "outbound")
@@ -193,38 +164,6 @@ def _act(call: Invocation, id: str, action: str, **body: Any) -> None:
     made(call, SECURITY_GROUP, [id], call.tenant.post("vpc", SECURITY_GROUP.item(id, action), body))
 
 
-def _rule(node: Node) -> Rule:
-    """One rule of a file: ``{direction: in, action: allow, protocol: tcp, ports: 80, remote: CIDR, priority: N}``."""
-    readers: dict[str, reading.Reader] = {
-        "direction": reading.choice(*WAYS),
-        "action": reading.choice("allow", "deny"),
-        "protocol": reading.choice(*PROTOCOLS),
-        "ports": ports_read,
-        "remote": _remote,
-        "priority": reading.whole(1, LOWEST),
-    }
-    return Rule(**reading.fields(node, readers, ("direction", "protocol"), "a rule"))
-
-
-def _remote(node: Node) -> str:
-    text = reading.text(node)
-    return text if text.startswith(tuple(f"{kind}:" for kind in PREFIX_TYPES)) else str(reading.cidr(node))
-
-
-def _write(rules: tuple[Rule, ...]) -> list[Json]:
-    return [{name: value for name, value in asdict(one).items() if value != PLAIN.get(name)} for one in rules]
-
-
-def _renamed(rules: tuple[Rule, ...], rename: Rename) -> tuple[Rule, ...]:
-    """Rules in which the names of prefix lists and groups have another form."""
-
-    def side(rule: Rule) -> str:
-        kind, name = rule.named
-        return f"{kind}:{rename(kind, name)}" if kind else name
-
-    return tuple(replace(one, remote=side(one)) for one in rules)
-
-
 def _own(live: Live, group: Json) -> dict[str, Rule]:
     """The rules of a group by their ids, as a file says them; those that cannot be removed first."""
     tags = {of: kind for kind, of in PREFIX_TYPES.items()}
@@ -253,34 +192,24 @@ def _make(run: Run, item: Item, body: Json) -> str:
 
 
 def _write_rules(run: Run, edit: Edit) -> None:
-    """Change a group's rules; as many as can be become others in one call, so that they change together."""
+    """Make a group's rules those of the file."""
     group, had = run.own(edit.item), _own(run.live, edit.found.shown if edit.found else run.shown(edit.item))
-    wanted = edit.item.values["rules"]
-    new = [rule for rule in wanted if rule not in had.values()]
-    gone, altered = [], []
-    for id, rule in had.items():
-        if rule in wanted:
-            continue
-        one = next((one for one in new if one.direction == rule.direction), None)
-        if one is None:
-            gone.append(id)
-        else:
-            new.remove(one)
-            altered.append({"ruleId": id, **_wire(run, edit.item, one)})
-    if altered:
-        for spec in altered:
+    way = difference(had, edit.item.values["rules"])
+    if way.altered:
+        specs = [{"ruleId": id, **_wire(run, edit.item, one)} for id, one in way.altered]
+        for spec in specs:
             del spec["direction"]  # a rule keeps it
-        run.act(GROUP, group, "modifyNetworkSecurityGroupRules", modifySecurityGroupRuleSpecs=altered)
-    if new:
-        specs = [_wire(run, edit.item, one) for one in new]
+        run.act(GROUP, group, "modifyNetworkSecurityGroupRules", modifySecurityGroupRuleSpecs=specs)
+    if way.new:
+        specs = [_wire(run, edit.item, one) for one in way.new]
         run.act(GROUP, group, "addNetworkSecurityGroupRules", networkSecurityGroupRuleSpecs=specs)
-    if gone:
-        run.act(GROUP, group, "removeNetworkSecurityGroupRules", ruleIds=gone)
+    if way.gone:
+        run.act(GROUP, group, "removeNetworkSecurityGroupRules", ruleIds=way.gone)
 
 
 def _wire(run: Run, item: Item, rule: Rule) -> Json:
     kind, name = rule.named
-    return rule.wire(run.named(item, kind, name) if kind else name)
+    return _wire_of(rule, run.named(item, kind, name) if kind else name)
 
 
 def _tasks(edit: Edit, live: Live) -> Iterator[Task]:
@@ -308,7 +237,8 @@ def _is_news(shown: Json) -> bool:
 
 
 def _as_born(rules: list[Json]) -> bool:
-    return sorted(_read_rule(rule, rule["addressPrefix"]) for rule in rules) == [Rule(way, "all") for way in WAYS]
+    born = [Rule(way, LOWEST, "allow", "all") for way in WAYS]
+    return sorted(_read_rule(rule, rule["addressPrefix"]) for rule in rules) == born
 
 
 SECURITY_GROUPS = Section(
@@ -316,8 +246,8 @@ SECURITY_GROUPS = Section(
     "security-groups",
     keys=(
         Key(
-            "rules", reading.several(_rule), _rules, default=(), own=True,
-            mentions=Mentions(lambda: PREFIX_TYPES, _renamed), write=_write,
+            "rules", reading.several(reader(PREFIX_TYPES, LOWEST, PLAIN)), _rules, default=(), own=True,
+            mentions=Mentions(lambda: PREFIX_TYPES, renamed), write=lambda rules: written(rules, PLAIN),
         ),
     ),
     about=(description(), tags()),

@@ -19,7 +19,7 @@ from sdnctl.engine.desired import Desired, Touched
 from sdnctl.engine.graph import Graph, Memo, Node, Placement, Unit
 from sdnctl.engine.ledger import Ledger, ReportKey
 from sdnctl.engine.outputs import NOTHING, Outputs
-from sdnctl.engine.slices import finished
+from sdnctl.engine.slices import SLICE, finished
 from sdnctl.model.resource import meta
 from sdnctl.program.feature import Feature, Placed, Program, Static, View
 from sdnctl.program.packets import Drop, PacketIn, PacketOut, Put, Report
@@ -100,7 +100,7 @@ class Engine:
         return finished(self.slices(changes, strict=strict))
 
     def slices(self, changes: Iterable[Change], *, strict: bool = False) -> Generator[None, None, Touched]:
-        """The same in slices, each about as long as one unit runs; between two of them only ``handle`` may be called.
+        """The same in slices, each about as long as a few units run; between two of them only ``handle`` may be called.
 
         RuntimeError when another run is under way.
         """
@@ -215,14 +215,14 @@ class Engine:
         """One resource came, changed or went: its units are to run, or to go."""
         if within is not None and change.old is not None:
             self._retire(change, within)
-        placed = change.new is not None and (within is None or self._is_placed(change, within))
-        for feature in features:
-            if placed:
+        if change.new is not None and (within is None or self._is_placed(change, within)):
+            for feature in features:
                 unit = self._unit(feature, change.id)
                 units.add(unit)
                 gone.discard(unit)
-            elif (known := self._known(feature, change.id)) is not None:
-                gone.add(known)
+        elif change.old is not None:
+            known = (self._known(feature, change.id) for feature in features)
+            gone.update(unit for unit in known if unit is not None)
 
     def _is_placed(self, change: Change, within: Placed) -> bool:
         """True when the changed resource is of concern here."""
@@ -274,21 +274,26 @@ class Engine:
             self._reporting = set()
             return Touched()
         yields: dict[Unit, Outputs] = dict.fromkeys(gone, NOTHING)
+        done = 0
         for unit in units:
-            yield
+            if done >= SLICE:
+                done = 0
+                yield
+            done += 1
             record = self.state.get(unit.feature.each, unit.id)
             if record is None:
                 yields[unit] = NOTHING
                 gone.add(unit)
                 continue
             try:
-                yields[unit] = self._outputs(unit, record)
+                yields[unit] = new = self._outputs(unit, record)
+                done += len(new.flows)
                 self.errors.pop(unit, None)
             except FeatureError as fault:
                 if strict:
                     raise
                 self.errors[unit] = fault
-        self._reporting = {unit for unit, new in yields.items() if new.reports != unit.held.reports}
+        self._reporting = {unit for unit, outputs in yields.items() if outputs.reports != unit.held.reports}
         touched, reports, conflicts = yield from self._ledger.settle(yields)
         if strict and conflicts:
             raise next(iter(conflicts.values()))

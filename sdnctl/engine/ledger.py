@@ -13,6 +13,7 @@ from sdnctl.base.errors import FlowConflict
 from sdnctl.engine.desired import Desired, Touched
 from sdnctl.engine.graph import Unit
 from sdnctl.engine.outputs import NOTHING, Outputs
+from sdnctl.engine.slices import SLICE
 from sdnctl.of.flow import Flow
 
 Owners = Unit | tuple[Unit, ...]
@@ -46,7 +47,7 @@ class Ledger:
     def settle(self, yields: Mapping[Unit, Outputs]) -> Generator[None, None, Settled]:
         """Retract what the units held, add what they yield now; the conflicts by unit, whose old flows stay.
 
-        It pauses between units; until it has come to its end the desired state is in between and not to be read.
+        It pauses between some units; until it has come to its end the desired state is in between and not to be read.
         """
         touched, reports, conflicts = Touched(), set[ReportKey](), dict[Unit, FlowConflict]()
         moved = [unit for unit, new in yields.items() if not new.same(unit.held)]
@@ -56,14 +57,23 @@ class Ledger:
             moved.sort(key=self._contesting.__contains__)
         self._contesting.difference_update(yields)
         before = {unit: unit.held for unit in moved}
+        done = 0
+        for unit, held in before.items():
+            if done >= SLICE:
+                done = 0
+                yield
+            if held is not NOTHING:
+                done += 1 + len(held.flows)
+                self._retract(unit, touched, reports)
         for unit in moved:
-            yield
-            self._retract(unit, touched, reports)
-        for unit in moved:
-            yield
-            conflict = self._conflict(unit, yields[unit])
+            if done >= SLICE:
+                done = 0
+                yield
+            new = yields[unit]
+            done += 1 + len(new.flows)
+            conflict = self._conflict(unit, new)
             if conflict is None:
-                self._add(unit, yields[unit], touched, reports)
+                self._add(unit, new, touched, reports)
                 continue
             conflicts[unit] = conflict
             self._add(unit, self._free(before[unit]), touched, reports)

@@ -8,6 +8,8 @@ from collections.abc import Generator
 from typing import TypeVar
 
 T = TypeVar("T")
+SLICE = 8
+"""The units and flows of one slice, or one unit with more: a pause for each small unit would cost as much as a flow."""
 
 
 def finished(work: Generator[None, None, T]) -> T:

@@ -155,16 +155,7 @@ def _describe(
         fields[item.name] = FieldMeta(item.name, hints[item.name], **given)
     if leads is not None and not fields.keys() >= set(leads):
         raise TypeError(f"{cls.__name__}: leads {leads} names no field")
-    index_of: dict[Index, Callable[[Any], tuple[Any, ...]]] = {}
-    numbers = tuple((f.name,) for f in fields.values() if f.kind == "number")
-    for index in (*indexes, *numbers, *((f.name,) for f in fields.values() if f.kind == "ref"), *_led(leads)):
-        unknown = [name for name in index if name not in fields]
-        if unknown:
-            raise TypeError(f"{cls.__name__}: index {index} names no field {unknown[0]!r}")
-        multi = [name for name in index if getattr(fields[name].type, "__origin__", None) is tuple]
-        if len(multi) > 1:
-            raise TypeError(f"{cls.__name__}: index {index} has two fields of many values")
-        index_of[index] = _indexer(index, multi[0] if multi else None)
+    index_of = _indexes(cls, fields, indexes, leads)
     felt = [f.name for f in fields.values() if f.kind != "label"]
     return Meta(
         cls,
@@ -182,6 +173,24 @@ def _describe(
         MappingProxyType(index_of),
         attrgetter(*felt),
     )
+
+
+def _indexes(
+    cls: type, fields: Mapping[str, FieldMeta], indexes: tuple[Index, ...], leads: tuple[str, str] | None
+) -> dict[Index, Callable[[Any], tuple[Any, ...]]]:
+    """The indexes of a class with the function of each: those that are given, and one for each number and reference."""
+    found: dict[Index, Callable[[Any], tuple[Any, ...]]] = {}
+    numbers = tuple((f.name,) for f in fields.values() if f.kind == "number")
+    refs = tuple((f.name,) for f in fields.values() if f.kind == "ref")
+    for index in (*indexes, *numbers, *refs, *_led(leads)):
+        unknown = [name for name in index if name not in fields]
+        if unknown:
+            raise TypeError(f"{cls.__name__}: index {index} names no field {unknown[0]!r}")
+        multi = [name for name in index if getattr(fields[name].type, "__origin__", None) is tuple]
+        if len(multi) > 1:
+            raise TypeError(f"{cls.__name__}: index {index} has two fields of many values")
+        found[index] = _indexer(index, multi[0] if multi else None)
+    return found
 
 
 def _led(leads: tuple[str, str] | None) -> tuple[Index, ...]:

@@ -130,19 +130,20 @@ def set_field(field: Field, value: int) -> Action:
 
     Raises ValueError when the value does not fit or the field is read-only.
     """
-    if isinstance(field, RegisterField):
-        if not field.whole:
-            return load(field, value)
-        field = field.home
-    head, width, length, padding = _set_field_frame(field)
+    frame = _set_field_frame(field)
+    if frame is None:
+        return load(field, value)
+    head, width, length, padding = frame
     if value < 0 or value >> width:
         raise ValueError(f"{field}: {value:#x} does not fit {width} bits")
     return Action(head + value.to_bytes(length, "big") + padding)
 
 
 @lru_cache(_CACHED)
-def _set_field_frame(field: OxmField) -> tuple[bytes, int, int, bytes]:
-    """The bytes before the value, its bits and bytes, and the padding after it."""
+def _set_field_frame(field: Field) -> tuple[bytes, int, int, bytes] | None:
+    """The bytes before the value, its bits and bytes, and the padding after it; None for a part of a register."""
+    if isinstance(field, RegisterField):
+        return _set_field_frame(field.home) if field.whole else None
     if field is IN_PORT_FIELD:
         raise ValueError("in_port can be loaded, not set: load(IN_PORT, 0) lets a packet leave where it came in")
     _writable(field)

@@ -176,7 +176,8 @@ def _mask(field: Field, value: Value) -> int:
     return mask
 
 
-_shapes: dict[tuple[tuple[Field, ...], tuple[Value | None, ...]], _Shape] = {}
+_shapes: dict[tuple[Field | Value, ...], _Shape] = {}
+"""By the matched fields; behind one stands its value if other fields depend on that, or its mask if it has one."""
 
 
 def match_key(table: int, priority: int, match: Match) -> bytes:
@@ -184,18 +185,18 @@ def match_key(table: int, priority: int, match: Match) -> bytes:
 
     Raises ValueError when a value does not fit its field or the match contradicts itself.
     """
-    spec: list[Value | None] = []
+    parts: list[Field | Value] = []
     values: list[int] = []
     for field, value in match.items():
+        parts.append(field)
         if field.decides:
-            spec.append(value)
+            parts.append(value)
         elif isinstance(value, tuple):
-            spec.append(value[1])
+            parts.append(value[1])
             values.append(value[0])
         else:
-            spec.append(None)
             values.append(value)
-    name = tuple(match), tuple(spec)
+    name = tuple(parts)
     shape = _shapes.get(name)
     if shape is None:
         shape = _shapes[name] = _Shape(match)
@@ -227,7 +228,7 @@ def instructions(actions: Sequence[Action | Instruction]) -> bytes:
     joined = b"".join(applied)
     if len(joined) > MAX_ACTIONS:
         raise ValueError(f"{len(applied)} actions are too many for one flow")
-    return b"%b%b%b%b" % (before, _APPLY.pack(APPLY_ACTIONS, 8 + len(joined)), joined, after)
+    return before + _APPLY.pack(APPLY_ACTIONS, 8 + len(joined)) + joined + after
 
 
 def flow(table: int, priority: int, match: Match, actions: Sequence[Action | Instruction]) -> Flow:

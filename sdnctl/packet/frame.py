@@ -21,7 +21,6 @@ ARP_REPLY = 2
 
 _ARP = struct.Struct("!HHBBH6sI6sI")
 _IP = struct.Struct("!BBHHHBBHII")
-_MORE_FRAGMENTS = 0x2000
 _DONT_FRAGMENT = 0x4000
 _OFFSET_MASK = 0x1FFF
 _TTL = 64

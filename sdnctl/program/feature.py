@@ -206,8 +206,12 @@ class Program:
 
 
 @cache  # features that run for the same resources share one, and with it what was found out
+@cache
 def placed(*index: str, test: Derived[bool]) -> Placed:
-    """Run for resources whose ``index`` value passes ``test``; asked once for each value, not for each resource."""
+    """Run for resources whose ``index`` value passes ``test``; asked once for each value, not for each resource.
+
+    Features that say the same share the answer.
+    """
     return Placed(index, test)
 
 

@@ -3,7 +3,7 @@
 from sdnctl.of.fields import REG
 from sdnctl.of.text import Bits
 from sdnctl.program.declared import Barrier, Spread
-from sdnctl.program.pipeline import TABLES_PER_STAGE, Pipeline
+from sdnctl.program.pipeline import Pipeline
 
 
 class Names:
@@ -26,7 +26,10 @@ class Names:
 
     def register(self, table: int, register: int, mask: int) -> tuple[Bits, ...]:
         """The fields that have some of these bits of a register in the stage of a table."""
-        stage = table // TABLES_PER_STAGE
+        try:
+            stage = self._pipeline.stage_of(table).number
+        except KeyError:
+            return ()
         found = (
             Bits(alive.name, alive.field.shift, alive.field.width, alive.show)
             for alive in self._pipeline.fields.values()

@@ -1,15 +1,15 @@
 """The pipeline is the path of a packet through the switch: stages of tables, named, in the order in which they decide.
 
 A feature declares its tables itself and says between which others they stand; numbers are given by ``settle``, once all
-are declared.  Each stage owns sixteen, so that a new table renumbers nothing in another stage.  A field is some bits of
-a register with a name and the stages in which it is alive; ``settle`` finds the bits.
+are declared.  Each stage owns sixteen, or as many as it says, so that a new table renumbers nothing in another stage.
+A field is some bits of a register with a name and the stages in which it is alive; ``settle`` finds the bits.
 
 The path is what most packets take: the tables of a stage one after the other, then those of the next stage.  A flow
 leaves to the next of them (``onward``) or to the beginning of a later stage (``enter``), so that a table put between
 two others changes no flow of theirs.  A table that is declared ``aside`` is on nobody's path: packets get there by a
 ``goto`` that names it, in the feature that owns it.  ``onward`` from such a table joins the path where it stands.
 
-Declaring fails on what would be wrong at run time: a seventeenth table, a match that the table did not declare, a way
+Declaring fails on what would be wrong at run time: a table too many, a match that the table did not declare, a way
 backward.  A packet that is dropped is dropped for a declared reason, by one flow of the last table, which counts it.
 """
 
@@ -28,7 +28,10 @@ from sdnctl.program.declared import Alive, Barrier, Limit, Marked, Question, Rea
 from sdnctl.program.layout import Span, allocated, ordered
 from sdnctl.program.meters import MACHINE_LAST
 
-TABLES_PER_STAGE = 16
+ROOM = 16
+"""The tables that a stage has numbers for, unless it says how many."""
+TABLES = 254
+"""The tables that a switch has: Open vSwitch keeps number 254 to itself, and 255 stands for all of them."""
 UNSETTLED = -1
 SPREAD_BITS = 8
 Named = TypeVar("Named", Reason, Question, Limit, Barrier, Spread)
@@ -112,13 +115,15 @@ class Table:
 
 
 class Stage:
-    """Sixteen table numbers for decisions that belong together."""
+    """Some table numbers, ``room`` from ``first`` on, for decisions that belong together."""
 
-    def __init__(self, pipeline: "Pipeline", name: str, number: int, ends: bool) -> None:
+    def __init__(self, pipeline: "Pipeline", name: str, number: int, ends: bool, first: int, room: int) -> None:
         self._pipeline = pipeline
         self.name = name
         self.number = number
         self.ends = ends
+        self.first = first
+        self.room = room
         self.tables: list[Table] = []
         """In order of their numbers, once the pipeline is settled."""
 
@@ -142,7 +147,7 @@ class Stage:
         returns) when the data path has let go of the old ones too, some milliseconds later.
         """
         self._pipeline.open()
-        if len(self.tables) == TABLES_PER_STAGE:
+        if len(self.tables) == self.room:
             raise ValueError(f"stage {self.name} has no table number left for {name}")
         if name in self._pipeline.tables:
             raise ValueError(f"table {name} is declared twice")
@@ -163,7 +168,7 @@ class Stage:
         before = {name: table.before for name, table in by_name.items()}
         self.tables = [by_name[name] for name in ordered(before, after)]
         for place, table in enumerate(self.tables):
-            table.id = self.number * TABLES_PER_STAGE + place
+            table.id = self.first + place
 
     @property
     def entry(self) -> Table:
@@ -196,10 +201,13 @@ class Pipeline:
         if self.settled:
             raise ValueError("the pipeline is settled: whatever is declared stands in apps/<feature>/tables.py")
 
-    def stage(self, name: str, *, ends: bool = False) -> Stage:
-        """Declare the next stage; where one ``ends`` the path, nothing follows its last table."""
+    def stage(self, name: str, *, ends: bool = False, room: int = ROOM) -> Stage:
+        """Declare the next stage, with numbers for ``room`` tables; where one ``ends`` the path, nothing follows."""
         self.open()
-        made = Stage(self, name, len(self.stages), ends)
+        first = self.stages[-1].first + self.stages[-1].room if self.stages else 0
+        if first + room > TABLES:
+            raise ValueError(f"stage {name}: a switch has {TABLES} tables, and this would be number {first + room}")
+        made = Stage(self, name, len(self.stages), ends, first, room)
         self.stages.append(made)
         return made
 
@@ -302,10 +310,17 @@ class Pipeline:
 
     def by_id(self, id: int) -> Table:
         """The table with a number; KeyError when there is none."""
-        stage = self.stages[id // TABLES_PER_STAGE] if id // TABLES_PER_STAGE < len(self.stages) else None
-        if stage is None or id % TABLES_PER_STAGE >= len(stage.tables):
+        stage = self.stage_of(id)
+        if id - stage.first >= len(stage.tables):
             raise KeyError(id)
-        return stage.tables[id % TABLES_PER_STAGE]
+        return stage.tables[id - stage.first]
+
+    def stage_of(self, id: int) -> Stage:
+        """The stage that owns a table's number; KeyError when none does."""
+        for stage in self.stages:
+            if stage.first <= id < stage.first + stage.room:
+                return stage
+        raise KeyError(id)
 
     def items(self, drop: "Dropper") -> Iterator[Flow | Meter | Group]:
         """Yield what the declarations ask for: limits, groups, and the flows for what a table does not match."""

@@ -7,6 +7,7 @@ from apps.peering.model import VpcPeering
 from sdnctl.store.reach import reach
 from tests.apps.test_overlay import THIRD, Region
 from tests.build import ELSEWHERE, HERE, Network
+from tests.networks.peering import side
 
 
 def three() -> tuple[Network, list[NetworkInterface]]:
@@ -16,7 +17,7 @@ def three() -> tuple[Network, list[NetworkInterface]]:
     subnets = [net.subnet(vpc, vpc.id[-1], f"10.{n}.1.0/24") for n, vpc in enumerate(vpcs)]
     ports = [net.port(subnet, subnet.id[-1], f"10.{n}.1.10", host="") for n, subnet in enumerate(subnets)]
     for one, other in ((1, 0), (1, 2), (2, 1)):
-        net.peering(vpcs[one], vpcs[other])
+        side(net, vpcs[one], vpcs[other])
     return net, ports
 
 

@@ -7,6 +7,7 @@ from apps.peering.model import VpcPeering
 from apps.routing.model import Route, RouteTable
 from apps.vpc.model import Vpc
 from tests.build import Network
+from tests.networks.peering import side
 from tests.reference import Fate, Frame, World, rule
 from tests.reference.eni import delivered
 from tests.reference.vpc import router_addresses
@@ -32,7 +33,7 @@ def grow(draw: st.DrawFn, network: Network) -> None:
         others = [other for other in vpcs if other is not vpc]
         if not others or draw(st.integers(0, 3)):
             continue
-        made = network.peering(vpc, draw(st.sampled_from(others)))
+        made = side(network, vpc, draw(st.sampled_from(others)))
         prefix = draw(st.sampled_from(("10.0.0.0/8", "10.9.9.9/32", "8.8.8.0/24")))
         for table in sorted(network.store.state.all(RouteTable).values(), key=lambda table: table.key):
             if table.vpc == vpc.id and draw(st.booleans()):
