@@ -47,7 +47,7 @@ def line() -> Iterator[Line]:
     made.datapath.hang_up()
     assert made.over()
     made.end.close()
-    assert threading.active_count() == before, "a thread was left behind"
+    assert threading.active_count() <= before, "a thread was left behind"  # one of another test may have ended
 
 
 def test_a_slow_reader_gets_every_byte(line: Line) -> None:
