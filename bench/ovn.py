@@ -71,6 +71,7 @@ def main(arguments: list[str]) -> int:
         print(f"needed: root, {peer.script()}, and of the programs {', '.join(missing) or 'all are here'}")
         return 1
     feature.discover()
+    sys.setswitchinterval(peer.HANDOVER_S)
     text = ""
     with tempfile.TemporaryDirectory(prefix="sdnctl-ovn-") as directory:
         for size in map(int, given.sizes.split(",")):

@@ -232,8 +232,9 @@ class Agent:
         if len(touched.cookies) > MANY:
             gc.freeze()  # it stays, so the collector has nothing to find there, however often it looks
         self._prompt |= bool(touched)
-        self.counters.named(touched)
-        self._act(self.switch.update(touched, self._sequence, self._now))
+        news = self.switch.update(touched, self._sequence, self._now)
+        self.counters.named(touched)  # before anything is heard of them, but the switch need not wait for it
+        self._act(news)
         if touched.limits:
             self.zones.limit()
         if Peer in touched.local:

@@ -8,6 +8,7 @@ parameter.
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -97,10 +98,11 @@ def _options(segment: str, last: bool) -> Iterator[str]:
 
 
 def _values(operation: Operation, segments: Segments) -> dict[str, str]:
-    values = {}
-    for pattern, segment in zip(split(operation.path), segments, strict=True):
-        named = _PARAMETER.match(pattern)
-        if named:
-            suffix = pattern[named.end() :]
-            values[named[1]] = segment.removesuffix(suffix) if suffix else segment
-    return values
+    return {name: segments[place].removesuffix(suffix) for place, name, suffix in _parameters(operation.path)}
+
+
+@cache
+def _parameters(path: str) -> tuple[tuple[int, str, str], ...]:
+    """The parameters of an operation's path: in which segment, by what name, and what stands behind it there."""
+    named = ((place, pattern, _PARAMETER.match(pattern)) for place, pattern in enumerate(split(path)))
+    return tuple((place, found[1], pattern[found.end() :]) for place, pattern, found in named if found)

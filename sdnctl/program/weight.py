@@ -8,6 +8,7 @@ stands in a feature's ``writes.py``; tests compare it with what the engine makes
 from collections.abc import Callable, Hashable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
 from sdnctl.base.discovery import declared
@@ -38,10 +39,12 @@ class Weighs:
     each: int
     limit: int
     exactly: Callable[[Weighed, str], int] | None
+    number: Tally
+    """The number of records of the class, by their account."""
 
     def most(self, records: Weighed, account: str) -> int:
         """The most flows that an account's records of the class may have."""
-        return self.limit * len(records.by(self.of, ("account",), account))
+        return self.limit * records.total(self.number, account)
 
     def count(self, records: Weighed, account: str) -> int:
         """The flows that they have."""
@@ -54,7 +57,7 @@ def weighs(of: type, each: int, *, most: int = 0, exactly: Callable[[Weighed, st
     Where that depends on what else is there, ``most`` is the greatest number for one, and ``exactly`` counts those of
     all of an account's.
     """
-    return Weighs(of, each, most or each, exactly)
+    return Weighs(of, each, most or each, exactly, Tally(of, attrgetter("account"), lambda record: 1))
 
 
 @cache

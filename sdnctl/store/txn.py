@@ -76,7 +76,10 @@ class Txn:
 
     def many(self, cls: type[R], ids: Iterable[str]) -> list[R]:
         """The records with these ids, in order, less those that are not there."""
-        found = (self.get(cls, id) for id in ids)
+        written, known = self._written.get(cls), self._state.all(cls)
+        if not written:
+            return self._state.many(cls, ids)
+        found = (written[id] if id in written else known.get(id) for id in ids)
         return [record for record in found if record is not None]
 
     def by(self, cls: type, index: Index, value: Any) -> Set[str]:

@@ -7,9 +7,11 @@ cut in the middle of a message; the send queue of 16 blocks its caller; the pars
 
 import contextlib
 import logging
+import os
 import queue
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -62,20 +64,34 @@ class Datapath(controller.Datapath):  # type: ignore[misc]
     def __init__(self, sock: socket.socket, address: Any, divert: Divert) -> None:
         self._divert = divert
         self._out: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._order = threading.Lock()  # held while it is decided which bytes are next
         super().__init__(_NoDelay(sock), address)
 
     def send(self, buf: bytes, close_socket: bool = False) -> bool:
-        """Queue bytes for the switch; False when the connection is already over."""
+        """Hand bytes to the switch, and queue what it does not take now; False when the connection is already over."""
         if self.state == DEAD_DISPATCHER:
             return False
-        self._out.put(bytes(buf))
-        if close_socket:
-            self._out.put(None)
+        with self._order:
+            # Another thread would wait until this one, which has more to do, gives it the interpreter.
+            taken = 0 if self._waiting else self._offer(buf)
+            if taken < len(buf):
+                self._waiting += 1
+                self._out.put(bytes(buf[taken:]))
+            if close_socket:
+                self._out.put(None)
         return True
+
+    def _offer(self, data: bytes) -> int:
+        """The number of bytes that the switch takes at once; an error is left to the sending loop to meet."""
+        try:
+            return os.write(self.socket.fileno(), data)  # socket.send would wait: os-ken gives the socket a timeout
+        except OSError:
+            return 0
 
     def waiting(self) -> int:
         """The number of buffers that the switch has not taken yet."""
-        return self._out.qsize()
+        return self._waiting
 
     @property
     def process(self) -> int:
@@ -94,6 +110,8 @@ class Datapath(controller.Datapath):  # type: ignore[misc]
         while (buffer := self._out.get()) is not None:
             if not self._send_whole(memoryview(buffer)):
                 break
+            with self._order:
+                self._waiting -= 1
         self.hang_up()
 
     def _send_whole(self, rest: memoryview) -> bool:
@@ -131,7 +149,7 @@ class Datapath(controller.Datapath):  # type: ignore[misc]
         finally:
             self.set_state(DEAD_DISPATCHER)
             self._out.put(None)
-            with contextlib.suppress(OSError):
+            with self._order, contextlib.suppress(OSError):  # its number may be another file's afterwards
                 self.socket.close()
 
     def _take(self, data: bytes) -> bytes | None:

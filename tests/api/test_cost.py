@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -17,12 +18,14 @@ from apps.vpc.api import OneVpc, describe_vpc
 from apps.vpc.model import Vpc
 from sdnctl.api.access import Caller, Reader
 from sdnctl.api.cost import COMPARED, LOOK, SHOW, STEPS
+from sdnctl.api.flows import at_most
 from sdnctl.api.listing import Listing
 from sdnctl.api.operations import Operation
 from sdnctl.api.rate import BURST_S, DEBT_S, Budget, Limiter
 from sdnctl.api.schema import Json, Request
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import IntentError
+from sdnctl.program.weight import Weighed, weighs
 from sdnctl.store import Change, State
 from tests.api.raw import Call
 from tests.api.region import NAME, Refused, Region, Tenant
@@ -209,6 +212,37 @@ def test_more_flows_than_an_account_may_have_are_refused(region: Region) -> None
     assert "NetworkInterface 51" in refusal.message
     tenant.vm("deleteInstance", instanceId=machine)
     port(tenant, subnet)
+
+
+@pytest.mark.parametrize(
+    ("limit", "counted"),
+    [(500, []), (499, ["Route"]), (108, ["Route"]), (107, ["Route", "Vpc"]), (1, ["Route", "Vpc"])],
+)
+def test_flows_are_counted_only_as_far_as_there_may_be_too_many(
+    limit: int, counted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 4 routes that need 2 flows each and 100 at most, and 10 VPCs of 5 and 10, the routes are counted first."""
+    looked: list[str] = []
+    state = State()
+    records = [Vpc(id=f"vpc-{n}", account="a", key=n + 1, meter=n + 1) for n in range(10)]
+    state.apply([Change(Vpc, record.id, None, record) for record in records])
+    rule = Route(id="", account="a", vpc="vpc-0", table="t", prefix=EVERYWHERE, next_hop_type=INTERNET)
+    routes = [replace(rule, id=f"r-{n}") for n in range(4)]
+    state.apply([Change(Route, route.id, None, route) for route in routes])
+
+    def exactly(cls: type, flows: int) -> Callable[[Weighed, str], int]:
+        def count(records: Weighed, account: str) -> int:
+            looked.append(cls.__name__)
+            return flows * len(records.by(cls, ("account",), account))
+
+        return count
+
+    made = weighs(Vpc, 1, most=10, exactly=exactly(Vpc, 5)), weighs(Route, 1, most=100, exactly=exactly(Route, 2))
+    monkeypatch.setattr("sdnctl.api.flows.weights", lambda: {one.of: one for one in made})
+    found = at_most(state, "a", limit)
+    assert looked == counted
+    assert found == {Vpc: 50 if "Vpc" in counted else 100, Route: 8 if "Route" in counted else 400}
+    assert at_most(state, "b", 1) == {Vpc: 0, Route: 0}
 
 
 def test_who_has_too_many_flows_may_still_take_some_away(region: Region, tenant: Tenant) -> None:

@@ -82,6 +82,13 @@ CASES: Cases = {
     "in, last hop": ("internet", ip("203.0.113.10", ttl=1), "asks ask_expired_outside"),
     "in, no hop": ("internet", ip("203.0.113.10", ttl=0), "asks ask_expired_outside"),
     "in, tagged": ("internet", ip("203.0.113.10", more="dl_vlan=7"), "dropped: unsupported"),
+    "in, tagged with priority only": ("internet", ip("203.0.113.10", more="dl_vlan=0,dl_vlan_pcp=3"), "to a1"),
+    "ARP tagged with priority only": ("internet", arp("203.0.113.10", more="dl_vlan=0,dl_vlan_pcp=3"), "to internet"),
+    "the gateway answers, tagged with priority only": (
+        "internet",
+        arp("203.0.113.250", op=2, to=HOST, more="dl_vlan=0,dl_vlan_pcp=3"),
+        "asks ask_gateway",
+    ),
     "hairpin": ("a1", ip("203.0.113.11"), "to b1"),
     "hairpin to the own one": ("a1", ip("203.0.113.10"), "to a1"),
     "hairpin without elastic IP": ("a2", ip("203.0.113.11"), NO_EIP),

@@ -84,6 +84,17 @@ def test_private_addresses_are_not_reached_from_outside(cloud: Cloud) -> None:
         assert not wire.received(lambda one: b"from outside" in one)
 
 
+def test_a_tag_of_priority_from_outside_is_none(cloud: Cloud) -> None:
+    """A frame with VLAN 0 names a priority and no VLAN (IEEE 802.1Q, 6.9): it arrives as any other, untagged."""
+    gateway, public = cloud.internet.gateway, cloud.public("web")
+    (mac,) = frames.who_has(gateway, public, "203.0.113.1", "public")
+    plain = frames.udp((gateway.mac("public"), "203.0.113.1"), (mac, public), b"of priority 5")
+    with cloud.guests["web"].sniff() as wire:
+        gateway.send(plain[:12] + b"\x81\x00\xa0\x00" + plain[12:], interface="public")
+        seen = wire.wait(lambda one: b"of priority 5" in one)
+    assert seen is not None and seen[12:14] == b"\x08\x00"
+
+
 @pytest.mark.parametrize(("sender", "receiver"), [("web", "api"), ("web", "other"), ("other", "web"), ("api", "web")])
 def test_hairpin_between_public_addresses(cloud: Cloud, sender: str, receiver: str) -> None:
     """From inside to a public address of the region, same VPC or another: the sender is its own public address."""
