@@ -167,3 +167,15 @@ def test_k5_k6_what_cannot_be_deleted_or_changed(tenant: Tenant) -> None:
 def test_the_first_whole_month() -> None:
     assert first_whole_month(1_764_400_000.0) == 1_767_225_600.0  # 2025-11-29: until 2026-01-01
     assert first_whole_month(1_767_225_600.0) == 1_772_323_200.0  # 2026-01-01: until 2026-03-01
+
+
+def test_the_kind_of_package_and_when_a_member_was_added(tenant: Tenant) -> None:
+    package, (one,) = create(tenant), elastic(tenant)
+    act(tenant, "addBandwidthPackageIP", package, member(one))
+    added = shown(tenant, package)["publicIps"][0]["addedTime"]
+    act(tenant, "modifyBandwidthPackageIpBandwidth", package, member(one, 7))
+    assert added.endswith("Z") and shown(tenant, package)["publicIps"][0]["addedTime"] == added
+    for name, value, found in (("bandwidthPackageType", "standard", 1), ("bandwidthPackageType", "edge", 0)):
+        asked = [{"name": name, "values": [value]}]
+        assert tenant.vpc("describeBandwidthPackages", filters=asked)["totalCount"] == found
+    refused(501, "NOT_IMPLEMENTED", "bandwidthPackageType", partial(create, tenant, bandwidthPackageType="edge"))
