@@ -224,6 +224,7 @@ def add_bandwidth_package_ip(request: MemberSpecs, txn: Writer) -> Json:
 def modify_bandwidth_package_ip_bandwidth(request: MemberSpecs, txn: Writer) -> Json:
     """Change the limits that elastic IPs have within their package."""
     package = _own(txn, request)
+    _in_force(txn, package)
     for spec in request.bandwidthPackageIPSpecs:
         member = _member(txn, package, spec.publicIpId)
         txn.put(replace(member, limit=_limit(package, spec)))
