@@ -22,6 +22,7 @@ from sdnctl.api.operations import operation
 from sdnctl.api.schema import Address, Addresses, Block, Id, Json, Request, Whole
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import IntentError
+from sdnctl.program.lifecycle import change
 
 ITEM = "/regions/{regionId}/networkInterfaces/{networkInterfaceId}"
 MOST_AT_ONCE = 1000
@@ -92,8 +93,8 @@ def assign_secondary_ips(request: Assign, txn: Writer) -> Json:
     for _ in range(request.secondaryIpCount):
         chosen.append(free(txn.txn, subnet, chosen))
     if chosen:
-        port = replace(port, addresses=(*port.addresses, *chosen))
-        txn.put(port)
+        before, port = port, replace(port, addresses=(*port.addresses, *chosen))
+        change(txn.txn, before, port)
     for eip in moving:
         bind(txn.txn, eip, port, eip.private, move=True)
     return {}
@@ -141,7 +142,7 @@ def unassign_secondary_ips(request: Unassign, txn: Writer) -> Json:
             if request.deleteElasticIp and not paid:
                 txn.remove(loose, "deleteElasticIp")
     gone = set(request.secondaryIps)
-    txn.put(replace(port, addresses=tuple(kept for kept in port.addresses if kept not in gone)))
+    change(txn.txn, port, replace(port, addresses=tuple(kept for kept in port.addresses if kept not in gone)))
     return {}
 
 

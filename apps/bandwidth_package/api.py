@@ -21,7 +21,7 @@ from sdnctl.api import quota
 from sdnctl.api.access import Reader, Writer
 from sdnctl.api.charge import PREPAID, USAGE, ChargeSpec, expiry, first_whole_month, show_charge
 from sdnctl.api.extend import narrows, shows
-from sdnctl.api.listing import Listing, answer, attribute, reference
+from sdnctl.api.listing import Listing, answer, attribute, constant, reference
 from sdnctl.api.operations import operation
 from sdnctl.api.schema import Id, Json, Model, Name, Request, Tags, Text, Whole, iso, show_tags, tag_dict
 from sdnctl.base.errors import IntentError
@@ -51,6 +51,7 @@ class CreatePackage(Request):
     bandwidthMbps: Mbps
     description: Text = ""
     provider: Provider = "bgp"
+    bandwidthPackageType: Literal["standard", "edge"] = "standard"
     chargeSpec: ChargeSpec = ChargeSpec()
     chargeType: Annotated[Whole, Field(ge=0, le=2)] | None = None
     userTags: Tags = ()
@@ -104,7 +105,12 @@ class MemberNames(OnePackage):
     bandwidthPackageIPSpecs: Annotated[tuple[MemberName, ...], Field(min_length=1, max_length=100)]
 
 
-KEYS = {"bwpIds": reference("id"), "name": attribute("name")}
+KEYS = {
+    "bwpIds": reference("id"),
+    "name": attribute("name"),
+    "bandwidthPackageType": constant("standard"),
+    "azs": constant(""),
+}
 
 
 @operation("vpc", "describeBandwidthPackages", "GET", PATH, Listing)
@@ -116,6 +122,9 @@ def describe_bandwidth_packages(request: Listing, view: Reader) -> Json:
 @operation("vpc", "createBandwidthPackage", "POST", PATH, CreatePackage)
 def create_bandwidth_package(request: CreatePackage, txn: Writer) -> Json:
     """Make a bandwidth package with nothing in it."""
+    if request.bandwidthPackageType == "edge":
+        text = "packages of edge zones are not served: this region has none"
+        raise IntentError("bandwidthPackageType", text, 501, "NOT_IMPLEMENTED")
     charge = request.chargeSpec
     if charge.chargeMode == USAGE:
         quota.admit(txn, "bwpByUsage", 1)
@@ -197,6 +206,7 @@ def add_bandwidth_package_ip(request: MemberSpecs, txn: Writer) -> Json:
                 eip=eip.id,
                 vpc=eip.vpc,
                 limit=_limit(package, spec),
+                created=txn.now,
             )
         )
     quota.keep(txn, "bandwidthPackageIp", package.id, "bandwidthPackageIPSpecs")
@@ -214,6 +224,7 @@ def add_bandwidth_package_ip(request: MemberSpecs, txn: Writer) -> Json:
 def modify_bandwidth_package_ip_bandwidth(request: MemberSpecs, txn: Writer) -> Json:
     """Change the limits that elastic IPs have within their package."""
     package = _own(txn, request)
+    _in_force(txn, package)
     for spec in request.bandwidthPackageIPSpecs:
         member = _member(txn, package, spec.publicIpId)
         txn.put(replace(member, limit=_limit(package, spec)))
@@ -291,6 +302,8 @@ def show(view: Reader, package: BandwidthPackage) -> Json:
         "description": package.description,
         "bandwidthMbps": package.bandwidth,
         "provider": package.provider,
+        "bandwidthPackageType": "standard",
+        "az": "",
         "charge": _charge(view, package),
         "chargeType": package.charge_type if by_usage else -1,
         "createdTime": iso(package.created),
@@ -317,6 +330,7 @@ def _show_member(view: Reader, member: PackageMember) -> Json:
     return {
         "publicIpId": member.eip,
         "publicIpAddress": str(eip.address) if eip is not None else "",
+        "addedTime": iso(member.created),
         "bandwidthMbps": member.limit,
         "outShareMbps": now.out / KBPS if member.limit != BLOCKED else 0,
         "inShareMbps": now.into / KBPS if member.limit != BLOCKED else 0,

@@ -13,8 +13,10 @@ from apps.eip.facts import METERED_KBPS_PER_MBPS, leads_to, presented
 from apps.eip.model import ElasticIp
 from apps.eip.tables import DNAT, SNAT
 from apps.gateway.facts import served_here
+from apps.nat_gateway.facts import gateway_at
+from apps.nat_gateway.tables import CHECK, NAT_ZONE
 from apps.pipeline import VPC, drop
-from sdnctl.of.fields import IP_DST, IP_SRC
+from sdnctl.of.fields import ETH_TYPE, ETH_TYPE_IP, IP_DST, IP_SRC, Field, Value
 from sdnctl.of.meter import Meter
 from sdnctl.program.feature import Item, Reading, Used, View, counts, feature, placed, says, tells
 from sdnctl.program.pipeline import Priority
@@ -47,8 +49,14 @@ def blocked(member: PackageMember, here: str, view: View) -> Iterator[Item]:
     eip = view.get(ElasticIp, member.eip) if member.limit == BLOCKED else None
     vpc = leads_to(eip, here, view) if eip is not None else None
     if eip is not None and vpc is not None and presented(eip, here, view):
-        # From the instance, fragments too: nothing passes.
-        yield SNAT.flow(Priority.rank(1), {VPC: vpc.key, IP_SRC: eip.private}, drop(BLOCKED_MEMBER))
+        natgw = gateway_at(eip.port, view)
+        if natgw is None:
+            # From the instance, fragments too: nothing passes.
+            yield SNAT.flow(Priority.rank(1), {VPC: vpc.key, IP_SRC: eip.private}, drop(BLOCKED_MEMBER))
+        else:
+            # From a machine behind the NAT gateway, which has got the address: nothing passes.
+            match: dict[Field, Value] = {NAT_ZONE: natgw.zone, ETH_TYPE: ETH_TYPE_IP, IP_SRC: eip.address}
+            yield CHECK.flow(Priority.EXACT, match, drop(BLOCKED_MEMBER))
         # For it: nothing either.
         yield DNAT.flow(Priority.rank(1), {IP_DST: eip.address}, drop(BLOCKED_MEMBER))
 

@@ -43,6 +43,7 @@ class PackageMember:
     out: int = field(default=0)
     into: int = field(default=0)
     round: int = field(default=0)
+    created: float = label(default=0.0)
 
 
 @resource(report=True, reach="host")

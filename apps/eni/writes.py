@@ -112,8 +112,9 @@ def detached(port: NetworkInterface) -> NetworkInterface:
 @blocks(Subnet)
 def inhabited(subnet: Subnet, txn: Txn) -> str:
     """An interface in the subnet."""
-    ports = sorted(txn.by(NetworkInterface, ("subnet",), subnet.id))
-    return f"{subnet.id} is still used by network interface {ports[0]}" if ports else ""
+    for port in txn.many(NetworkInterface, sorted(txn.by(NetworkInterface, ("subnet",), subnet.id))):
+        return f"{subnet.id} is still used by {port.owner if port.managed else f'network interface {port.id}'}"
+    return ""
 
 
 @arbitrates(Binding)

@@ -10,7 +10,7 @@ from apps.load_balancer.model import BY_ADDRESS, Backend, LoadBalancer, Target, 
 from apps.load_balancer.writes import MOST_BACKENDS
 from sdnctl.api import quota
 from sdnctl.api.access import Reader, Writer
-from sdnctl.api.listing import Key, Listing, answer, attribute, oldest_first, reference, shown_all
+from sdnctl.api.listing import Key, Listing, answer, attribute, constant, oldest_first, reference, shown_all
 from sdnctl.api.operations import operation
 from sdnctl.api.schema import Id, Ids, Json, Name, Request, Text, Whole, iso
 from sdnctl.base.errors import IntentError
@@ -25,6 +25,7 @@ KEYS = {
     "loadBalancerId": reference("balancer"),
     "loadBalancerType": Key(lambda view, one: (kind_of(view, one.balancer),)),
     "protocol": attribute("protocol"),
+    "agId": constant(""),
 }
 quota.declare("backend", MOST_BACKENDS, inside(Backend), "the load balancer", parent=LoadBalancer, service="lb")
 

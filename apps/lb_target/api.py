@@ -9,7 +9,7 @@ from apps.eni.model import NetworkInterface
 from apps.instance.model import Instance
 from apps.load_balancer.api import inside, kind_of, own
 from apps.load_balancer.model import Backend, LoadBalancer, Target, TargetGroup
-from apps.load_balancer.writes import add_target, remove_group
+from apps.load_balancer.writes import add_target, check_alone, remove_group
 from sdnctl.api import quota
 from sdnctl.api.access import Reader, Writer
 from sdnctl.api.listing import Key, Listing, answer, attribute, choose, oldest_first, paged, reference
@@ -195,11 +195,15 @@ def deregister_targets(request: Deregister, txn: Writer) -> Json:
 def update_targets(request: UpdateTargets, txn: Writer) -> Json:
     """Change ports and weights of targets; the connections that there are go on."""
     group = _own(txn, request)
+    made = []
     for spec in request.targetUpdateSpecs:
         known = _target(txn, group, spec.targetId, "targetUpdateSpecs")
         port = known.own_port if spec.port is None else spec.port
         weight = known.weight if spec.weight is None else spec.weight
-        txn.put(replace(known, own_port=port, weight=weight))
+        made.append(replace(known, own_port=port, weight=weight))
+        txn.put(made[-1])
+    for target in made:
+        check_alone(txn.txn, target, "targetUpdateSpecs")
     return {}
 
 

@@ -1,5 +1,6 @@
 """Tenants make load balancers of type nlb and dnlb, and listeners at them; alb is not served."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -7,7 +8,7 @@ from pydantic import Field
 
 from apps.eip.model import ElasticIp
 from apps.eni.model import NetworkInterface
-from apps.load_balancer.model import PROTOCOLS, Backend, Listener, LoadBalancer
+from apps.load_balancer.model import PROTOCOLS, Backend, Listener, LoadBalancer, Target, TargetGroup
 from apps.load_balancer.writes import move_address, new_balancer, remove_balancer
 from apps.vpc.model import Subnet
 from sdnctl.api import quota
@@ -106,18 +107,41 @@ def kind_of(view: Reader, balancer: str) -> str:
     return found.kind if found is not None else ""
 
 
+def _private(view: Reader, balancer: LoadBalancer) -> Iterable[str]:
+    port = view.get(NetworkInterface, balancer.port)
+    return [str(address) for address in port.addresses] if port is not None else []
+
+
+def _public(view: Reader, balancer: LoadBalancer) -> Iterable[str]:
+    return [str(eip.address) for eip in view.of(ElasticIp, ("port",), balancer.port)]
+
+
+def _targets(view: Reader, balancer: LoadBalancer) -> Iterable[str]:
+    groups = view.of(TargetGroup, ("balancer",), balancer.id)
+    return [str(target.address) for group in groups for target in view.of(Target, ("group",), group.id)]
+
+
 KEYS = {
     "loadBalancerIds": reference("id"),
     "loadBalancerNames": attribute("name"),
     "loadBalancerType": attribute("kind"),
     "vpcId": reference("vpc"),
     "azType": constant("all", "standard"),
+    "azs": constant(""),
+    "privateIpAddresses": Key(_private),
+    "elasticIpAddress": Key(_public),
+    "targetPrivateIpAddress": Key(_targets),
+    "ipv6Addresses": constant(""),
+    "serviceCodes": constant(""),
+    "customizedConfigurationIds": constant(""),
 }
 LISTENER_KEYS = {
     "listenerIds": reference("id"),
     "listenerNames": attribute("name"),
     "loadBalancerId": reference("balancer"),
     "loadBalancerType": Key(lambda view, one: (kind_of(view, one.balancer),)),
+    "urlMapIds": constant(""),
+    "securityPolicyIds": constant(""),
 }
 
 
@@ -136,6 +160,8 @@ def create_load_balancer(request: NewBalancer, txn: Writer) -> Json:
         raise not_served("elasticIp", "an elastic IP is not made along with a load balancer")
     if request.securityGroupIds:
         raise IntentError("securityGroupIds", "only an alb has security groups: those of the targets judge")
+    if request.azs and request.type == "dnlb":
+        raise IntentError("azs", "a dnlb is in all zones: only an nlb is put into one or two")
     subnet = txn.own(Subnet, request.subnetId, "subnetId")
     quota.admit(txn, "loadBalancer", 1)
     made = replace(
@@ -201,6 +227,7 @@ def create_listener(request: NewListener, txn: Writer) -> Json:
         raise not_served("protocol", f"listeners of {request.protocol} are not served, only Tcp and Udp")
     if request.action != "Forward":
         raise not_served("action", "only Forward is served")
+    _check_idle(balancer, request.connectionIdleTimeSeconds)
     where = (balancer.id, request.protocol, request.port)
     for other in txn.region.by(Listener, ("balancer", "protocol", "port"), where):
         raise IntentError("port", f"{request.protocol} port {request.port} is {other}'s already", 409, "ALREADY_EXISTS")
@@ -232,6 +259,7 @@ def describe_listener(request: OneListener, view: Reader) -> Json:
 def update_listener(request: ChangedListener, txn: Writer) -> Json:
     """Rename a listener, switch it on or off, or give it another backend."""
     known = txn.own(Listener, request.listenerId, "listenerId")
+    _check_idle(own(txn, known.balancer), request.connectionIdleTimeSeconds)
     backend = known.backend
     if request.backendId is not None:
         backend = _backend(txn, known.balancer, known.protocol, request.backendId)
@@ -266,6 +294,11 @@ def _backend(txn: Writer, balancer: str, protocol: str, id: str) -> str:
     if backend.protocol != protocol:
         raise IntentError.precondition("backendId", f"{id} is for {backend.protocol}, not for {protocol}")
     return id
+
+
+def _check_idle(balancer: LoadBalancer, asked: int | None) -> None:
+    if asked is not None and balancer.kind == "dnlb":
+        raise IntentError("connectionIdleTimeSeconds", "a dnlb has no idle time of its own, only an nlb has")
 
 
 def _or(asked: Any, known: Any) -> Any:

@@ -44,7 +44,7 @@ class TargetGroup:
     created: float = label(default=0.0)
 
 
-@resource(prefix="target", reach="vpc")
+@resource(prefix="target", reach="vpc", indexes=(("vpc", "address"),))
 class Target:
     """An address of an interface that takes connections at ``own_port``, 0 for that of the backend.
 

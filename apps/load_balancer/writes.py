@@ -17,7 +17,7 @@ from apps.load_balancer.tables import SLOTS
 from apps.vpc.model import Subnet
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import IntentError
-from sdnctl.program.lifecycle import blocks
+from sdnctl.program.lifecycle import blocks, changed
 from sdnctl.program.weight import Weighed, weighs
 from sdnctl.store import Txn
 
@@ -45,6 +45,8 @@ TARGET_FLOWS = weighs(Target, 3, most=1 + 2 * MOST_BACKENDS, exactly=_flows)
 def new_balancer(txn: Txn, subnet: Subnet, kind: str, address: Ip4 | None) -> LoadBalancer:
     """A load balancer with an address of a subnet; IntentError when it can have none."""
     id = txn.new_id(LoadBalancer)
+    if address is not None:
+        claimed(txn, subnet, address, (), "privateIpAddress")
     port = new_managed(txn, subnet, KIND, id, address)
     made = LoadBalancer(
         id=id,
@@ -90,7 +92,6 @@ def remove_group(txn: Txn, id: str) -> None:
 
 def add_target(txn: Txn, group: TargetGroup, port: NetworkInterface, address: Ip4, own_port: int) -> Target:
     """A target at an address of an interface, written; IntentError 409 when the group has it already."""
-    check_new(txn, group.id, port.id, address, own_port)
     made = Target(
         id=txn.new_id(Target),
         account=group.account,
@@ -101,16 +102,35 @@ def add_target(txn: Txn, group: TargetGroup, port: NetworkInterface, address: Ip
         own_port=own_port,
         created=txn.now,
     )
+    check_alone(txn, made, "targetSpecs")
     txn.put(made)
     return made
 
 
-def check_new(txn: Txn, group: str, port: str, address: Ip4, own_port: int) -> None:
-    """Raise IntentError 409 when a group has this port of this address as a target."""
-    for other in txn.many(Target, txn.by(Target, ("group",), group)):
-        if (other.port, other.address, other.own_port) == (port, address, own_port):
-            text = f"{other.address} port {other.own_port or 'of the backend'} is target {other.id} of {group} already"
-            raise IntentError("targetSpecs", text, 409, "ALREADY_EXISTS")
+def check_alone(txn: Txn, target: Target, field: str) -> None:
+    """Raise IntentError 409 when its group has another target at the same port; of a dnlb, at the same address."""
+    group = txn.get(TargetGroup, target.group)
+    balancer = txn.get(LoadBalancer, group.balancer) if group is not None else None
+    one_port = balancer is not None and balancer.kind == "dnlb"
+    for other in txn.many(Target, txn.by(Target, ("group",), target.group) - {target.id}):
+        if (other.port, other.address) != (target.port, target.address):
+            continue
+        if one_port or other.own_port == target.own_port:
+            text = f"{other.address} port {other.own_port or 'of the backend'} is target {other.id} of {other.group}"
+            only = ", and a dnlb takes one port of each" if one_port else " already"
+            raise IntentError(field, text + only, 409, "ALREADY_EXISTS")
+
+
+@changed(NetworkInterface)
+def targets_follow(before: NetworkInterface, after: NetworkInterface, txn: Txn) -> None:
+    """A target goes with its address to another interface; an address that is a target's is given up by nobody."""
+    for address in set(before.addresses) - set(after.addresses):
+        for target in txn.many(Target, sorted(txn.by(Target, ("vpc", "address"), (after.vpc, address)))):
+            text = f"{address} is target {target.id} of {target.group}: deregister it first"
+            raise IntentError.precondition("secondaryIps", text)
+    for address in set(after.addresses) - set(before.addresses):
+        for target in txn.many(Target, txn.by(Target, ("vpc", "address"), (after.vpc, address))):
+            txn.put(replace(target, port=after.id))
 
 
 @blocks(NetworkInterface)

@@ -12,16 +12,17 @@ from apps.eip.writes import new_elastic_ip
 from apps.eni import api as eni
 from apps.eni.model import NetworkInterface
 from apps.nat_gateway.model import CONNECTIONS, NatGateway
-from apps.nat_gateway.writes import EIPS_MOST, join, leave, new_gateway
+from apps.nat_gateway.writes import EIPS_MOST, EIPS_QUOTA, join, leave, new_gateway
 from apps.routing.model import Route
 from apps.vpc.model import Subnet, Vpc
 from sdnctl.api import quota
 from sdnctl.api.access import Reader, Writer
-from sdnctl.api.charge import PREPAID, ChargeSpec, expiry, show_charge
+from sdnctl.api.charge import POSTPAID, PREPAID, ChargeSpec, expiry, show_charge
 from sdnctl.api.listing import Key, Listing, answer, attribute, constant, reference
 from sdnctl.api.operations import operation
 from sdnctl.api.schema import Id, Ids, Json, Name, Request, Tags, Text, Whole, iso, show_tags, tag_dict
 from sdnctl.base.errors import IntentError
+from sdnctl.program.lifecycle import kept_by
 
 PATH, ITEM = "/regions/{regionId}/natGateways/", "/regions/{regionId}/natGateways/{natGatewayId}"
 ID, EIPS = "natGatewayId", "elasticIpIds"
@@ -29,9 +30,7 @@ ONLINE, OFFLINE = "online", "offline"
 Size = Literal["small", "medium", "large"]
 MOST_AT_ONCE = 100
 quota.declare("natGateway", 5, lambda view, _: view.count(NatGateway, ("account",), view.caller.account))
-quota.declare(
-    "natGatewayFip", EIPS_MOST, lambda view, id: len(_eips(view, id)), within="the NAT gateway", parent=NatGateway
-)
+quota.declare(EIPS_QUOTA, EIPS_MOST, lambda view, id: len(_eips(view, id)), within="the NAT gateway", parent=NatGateway)
 
 
 class CreateGateway(Request):
@@ -42,7 +41,7 @@ class CreateGateway(Request):
     subnetId: Id
     natGatewaySpec: Size = "small"
     networkType: Literal["internet", "intranet"] = "internet"
-    azs: Annotated[tuple[str, ...], Field(max_length=1)] = ()
+    azs: Annotated[Ids, Field(max_length=1)] = ()
     elasticIpIds: Annotated[Ids, Field(max_length=MOST_AT_ONCE)] = ()
     elasticIpCount: Annotated[Whole, Field(ge=0, le=MOST_AT_ONCE)] = 0
     elasticIpSpec: ElasticIpSpec | None = None
@@ -127,16 +126,21 @@ def create_nat_gateway(request: CreateGateway, txn: Writer) -> Json:
         raise IntentError("subnetId", f"{subnet.id} is not in {vpc.id}")
     if request.elasticIpCount and request.elasticIpSpec is None:
         raise IntentError("elasticIpSpec", "is required with elasticIpCount")
+    if request.elasticIpCount and request.elasticIpSpec and request.elasticIpSpec.chargeSpec.chargeMode == PREPAID:
+        raise IntentError("elasticIpSpec", "elastic IPs ordered along with a NAT gateway are paid afterwards")
+    if request.natGatewayCharge.chargeMode != POSTPAID:
+        raise IntentError("natGatewayCharge", f"an internet NAT gateway is charged by configuration: {POSTPAID}")
     quota.admit(txn, "natGateway", 1)
     made = replace(
         new_gateway(txn.txn, subnet, request.natGatewayName, request.natGatewaySpec),
+        azs=request.azs,
         description=request.description,
         tags=tag_dict(request.userTags),
         charge_mode=request.natGatewayCharge.chargeMode,
         charge_expiry=expiry(request.natGatewayCharge, txn.now),
     )
     txn.put(made)
-    quota.admit(txn, "natGatewayFip", len(request.elasticIpIds) + request.elasticIpCount, parent=made.id)
+    quota.admit(txn, EIPS_QUOTA, len(request.elasticIpIds) + request.elasticIpCount, parent=made.id)
     for id in request.elasticIpIds:
         join(txn.txn, made, txn.own(ElasticIp, id, EIPS))
     for eip in _bought(request, txn):
@@ -204,7 +208,10 @@ def _let_go(txn: Writer, natgw: NatGateway, eip: ElasticIp, delete: bool) -> lis
         return []
     if eip.charge_mode == PREPAID and eip.charge_expiry > txn.now:
         return [{"elasticIpId": eip.id, "reason": f"it is paid until {iso(eip.charge_expiry)}"}]
-    txn.txn.delete(ElasticIp, eip.id)
+    reason = kept_by(txn.txn, eip)
+    if reason:
+        return [{"elasticIpId": eip.id, "reason": reason}]
+    txn.remove(eip, EIPS)
     return []
 
 
@@ -214,7 +221,7 @@ def associate_elastic_ips(request: SomeEips, txn: Writer) -> Json:
     natgw = own(txn, request)
     eips = [txn.own(ElasticIp, id, EIPS) for id in request.elasticIpIds]
     more = sum(eip.port != natgw.port for eip in eips)
-    quota.admit(txn, "natGatewayFip", more, parent=natgw.id)
+    quota.admit(txn, EIPS_QUOTA, more, parent=natgw.id)
     for eip in eips:
         join(txn.txn, natgw, eip)
     return {}
@@ -290,7 +297,7 @@ def show(view: Reader, natgw: NatGateway) -> Json:
         "state": {"status": "RUNNING" if natgw.running else "STOPPED", "adminStatus": "UP"},
         "description": natgw.description,
         "natGatewayCharge": show_charge(natgw.charge_mode, natgw.charge_start, natgw.charge_expiry, view.now),
-        "azs": [],
+        "azs": list(natgw.azs),
         "vpcId": natgw.vpc,
         "subnetId": natgw.subnet,
         "privateIpAddress": str(port.addresses[0]) if port is not None else "",

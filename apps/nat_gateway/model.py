@@ -37,6 +37,7 @@ class NatGateway:
     charge_start: float = label(default=0.0)
     charge_expiry: float = label(default=0.0)
     name: str = label(default="")
+    azs: tuple[str, ...] = label(default=())
     description: str = label(default="")
     tags: dict[str, str] = label(default={})
     created: float = label(default=0.0)

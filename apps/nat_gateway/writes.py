@@ -16,6 +16,7 @@ from apps.routing.model import EVERYWHERE, Route
 from apps.routing.writes import routed
 from apps.vpc.model import Subnet
 from sdnctl.base.errors import IntentError
+from sdnctl.model.account import Account
 from sdnctl.model.host import Host
 from sdnctl.of.ranges import masks
 from sdnctl.program.lifecycle import arbitrates, blocks, born, changed
@@ -26,6 +27,7 @@ SHIFTED_MOST = 64
 """The most ports of one rule that stand for others: each takes a flow of its own."""
 EIPS_MOST = 20
 """The elastic IPs that a gateway may have, by its quota."""
+EIPS_QUOTA = "natGatewayFip"
 GATEWAY_FLOWS = weighs(NatGateway, 6)
 
 
@@ -100,17 +102,38 @@ def join(txn: Txn, natgw: NatGateway, eip: ElasticIp) -> None:
 
 def leave(txn: Txn, natgw: NatGateway, eip: ElasticIp) -> ElasticIp:
     """Take an elastic IP from a gateway; IntentError while a rule names it."""
+    if txn.get(NatGateway, natgw.id) is not None:
+        _check_unnamed(txn, natgw, eip, "elasticIpIds")
+    return unbind(txn, eip)
+
+
+def _check_unnamed(txn: Txn, natgw: NatGateway, eip: ElasticIp, field: str) -> None:
+    """Raise IntentError 409 when a rule of the gateway names the elastic IP."""
     for id in sorted(txn.by(DnatRule, ("eip",), eip.id)):
-        raise IntentError("elasticIpIds", f"{eip.id} is named by rule {id}: remove that first", 409, "CONFLICT")
+        raise IntentError(field, f"{eip.id} is named by rule {id}: remove that first", 409, "CONFLICT")
     for rule in txn.many(SnatRule, sorted(txn.by(SnatRule, ("gateway",), natgw.id))):
         if eip.id in rule.eips:
-            raise IntentError(
-                "elasticIpIds", f"{eip.id} is named by rule {rule.id}: change that first", 409, "CONFLICT"
-            )
-    now = txn.get(NatGateway, natgw.id)
-    if now is not None and eip.id in now.offline:
-        txn.put(replace(now, offline=tuple(id for id in now.offline if id != eip.id)))
-    return unbind(txn, eip)
+            raise IntentError(field, f"{eip.id} is named by rule {rule.id}: change that first", 409, "CONFLICT")
+
+
+@changed(ElasticIp)
+def comes_and_goes(before: ElasticIp, after: ElasticIp, txn: Txn) -> None:
+    """By whatever call: an elastic IP leaves a gateway when no rule names it, is online elsewhere, joins one with room.
+
+    It may be bound to the gateway's interface, or moved, as to any other.
+    """
+    if before.port == after.port:
+        return
+    for natgw in txn.many(NatGateway, sorted(txn.by(NatGateway, ("port",), before.port)) if before.port else ()):
+        _check_unnamed(txn, natgw, after, "elasticIpId")
+        if after.id in natgw.offline:
+            txn.put(replace(natgw, offline=tuple(id for id in natgw.offline if id != after.id)))
+    for natgw in txn.many(NatGateway, sorted(txn.by(NatGateway, ("port",), after.port)) if after.port else ()):
+        account = txn.get(Account, natgw.account)
+        most = int(account.quotas.get(EIPS_QUOTA, EIPS_MOST)) if account is not None else EIPS_MOST
+        if len(txn.by(ElasticIp, ("port",), natgw.port)) > most:
+            text = f"the quota {EIPS_QUOTA} of {natgw.id} is {most}, all are in use"
+            raise IntentError("elasticIpId", text, 429, "QUOTA_EXCEEDED")
 
 
 @blocks(Subnet)

@@ -149,7 +149,7 @@ def add_snat_rules(request: AddSnat, txn: Writer) -> Json:
             vpc=natgw.vpc,
             gateway=natgw.id,
             cidr=_source(spec, natgw, txn),
-            eips=_named(addresses, natgw, txn, "snatIpAddresses"),
+            eips=_named(addresses, natgw, txn, _said(spec)),
             enabled=spec.snatRuleStatus == "ENABLE",
             affinity=spec.ipAffinity == "ENABLE",
             description=spec.description,
@@ -168,12 +168,12 @@ def modify_snat_rules(request: ModifySnat, txn: Writer) -> Json:
     """Change SNAT rules of a NAT gateway."""
     natgw = own(txn, request)
     for spec in request.snatRuleSpecs:
-        rule = _snat(txn, natgw, spec.snatRuleId)
+        rule = _snat(txn, natgw, spec.snatRuleId, "snatRuleId")
         addresses = spec.snatIpAddresses if spec.snatIpAddresses is not None else spec.snatElasticIpAddresses
         if rule.system and addresses is not None:
-            raise IntentError.precondition("snatIpAddresses", f"{rule.id} is the system rule, for all elastic IPs")
+            raise IntentError.precondition(_said(spec), f"{rule.id} is the system rule, for all elastic IPs")
         _check_isp(spec.intelliDstISP)
-        eips = rule.eips if addresses is None else _named(addresses, natgw, txn, "snatIpAddresses")
+        eips = rule.eips if addresses is None else _named(addresses, natgw, txn, _said(spec))
         enabled = rule.enabled if spec.snatRuleStatus is None else spec.snatRuleStatus == "ENABLE"
         affinity = rule.affinity if spec.ipAffinity is None else spec.ipAffinity == "ENABLE"
         text = rule.description if spec.description is None else spec.description
@@ -187,7 +187,7 @@ def remove_snat_rules(request: RemoveSnat, txn: Writer) -> Json:
     """Remove SNAT rules of a NAT gateway, but not the system's."""
     natgw = own(txn, request)
     for id in request.snatRuleIds:
-        rule = _snat(txn, natgw, id)
+        rule = _snat(txn, natgw, id, "snatRuleIds")
         if rule.system:
             raise IntentError.precondition("snatRuleIds", f"{rule.id} is the system rule: disable it")
         txn.remove(rule, "snatRuleIds")
@@ -230,7 +230,7 @@ def modify_dnat_rules(request: ModifyDnat, txn: Writer) -> Json:
     """Change DNAT rules of a NAT gateway; connections that began by one go on to where they lead."""
     natgw = own(txn, request)
     for spec in request.dnatRuleSpecs:
-        rule = _dnat(txn, natgw, spec.dnatRuleId)
+        rule = _dnat(txn, natgw, spec.dnatRuleId, "dnatRuleId")
         said = {key: value for key, value in spec.model_dump().items() if value is not None}
         whole = NewDnat.model_validate({**_as_order(txn, rule), **_as_sent(said)})
         changed = replace(rule, **_opened(whole, natgw, txn), description=whole.description, updated=txn.now)
@@ -244,21 +244,21 @@ def remove_dnat_rules(request: RemoveDnat, txn: Writer) -> Json:
     """Remove DNAT rules of a NAT gateway; connections that began by one end at once."""
     natgw = own(txn, request)
     for id in request.dnatRuleIds:
-        txn.remove(_dnat(txn, natgw, id), "dnatRuleIds")
+        txn.remove(_dnat(txn, natgw, id, "dnatRuleIds"), "dnatRuleIds")
     return {}
 
 
-def _snat(txn: Writer, natgw: NatGateway, id: str) -> SnatRule:
-    rule = txn.own(SnatRule, id, "snatRuleId")
+def _snat(txn: Writer, natgw: NatGateway, id: str, field: str) -> SnatRule:
+    rule = txn.own(SnatRule, id, field)
     if rule.gateway != natgw.id:
-        raise IntentError.missing("snatRuleId", f"rule {id!r} of {natgw.id}")
+        raise IntentError.missing(field, f"rule {id!r} of {natgw.id}")
     return rule
 
 
-def _dnat(txn: Writer, natgw: NatGateway, id: str) -> DnatRule:
-    rule = txn.own(DnatRule, id, "dnatRuleId")
+def _dnat(txn: Writer, natgw: NatGateway, id: str, field: str) -> DnatRule:
+    rule = txn.own(DnatRule, id, field)
     if rule.gateway != natgw.id:
-        raise IntentError.missing("dnatRuleId", f"rule {id!r} of {natgw.id}")
+        raise IntentError.missing(field, f"rule {id!r} of {natgw.id}")
     return rule
 
 
@@ -285,6 +285,11 @@ def _named(addresses: Any, natgw: NatGateway, txn: Writer, field: str) -> tuple[
     return tuple(sorted(found))
 
 
+def _said(spec: NewSnat | ChangedSnat) -> str:
+    """The parameter by which an order names elastic IPs: the one of today, or of before."""
+    return "snatIpAddresses" if spec.snatIpAddresses or not spec.snatElasticIpAddresses else "snatElasticIpAddresses"
+
+
 def _check_isp(wanted: Switch | None) -> None:
     if wanted == "ENABLE":
         raise IntentError("intelliDstISP", "a choice by the receiver's line is not served", 501, "NOT_IMPLEMENTED")
@@ -299,8 +304,12 @@ def _check_alone(rule: SnatRule, natgw: NatGateway, txn: Writer) -> None:
 def _opened(spec: NewDnat, natgw: NatGateway, txn: Writer) -> Json:
     """The fields of a DNAT rule that an order decides; IntentError for what does not fit."""
     (eip,) = _named((spec.externalIpAddress,), natgw, txn, "externalIpAddress")
-    if not txn.of(NetworkInterface, ("vpc", "addresses"), (natgw.vpc, spec.internalIpAddress)):
+    owners = txn.of(NetworkInterface, ("vpc", "addresses"), (natgw.vpc, spec.internalIpAddress))
+    if not owners:
         raise IntentError("internalIpAddress", f"{spec.internalIpAddress} is no interface's of {natgw.vpc}")
+    for port in owners:
+        if port.managed:
+            raise IntentError("internalIpAddress", f"{spec.internalIpAddress} is of {port.owner}, no machine's")
     fields = {"eip": eip, "address": spec.internalIpAddress, "protocol": spec.protocol.lower()}
     if spec.protocol == "ALL":
         return {**fields, "first": 0, "last": 0, "inside": 0}
@@ -309,8 +318,12 @@ def _opened(spec: NewDnat, natgw: NatGateway, txn: Writer) -> Json:
         raise IntentError("externalPortStart", "externalPortStart and internalPortStart are required")
     last = spec.externalPortEnd or first
     inside_last = spec.internalPortEnd or inside
-    if last < first or inside_last - inside != last - first:
-        raise IntentError("externalPortEnd", "the two ranges of ports must be equally long")
+    for start, end, name in ((first, last, "external"), (inside, inside_last, "internal")):
+        if end < start:
+            raise IntentError(f"{name}PortEnd", f"must not be less than {name}PortStart")
+    if inside_last - inside != last - first:
+        text = "the ranges of externalPortStart to externalPortEnd and of the internal ports must be equally long"
+        raise IntentError("internalPortEnd" if spec.externalPortEnd is None else "externalPortEnd", text)
     if first != inside and last - first >= SHIFTED_MOST:
         text = f"at most {SHIFTED_MOST} ports of one rule may stand for others; as many as you like for the same ones"
         raise IntentError("externalPortEnd", text, 400, "OUT_OF_RANGE")

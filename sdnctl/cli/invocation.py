@@ -136,14 +136,14 @@ class Invocation:
         return False
 
     def _up(self, kind: Kind, id: str) -> None:
-        """Return once the resource's state is UP; one without a state is up at once."""
+        """Return once the resource is no more PROCESSING; one that says nothing of the sort is ready at once."""
         shown: dict[str, Any] = {}
 
         def up() -> bool:
             shown.update(described(self.tenant, kind, id))
-            return bool(shown.get("state", shown.get("adminStatus", "UP")) == "UP")
+            return bool(shown.get("state", shown.get("adminStatus")) != "PROCESSING")
 
-        self.until(up, lambda: f"{id} is still {shown.get('state')}")
+        self.until(up, lambda: f"{id} is still PROCESSING")
 
     def _applied(self) -> None:
         """Wait until every host's switch has confirmed what the region knows now; only its operator can tell."""

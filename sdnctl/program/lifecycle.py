@@ -146,12 +146,17 @@ def change(txn: Transaction, before: R, after: R) -> None:
         item.run(before, after, txn)
 
 
+def kept_by(txn: Transaction, record: Any) -> str:
+    """The reason why a record may not be deleted; "" if it may."""
+    reasons = (item.why(record, txn) for item in _blocks().get(type(record), ()))
+    return next(filter(None, reasons), "")
+
+
 def remove(txn: Transaction, record: Any, field: str) -> None:
     """Delete a record and what goes with it; IntentError naming ``field``, the caller's word for it, when blocked."""
-    for item in _blocks().get(type(record), ()):
-        reason = item.why(record, txn)
-        if reason:
-            raise IntentError.precondition(field, reason)
+    reason = kept_by(txn, record)
+    if reason:
+        raise IntentError.precondition(field, reason)
     txn.delete(type(record), record.id)
     for gone in _removed().get(type(record), ()):
         gone.run(record, txn)

@@ -1,12 +1,15 @@
 """Bandwidth packages through the real SDK: all operations, their limits, and what is refused (K1 to K6)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
+from apps.bandwidth_package.model import BandwidthPackage
 from sdnctl.api.charge import first_whole_month
+from sdnctl.store import Txn
 from tests.api.region import Refused, Region, Tenant
 
 PREPAID = {"chargeMode": "prepaid_by_duration", "chargeUnit": "month", "chargeDuration": 1}
@@ -167,3 +170,35 @@ def test_k5_k6_what_cannot_be_deleted_or_changed(tenant: Tenant) -> None:
 def test_the_first_whole_month() -> None:
     assert first_whole_month(1_764_400_000.0) == 1_767_225_600.0  # 2025-11-29: until 2026-01-01
     assert first_whole_month(1_767_225_600.0) == 1_772_323_200.0  # 2026-01-01: until 2026-03-01
+
+
+def test_the_kind_of_package_and_when_a_member_was_added(tenant: Tenant) -> None:
+    package, (one,) = create(tenant), elastic(tenant)
+    act(tenant, "addBandwidthPackageIP", package, member(one))
+    added = shown(tenant, package)["publicIps"][0]["addedTime"]
+    act(tenant, "modifyBandwidthPackageIpBandwidth", package, member(one, 7))
+    assert added.endswith("Z") and shown(tenant, package)["publicIps"][0]["addedTime"] == added
+    for name, value, found in (("bandwidthPackageType", "standard", 1), ("bandwidthPackageType", "edge", 0)):
+        asked = [{"name": name, "values": [value]}]
+        assert tenant.vpc("describeBandwidthPackages", filters=asked)["totalCount"] == found
+    refused(501, "NOT_IMPLEMENTED", "bandwidthPackageType", partial(create, tenant, bandwidthPackageType="edge"))
+
+
+def test_k1_k4_one_that_has_expired_is_down_and_takes_and_changes_nothing(region: Region, tenant: Tenant) -> None:
+    package, (one, two) = create(tenant, 100, chargeSpec=PREPAID), elastic(tenant, 2)
+    act(tenant, "addBandwidthPackageIP", package, member(one))
+
+    def expire(txn: Txn) -> None:
+        known = txn.get(BandwidthPackage, package)
+        assert known is not None
+        txn.put(replace(known, charge_expiry=1.0))
+
+    region.store.transact(expire)
+    assert shown(tenant, package)["adminStatus"] == "DOWN"
+    failed = (400, "FAILED_PRECONDITION", "bandwidthPackageId")
+    refused(*failed, partial(act, tenant, "addBandwidthPackageIP", package, member(two)))
+    refused(*failed, partial(act, tenant, "modifyBandwidthPackageIpBandwidth", package, member(one, 9)))
+    change = partial(tenant.vpc, "modifyBandwidthPackage", bandwidthPackageId=package, bandwidthMbps=200)
+    refused(*failed, change)
+    act(tenant, "removeBandwidthPackageIP", package, {"publicIpId": one})
+    tenant.vpc("deleteBandwidthPackage", bandwidthPackageId=package)

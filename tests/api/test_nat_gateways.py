@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.region import Region, Tenant
+from tests.api.region import Refused, Region, Tenant
 from tests.api.test_network_acls import refused
 from tests.api.test_operations import network
 
@@ -218,3 +218,85 @@ def test_quotas_and_what_is_not_served(site: Site, region: Region) -> None:
     assert refused(partial(other.vpc, "describeNatGateway", natGatewayId=ids[0])) == (404, "NOT_FOUND")
     wrong = partial(site.tenant.vpc, "createNatGateway", natGatewayName="x", vpcId=site.vpc, subnetId="subnet-none")
     assert refused(wrong) == (404, "NOT_FOUND")
+
+
+def test_whichever_call_takes_an_elastic_ip_away_it_is_named_by_no_rule_and_comes_back_online(site: Site) -> None:
+    one, two = site.eips(2)
+    id = site.create(elasticIpIds=[one, two])
+    act = partial(site.tenant.vpc, natGatewayId=id)
+    shown = site.shown(id)
+    port, address = shown["networkInterface"]["networkInterfaceId"], shown["elasticIps"][0]["elasticIpAddress"]
+    act("addSnatRules", snatRuleSpecs=[{"sourceCidr": "10.0.1.5/32", "snatElasticIpAddresses": [address]}])
+    first = shown["elasticIps"][0]["elasticIpId"]
+    (second,) = {one, two} - {first}
+    leave = partial(site.tenant.vpc, "disassociateElasticIp", networkInterfaceId=port)
+    assert refused(partial(leave, elasticIpId=first)) == (409, "CONFLICT")
+    machine = site.tenant.vpc("createNetworkInterface", subnetId=site.front)["networkInterfaceId"]
+    move = partial(site.tenant.vpc, "associateElasticIp", networkInterfaceId=machine, elasticIpId=first)
+    assert refused(partial(move, reassociate=True)) == (409, "CONFLICT")
+    act("setElasticIpStatus", elasticIpIds=[second], status="offline")
+    leave(elasticIpId=second)
+    site.tenant.vpc("associateElasticIp", networkInterfaceId=port, elasticIpId=second)
+    assert {eip["status"] for eip in site.shown(id)["elasticIps"]} == {"online"}
+
+
+def test_a_gateway_has_no_more_elastic_ips_than_its_quota_by_whichever_call(region: Region) -> None:
+    site = Site(region.tenant("few", natGatewayFip=1))
+    one, two = site.eips(2)
+    id = site.create(elasticIpIds=[one])
+    port = site.shown(id)["networkInterface"]["networkInterfaceId"]
+    bind = partial(site.tenant.vpc, "associateElasticIp", networkInterfaceId=port, elasticIpId=two)
+    assert refused(bind) == (429, "QUOTA_EXCEEDED")
+
+
+def test_an_elastic_ip_of_a_package_outlives_its_gateway_and_the_answer_says_why(site: Site) -> None:
+    mine, shared = site.eips(2)
+    id = site.create(elasticIpIds=[mine, shared])
+    package = site.tenant.vpc("createBandwidthPackage", name="p", bandwidthMbps=50)["bandwidthPackageId"]
+    specs = [{"publicIpId": shared}]
+    site.tenant.vpc("addBandwidthPackageIP", bandwidthPackageId=package, bandwidthPackageIPSpecs=specs)
+    site.tenant.vpc("stopNatGateway", natGatewayId=id)
+    (failed,) = site.tenant.vpc("deleteNatGateway", natGatewayId=id, deleteElasticIp=True)["failedList"]
+    assert failed["elasticIpId"] == shared and package in failed["reason"]
+    assert refused(partial(site.shown, id)) == (404, "NOT_FOUND")
+    assert [eip["elasticIpId"] for eip in site.tenant.vpc("describeElasticIps")["elasticIps"]] == [shared]
+
+
+def test_zone_charge_and_ordered_elastic_ips(site: Site) -> None:
+    assert site.shown(site.create(azs=["cn-test-1a"]))["azs"] == ["cn-test-1a"]
+    prepaid = {"chargeMode": "prepaid_by_duration", "chargeUnit": "month", "chargeDuration": 1}
+    bought = {"elasticIpCount": 1, "elasticIpSpec": {"bandwidthMbps": 5, "provider": "bgp", "chargeSpec": prepaid}}
+    assert refused(partial(site.create, **bought)) == (400, "INVALID_ARGUMENT")
+    for charge in (prepaid, {"chargeMode": "postpaid_by_usage"}):
+        assert refused(partial(site.create, natGatewayCharge=charge)) == (400, "INVALID_ARGUMENT")
+
+
+def test_a_mistake_in_a_rule_is_told_by_the_parameter_that_was_sent(site: Site) -> None:
+    (eip,) = site.eips(1)
+    id = site.create(elasticIpIds=[eip])
+    site.tenant.vpc("createNetworkInterface", subnetId=site.front, primaryIpAddress="10.0.1.5")
+    shown = site.shown(id)
+    ends = {"externalIpAddress": shown["elasticIps"][0]["elasticIpAddress"], "internalIpAddress": "10.0.1.5"}
+    web = {**ends, "protocol": "TCP", "externalPortStart": 80, "internalPortStart": 80}
+    for operation, parameter, value, field in (
+        ("removeSnatRules", "snatRuleIds", ["snat-none"], "snatRuleIds"),
+        ("removeDnatRules", "dnatRuleIds", ["dnat-none"], "dnatRuleIds"),
+        (
+            "addSnatRules",
+            "snatRuleSpecs",
+            [{"sourceCidr": "10.0.1.0/24", "snatElasticIpAddresses": ["203.0.113.250"]}],
+            "snatElasticIpAddresses",
+        ),
+        ("addDnatRules", "dnatRuleSpecs", [{**web, "internalPortEnd": 90}], "internalPortEnd"),
+        ("addDnatRules", "dnatRuleSpecs", [{**web, "internalPortEnd": 70}], "internalPortEnd"),
+        ("addDnatRules", "dnatRuleSpecs", [{**web, "externalPortEnd": 90}], "externalPortEnd"),
+        (
+            "addDnatRules",
+            "dnatRuleSpecs",
+            [{**web, "internalIpAddress": shown["privateIpAddress"]}],
+            "internalIpAddress",
+        ),
+    ):
+        with pytest.raises(Refused) as found:
+            site.tenant.vpc(operation, natGatewayId=id, **{parameter: value})
+        assert found.value.message.startswith(f"{field}: "), found.value

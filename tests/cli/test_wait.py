@@ -145,3 +145,18 @@ def test_how_hosts_are_shown() -> None:
         "2 h ago",
     ]
     assert [ways({}), ways({"a": "up"}), ways({"c": "down", "b": "down"})] == ["", "1 up", "0 up, 2 down: b c"]
+
+
+def test_whatever_is_made_or_changed_with_wait_is_waited_for_and_no_longer(user: User) -> None:
+    user.ok("vpc", "create", "w", "--cidr", "10.0.0.0/16")
+    user.ok("vpc", "create", "w2", "--cidr", "10.1.0.0/16")
+    user.ok("subnet", "create", "edge-w", "--vpc", "w", "--cidr", "10.0.9.0/24")
+    for words in (
+        ("nat-gateway", "create", "natw", "--subnet", "edge-w"),
+        ("nat-gateway", "stop", "natw"),
+        ("nat-gateway", "start", "natw"),
+        ("lb", "create", "lbw", "--subnet", "edge-w"),
+        ("package", "create", "pw", "--bandwidth", "50"),
+        ("peering", "create", "pw", "--vpc", "w", "--with", "w2"),
+    ):
+        user.ok(*words, "--wait", "--timeout", "30")

@@ -237,3 +237,24 @@ def test_n4_all_ports_of_a_destination_used_up(natted: Natted) -> None:
     print(f"{held} connections to one address and port; {len(seen)} ports seen outside")
     assert held > 64_000
     assert wait_until(lambda: dropped(natted, NAT_FULL) > 60, 5, 0.2)
+
+
+def test_k2_a_gateway_s_elastic_ip_that_a_package_blocks_sends_nothing(natted: Natted) -> None:
+    """Not even datagrams that nobody answers, and a trace names the package."""
+    owner, (eip,) = natted.owner, natted.publics().values()
+    package = owner.vpc("createBandwidthPackage", name="none", bandwidthMbps=50)["bandwidthPackageId"]
+    specs = [{"publicIpId": eip, "bandwidthMbps": 0}]
+    owner.vpc("addBandwidthPackageIP", bandwidthPackageId=package, bandwidthPackageIPSpecs=specs)
+    natted.settle()
+    try:
+        with natted.cloud.internet.gateway.sniff("public") as wire:
+            asks(natted, "two", 15_000)
+            told = natted.cloud.cli("trace", "--from", "two", "--to", SERVER, "--proto", "udp", "--dport", "7")
+            assert not list(packets(wire.received(), 17))
+        assert package in str(told)
+    finally:
+        owner.vpc("removeBandwidthPackageIP", bandwidthPackageId=package, bandwidthPackageIPSpecs=specs)
+    natted.settle()
+    with natted.cloud.internet.gateway.sniff("public") as wire:
+        asks(natted, "two", 15_001)
+        assert wait_until(lambda: bool(list(packets(wire.received(), 17))), 5, 0.2), "it is its own again"
