@@ -11,7 +11,7 @@ from typing import Any
 from sdnctl.base.errors import SwitchError
 
 PATIENCE_S = 2.0
-LONGEST = 4 << 20
+LONGEST = 8 << 20
 
 
 def call(rundir: str, method: str, *params: str, patience: float = PATIENCE_S) -> str:
@@ -80,6 +80,8 @@ def _reply(line: socket.socket) -> dict[str, Any]:
         if not got:
             break
         data += got
+        if not got.rstrip().endswith(b"}"):
+            continue  # not the end of any document
         try:
             reply = json.loads(data)
         except ValueError:
