@@ -19,7 +19,7 @@ class GatewayHost:
 
 @resource(report=True, reach="vpc")
 class MovedPorts:
-    """The connections of a NAT gateway whose source port was another machine's, as ``host``, which translates, has them.
+    """The connections of a NAT gateway whose source port was another machine's, as ``host`` has them, which translates.
 
     Each row is a source address and port, a destination address and port, and the elastic IP and port that the
     connection has instead.  Of several hosts the one with the highest ``turn`` was the last to translate.

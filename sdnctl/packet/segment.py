@@ -10,7 +10,7 @@ _ACK, _WORDS, _WINDOW = 0x10, 5 << 4, 0xFFFF
 
 
 def tcp_probe(eth: tuple[int, int], src: tuple[int, int], dst: tuple[int, int], sequence: int) -> bytes:
-    """The frame of an empty ACK; unless ``sequence`` is right its receiver answers with one that is (RFC 9293, 3.10.7.4).
+    """The frame of an empty ACK, which its receiver answers unless ``sequence`` is right (RFC 9293, 3.10.7.4).
 
     ``eth`` are the MAC addresses of sender and receiver, ``src`` and ``dst`` their addresses and ports.
     """
