@@ -5,7 +5,7 @@ from sdnctl.program.feature import View
 
 
 def newest(gateway: str, view: View) -> MovedPorts | None:
-    """What the host knew that told last which connections of a gateway have another port."""
+    """The record of the host that told last which connections of a gateway have another port."""
     found = (view.get(MovedPorts, id) for id in view.by(MovedPorts, ("gateway",), gateway))
     return max((one for one in found if one is not None), key=lambda one: (one.turn, one.id), default=None)
 

@@ -1,4 +1,4 @@
-"""What hosts know of a NAT gateway so that its connections go on where another host takes it over."""
+"""The knowledge of hosts by which connections of a NAT gateway go on where another host takes it over."""
 
 from sdnctl.base.addresses import Ip4
 from sdnctl.model.checks import COUNT_MAX, named, within

@@ -114,11 +114,18 @@ class Conntrack:
             self._news.wait(EVERY_S)
 
     def _take(self, datapath: str, found: Mapping[int, Zone]) -> None:
-        """Make every census that is wanted; one that the switch does not answer is not made."""
+        """Make every census that is wanted, all by one question; none where the switch knows too much for that."""
+        wanted: list[Census] = []
         while not self._looks.empty():
-            wanted = self._looks.get()
-            if wanted.zone in found and found[wanted.zone].used <= MOST:
-                self._give(wanted, census.connections(self._rundir, datapath, wanted.zone))
+            wanted.append(self._looks.get())
+        if not wanted:
+            return
+        if sum(zone.used for zone in found.values()) > MOST:
+            log.warning("too many connections to look at", zones=sorted({one.zone for one in wanted}), most=MOST)
+            return
+        known = census.connections(self._rundir, datapath, {one.zone for one in wanted})
+        for one in wanted:
+            self._give(one, tuple(known[one.zone]))
 
     def _settings(self) -> str:
         """Make the settings; the name of the datapath that now has them."""

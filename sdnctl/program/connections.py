@@ -1,8 +1,8 @@
 """The connections that a switch knows, as a feature may look at them now and then: a census of one zone.
 
 A function by the clock yields a ``Census``; once the switch has said what it knows there, ``then`` is given it and says
-what is to be done, as any answer.  A zone with more connections than ``MOST`` is not looked at: the switch forwards new
-connections by the thread that tells.
+what is to be done, as any answer.  A switch that has more connections than ``MOST`` is not asked: it does nothing else
+while it tells.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 
 from sdnctl.base.addresses import Ip4
 
-MOST = 20_000
+MOST = 100_000
 
 
 @dataclass(frozen=True, slots=True)
