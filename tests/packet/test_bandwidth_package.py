@@ -25,10 +25,10 @@ GUESTS = ("web", "api", "spare")
 
 
 class Package:
-    """A bandwidth package of the tenant of the three guests, with all their elastic IPs in it."""
+    """A bandwidth package of a guest's tenant, for elastic IPs of its guests."""
 
-    def __init__(self, cloud: Cloud, mbps: int = MBPS) -> None:
-        self.cloud, self.owner = cloud, cloud.owners["web"]
+    def __init__(self, cloud: Cloud, mbps: int = MBPS, whose: str = "web") -> None:
+        self.cloud, self.owner = cloud, cloud.owners[whose]
         self.id = self.owner.vpc("createBandwidthPackage", name="shared", bandwidthMbps=mbps)["bandwidthPackageId"]
 
     def shown(self) -> dict[str, Any]:
