@@ -43,6 +43,9 @@ class FakeKeeper:
     def limit(self, zones: Mapping[int, int]) -> None:
         """It has no connections."""
 
+    def look(self, census: object) -> None:
+        """It knows no connection."""
+
     def revalidate(self, link: SwitchLink, number: int) -> None:
         """It has no data path."""
         self._deliver(Revalidated(link, number))

@@ -148,6 +148,22 @@ class Region(Cloud):
                 made.start()
             yield
 
+    @contextlib.contextmanager
+    def deciding(self) -> Iterator[None]:
+        """During a `with` block the services that the region has once run, beside both API servers."""
+        with contextlib.ExitStack() as undo:
+            for name, server in self.apis.items():
+                place = self.directory / f"{name}.once"
+                argv = ["services", "--per", "region", "--store", self.remotes, "--data", str(place)]
+                if self.secure:
+                    issue(self.directory / "pki", "services", "services", place / "pki")
+                    argv += ["--pki", str(place / "pki")]
+                log = self.directory / f"{name}.once.log"
+                made = Program(f"the region's services beside {name}", server.station, argv, log)
+                undo.callback(made.stop)
+                made.start()
+            yield
+
     @property
     def remotes(self) -> str:
         """The store's addresses, as every program of the region is told."""

@@ -37,6 +37,8 @@ from apps.nat_gateway.tables import (
     NAT_SLOTS,
     NAT_STOPPED,
     NAT_ZONE,
+    NEW,
+    NO_MORE,
     NO_SNAT,
     OUT,
     RULE,
@@ -99,12 +101,11 @@ KEY_SHIFT, KEY_BITS = 8, 24
 """The bits of ct_mark that hold the key of the DNAT rule by which a connection came in; 0 for one that went out."""
 KEY_MASK = (1 << KEY_BITS) - 1 << KEY_SHIFT
 PROTOCOLS = {"tcp": (IP_PROTO_TCP, TCP_DST), "udp": (IP_PROTO_UDP, UDP_DST)}
-NEW = (CT_TRACKED | CT_NEW, CT_TRACKED | CT_NEW | CT_INVALID | CT_RELATED)
 KNOWN = ((CT_TRACKED | CT_ESTABLISHED, CT_TRACKED | CT_ESTABLISHED), (CT_TRACKED | CT_RELATED, CT_TRACKED | CT_RELATED))
 """ct_state of what belongs to a connection, and of an ICMP error about one."""
 UNTRANSLATED = (CT_TRACKED | CT_NEW, CT_TRACKED | CT_NEW | CT_SNAT | CT_DNAT)
-NO_MORE, AGAIN = 0, "again"
-"""The set without an elastic IP, and the word in the number of a set that is tried once more."""
+AGAIN = "again"
+"""The word in the number of a set that is tried once more."""
 NO_CONNECTION = (CT_TRACKED | CT_INVALID, CT_TRACKED | CT_INVALID)
 
 

@@ -5,7 +5,22 @@ ports are used up.  So behind each translation a table looks at the address, and
 """
 
 from apps.pipeline import EGRESS, END, PIPELINE, PUBLIC
-from sdnctl.of.fields import CT_MARK, CT_STATE, ETH_TYPE, IP_DST, IP_FRAG, IP_PROTO, IP_SRC, TCP_DST, UDP_DST
+from sdnctl.of.fields import (
+    CT_INVALID,
+    CT_MARK,
+    CT_NEW,
+    CT_RELATED,
+    CT_STATE,
+    CT_TRACKED,
+    ETH_TYPE,
+    IP_DST,
+    IP_FRAG,
+    IP_PROTO,
+    IP_SRC,
+    TCP_DST,
+    TCP_SRC,
+    UDP_DST,
+)
 
 NAT_FULL = PIPELINE.reason(
     "nat-full",
@@ -40,6 +55,10 @@ NAT_SET = PIPELINE.field("nat_set", since=PUBLIC, until=PUBLIC, show=hex)
 """Some elastic IPs of one gateway that share its connections, by a number that follows from them."""
 NAT_SLOT = PIPELINE.field("nat_slot", bits=8, since=PUBLIC, until=PUBLIC)
 NAT_SLOTS = 1 << NAT_SLOT.width
+NEW = (CT_TRACKED | CT_NEW, CT_TRACKED | CT_NEW | CT_INVALID | CT_RELATED)
+"""ct_state of what begins a connection, or goes on with one that is not known here."""
+NO_MORE = 0
+"""The set without an elastic IP."""
 
 OUT = EGRESS.table(
     "nat_out",
@@ -54,7 +73,7 @@ RULE = PUBLIC.table(
     "is its connection known, else which rule is for its source",
     before="nat_slot",
     aside=True,
-    matches=[NAT_ZONE, CT_STATE, IP_SRC, ETH_TYPE],
+    matches=[NAT_ZONE, CT_STATE, IP_SRC, IP_DST, IP_PROTO, TCP_SRC, TCP_DST, ETH_TYPE],
     miss=NO_SNAT,
 )
 SLOT = PUBLIC.table(

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from sdnctl.agent.counters import SwitchCounters
-from sdnctl.agent.events import Connected, Gathered, Message, Received, Revalidated, SwitchLink, Tracked
+from sdnctl.agent.events import Connected, Gathered, Message, Recalled, Received, Revalidated, SwitchLink, Tracked
 from sdnctl.agent.faults import ERRORS_MAX, Faults
 from sdnctl.agent.grace import Graces
 from sdnctl.agent.keeper import Keeper
@@ -26,8 +26,9 @@ from sdnctl.engine.desired import Touched
 from sdnctl.engine.engine import Answer, Engine
 from sdnctl.model.host import NO_SWITCH, SWITCH, Complaint, HostStatus, LocalPeer, LocalPort, Peer
 from sdnctl.of.flow import Flow
+from sdnctl.program.connections import Census
 from sdnctl.program.feature import Program
-from sdnctl.program.packets import PacketOut
+from sdnctl.program.packets import Drop, PacketOut, Put
 from sdnctl.store import Batch, Change
 from sdnctl.switch.commands import NEVER, Confirmed, Refused
 
@@ -129,6 +130,8 @@ class Agent:
         elif isinstance(event, Tracked):
             if self.zones.counted(event.zones):
                 self._tell_status(lazy=True)
+        elif isinstance(event, Recalled):
+            self._answer(self.engine.recalled(event.census, event.connections))
         elif isinstance(event, Connected):
             self._faults.reconnected()
             yield from self._begin_grace(event.grace)
@@ -299,7 +302,10 @@ class Agent:
     def _answer(self, answers: list[Answer]) -> None:
         """Do what a feature has to say to a packet or to the time."""
         self.switch.send_packets([answer for answer in answers if isinstance(answer, PacketOut)])
-        reports = [answer for answer in answers if not isinstance(answer, PacketOut)]
+        for answer in answers:
+            if isinstance(answer, Census):
+                self._keeper.look(answer)
+        reports = [answer for answer in answers if isinstance(answer, Put | Drop)]
         if (
             self.engine.slicing
         ):  # what a run has made untrue is not in the switch yet; the end of the run sees to the rest

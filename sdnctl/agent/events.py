@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sdnctl.bridge.snapshot import Snapshot, Zone
+from sdnctl.program.connections import Census, KnownConnection
 from sdnctl.store import Batch
 
 
@@ -60,6 +61,14 @@ class Tracked:
 
 
 @dataclass(frozen=True, slots=True)
+class Recalled:
+    """The connections that a census has found."""
+
+    census: Census
+    connections: tuple[KnownConnection, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Gathered:
     """Batches of the store that waited together, as one; ``arrived`` are their sequence numbers and when each came."""
 
@@ -67,5 +76,5 @@ class Gathered:
     arrived: tuple[tuple[int, float], ...]
 
 
-Message = Snapshot | Connected | Disconnected | Received | Revalidated | Tracked
+Message = Snapshot | Connected | Disconnected | Received | Revalidated | Tracked | Recalled
 Event = Batch | Message

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import structlog
 
-from sdnctl.agent.events import Revalidated, SwitchLink, Tracked
+from sdnctl.agent.events import Recalled, Revalidated, SwitchLink, Tracked
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import SwitchError
 from sdnctl.base.paths import management_of, rundir_of
@@ -19,9 +19,11 @@ from sdnctl.bridge import datapath
 from sdnctl.bridge.conntrack import Conntrack
 from sdnctl.bridge.flush import forget
 from sdnctl.bridge.vswitch import Vswitch
+from sdnctl.program.connections import Census
 from sdnctl.program.zones import Times
 
 AGAIN_S, END_S = 1.0, 5.0
+Told = Revalidated | Tracked | Recalled
 log = structlog.get_logger("keeper")
 
 
@@ -40,6 +42,9 @@ class Keeper(Protocol):
     def pace(self, zones: Mapping[int, Times]) -> None:
         """Let connections in these zones be forgotten after so long a silence, in others as the switch has it."""
 
+    def look(self, census: Census) -> None:
+        """Tell by an event ``Recalled`` which connections a zone has."""
+
     def revalidate(self, link: SwitchLink, number: int) -> None:
         """Tell by an event ``Revalidated`` when the data path obeys all that is committed now."""
 
@@ -47,12 +52,18 @@ class Keeper(Protocol):
 class SwitchKeeper:
     """The keeper of a real switch, whose database is at ``remote``; ``deliver`` takes its events."""
 
-    def __init__(self, remote: str, vswitch: Vswitch, deliver: Callable[[Revalidated | Tracked], None]) -> None:
+    def __init__(
+        self, remote: str, vswitch: Vswitch, deliver: Callable[[Revalidated | Tracked | Recalled], None]
+    ) -> None:
         self._rundir = rundir_of(remote)
         self._vswitch = vswitch
         self._deliver = deliver
         self._management = management_of(remote)
-        self._conntrack = Conntrack(self._rundir, lambda zones: deliver(Tracked(zones)))
+        self._conntrack = Conntrack(
+            self._rundir,
+            lambda zones: deliver(Tracked(zones)),
+            lambda census, connections: deliver(Recalled(census, connections)),
+        )
         self._asked: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="revalidation", daemon=True)
@@ -80,6 +91,10 @@ class SwitchKeeper:
     def pace(self, zones: Mapping[int, Times]) -> None:
         """See ``Keeper``."""
         self._vswitch.pace(zones)
+
+    def look(self, census: Census) -> None:
+        """See ``Keeper``."""
+        self._conntrack.look(census)
 
     def restore(self) -> None:
         """Give a switch that may have started anew back what it has lost, before the first flow; waits for it."""

@@ -6,6 +6,7 @@ ports together.  It takes a SYN for a wrong packet of the connection before that
 that is forgotten, unless it does not look at sequence numbers.  The kernel's needs none of these settings.
 """
 
+import queue
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,8 +16,9 @@ import structlog
 
 from sdnctl.base.errors import SwitchError
 from sdnctl.base.paths import BRIDGE
-from sdnctl.bridge import control
+from sdnctl.bridge import census, control
 from sdnctl.bridge.snapshot import Zone
+from sdnctl.program.connections import MOST, Census, KnownConnection
 
 SETTINGS = (
     ("dpctl/ipf-set-min-frag", "v4", "400"),
@@ -36,13 +38,20 @@ log = structlog.get_logger("conntrack")
 class Conntrack:
     """Keeps the limits of zones as they are wanted, and tells every ten seconds how many connections each has.
 
-    ``rundir`` is the directory of the ovs-vswitchd, ``tell`` gets the zones that have a limit.  What is in force is not
-    set again, and nothing is ever forgotten.
+    ``rundir`` is the directory of the ovs-vswitchd, ``tell`` gets the zones that have a limit, ``give`` what a census
+    has found.  What is in force is not set again, and nothing is ever forgotten.
     """
 
-    def __init__(self, rundir: str, tell: Callable[[Mapping[int, Zone]], object]) -> None:
+    def __init__(
+        self,
+        rundir: str,
+        tell: Callable[[Mapping[int, Zone]], object],
+        give: Callable[[Census, tuple[KnownConnection, ...]], object],
+    ) -> None:
         self._rundir = rundir
         self._tell = tell
+        self._give = give
+        self._looks: queue.SimpleQueue[Census] = queue.SimpleQueue()
         self._wanted: Mapping[int, int] = {}
         self._set: set[int] = set()
         self._fault = ""
@@ -60,6 +69,11 @@ class Conntrack:
     def want(self, limits: Mapping[int, int]) -> None:
         """Let these zones have so many connections each, and no others a limit of ours; does not wait."""
         self._wanted = limits
+        self._news.set()
+
+    def look(self, wanted: Census) -> None:
+        """Find out which connections a zone has; does not wait.  Nothing comes of it where there are too many."""
+        self._looks.put(wanted)
         self._news.set()
 
     def restore(self) -> None:
@@ -87,7 +101,9 @@ class Conntrack:
             self._news.clear()
             try:
                 with self._busy:
-                    found = self._limits(_datapath(self._rundir))
+                    datapath = _datapath(self._rundir)
+                    found = self._limits(datapath)
+                self._take(datapath, found)
             except SwitchError as refused:  # gone for a moment: it is set up again when it is back
                 if str(refused) != self._fault:
                     log.warning("limits of connections are not known", because=str(refused))
@@ -96,6 +112,20 @@ class Conntrack:
                 self._fault = ""
                 self._tell(found)
             self._news.wait(EVERY_S)
+
+    def _take(self, datapath: str, found: Mapping[int, Zone]) -> None:
+        """Make every census that is wanted, all by one question; none where the switch knows too much for that."""
+        wanted: list[Census] = []
+        while not self._looks.empty():
+            wanted.append(self._looks.get())
+        if not wanted:
+            return
+        if sum(zone.used for zone in found.values()) > MOST:
+            log.warning("too many connections to look at", zones=sorted({one.zone for one in wanted}), most=MOST)
+            return
+        known = census.connections(self._rundir, datapath, {one.zone for one in wanted})
+        for one in wanted:
+            self._give(one, tuple(known[one.zone]))
 
     def _settings(self) -> str:
         """Make the settings; the name of the datapath that now has them."""

@@ -11,7 +11,7 @@ from typing import Any
 from sdnctl.base.errors import SwitchError
 
 PATIENCE_S = 2.0
-LONGEST = 4 << 20
+LONGEST = 32 << 20
 
 
 def call(rundir: str, method: str, *params: str, patience: float = PATIENCE_S) -> str:
@@ -74,12 +74,14 @@ def _controls(rundir: Path) -> list[Path]:
 
 def _reply(line: socket.socket) -> dict[str, Any]:
     """One JSON document; OSError when the other side ends first or goes on for ever."""
-    data = b""
+    data = bytearray()
     while len(data) < LONGEST:
         got = line.recv(65536)
         if not got:
             break
         data += got
+        if not got.rstrip().endswith(b"}"):
+            continue  # not the end of any document
         try:
             reply = json.loads(data)
         except ValueError:

@@ -8,7 +8,7 @@ A run can be cut into slices (``slices``).  Between two of them the records are 
 agree with them, while the desired state is in between: packets may be answered then, and nothing else is asked.
 """
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -21,13 +21,14 @@ from sdnctl.engine.ledger import Ledger, ReportKey
 from sdnctl.engine.outputs import NOTHING, Outputs
 from sdnctl.engine.slices import SLICE, finished
 from sdnctl.model.resource import meta
+from sdnctl.program.connections import Census, KnownConnection
 from sdnctl.program.feature import Feature, Placed, Program, Static, View
 from sdnctl.program.packets import Drop, PacketIn, PacketOut, Put, Report
 from sdnctl.store.state import Change, State
 
 LOCAL_ROUNDS = 16
 """The most rounds in which the units of one change may answer each other by local records: beyond, they go round."""
-Answer = PacketOut | Report
+Answer = PacketOut | Report | Census
 R = TypeVar("R")
 
 
@@ -355,6 +356,12 @@ class Engine:
                 view = self._memo.view()
                 answers += self._answer("every", name, ticker.run, partial(ticker.run, self.here, view))
         return answers
+
+    def recalled(self, census: Census, connections: Sequence[KnownConnection]) -> list[Answer]:
+        """The answers of whoever wanted a census to what it has found; nothing when it fails."""
+        view = self._memo.view()
+        run = partial(census.then, census.id, connections, self.here, view)
+        return self._answer("census", name_of(census.then), census.then, run)
 
     def ask(self, kind: str, resource: str, function: Callable[..., Any], run: Callable[[], R]) -> R | None:
         """Ask a feature's ``function`` beside its flows, None when it fails; the error stands until it answers."""

@@ -20,6 +20,7 @@ from sdnctl.packet.frame import (
 )
 from sdnctl.packet.icmp import icmp_error, nat_icmp_error, quoted
 from sdnctl.packet.options import DhcpError
+from sdnctl.packet.segment import tcp_probe
 
 __all__ = [
     "BROADCAST",
@@ -42,4 +43,5 @@ __all__ = [
     "parse",
     "parse_dhcp",
     "quoted",
+    "tcp_probe",
 ]

@@ -22,6 +22,7 @@ from sdnctl.model.resource import Index, meta
 from sdnctl.of.flow import Flow
 from sdnctl.of.group import Group
 from sdnctl.of.meter import Meter
+from sdnctl.program.connections import Census
 from sdnctl.program.declared import Question, Reason
 from sdnctl.program.packets import Forget, PacketIn, PacketOut, Report
 from sdnctl.program.pipeline import Pipeline, Table
@@ -111,7 +112,7 @@ class Ticker:
 
     name: str
     seconds: float
-    run: Callable[[str, View], Iterable[PacketOut | Report]]
+    run: Callable[[str, View], Iterable[PacketOut | Report | Census]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -250,8 +251,11 @@ def packet_in(
 
 def every(
     seconds: float,
-) -> Callable[[Callable[[str, View], Iterable[PacketOut | Report]]], Ticker]:
-    """Declare a function that runs each so many seconds while the switch is connected."""
+) -> Callable[[Callable[[str, View], Iterable[PacketOut | Report | Census]]], Ticker]:
+    """Declare a function that runs each so many seconds while the switch is connected.
+
+    Besides packets and records it may yield a ``Census`` of the connections that the switch knows.
+    """
     return lambda run: Ticker(f"{_folder(run)}.{run.__name__}", seconds, run)
 
 

@@ -51,7 +51,7 @@ class Answers:
 def restored(answers: Answers, monkeypatch: pytest.MonkeyPatch, limits: Mapping[int, int]) -> Iterator[None]:
     monkeypatch.setattr(control, "call", answers.call)
     monkeypatch.setattr(conntrack, "PAUSE_S", 0.0)
-    tracking = Conntrack("/run/ovs", lambda zones: None)
+    tracking = Conntrack("/run/ovs", lambda zones: None, lambda *found: None)
     tracking._news.wait = lambda seconds: tracking._stopping.wait(seconds)  # type: ignore[method-assign]
     tracking.want(limits)
     tracking.restore()
@@ -86,7 +86,7 @@ def limits(switch: DummySwitch) -> str:
 def test_a_real_switch_has_them_back_after_a_start(dummy_switch: DummySwitch) -> None:
     """Thousands at once, ours alone, and told with the connections in them."""
     said = Said()
-    tracking = Conntrack(str(dummy_switch.rundir), said.put)
+    tracking = Conntrack(str(dummy_switch.rundir), said.put, lambda *found: None)
     try:
         dummy_switch.appctl("dpctl/ct-set-limits", "dummy@ovs-dummy", "zone=60000,limit=3")
         many = dict.fromkeys(range(1, 3001), 65535)

@@ -183,6 +183,8 @@ class World:
         """
         self.remembered: list[str] = []
         """The interfaces that have remembered the connection of the last frame asked about, whichever its fate is."""
+        self.if_full: set[str] = set()
+        """The reasons for which the last frame asked about is dropped where there is no room to translate it."""
         self._sends, self._gets = sends, gets
         self._everywhere = everywhere
         self._sender = ""
@@ -252,7 +254,7 @@ class World:
 
     def fate(self, sender: str, frame: Frame) -> Fate:
         """The fate of a frame that ``sender`` (an interface's id, or UPLINK) sends."""
-        self._sender, self.remembered = sender, []
+        self._sender, self.remembered, self.if_full = sender, [], set()
         if frame.tagged or (sender == UPLINK and self.uplink is None):
             return Fate(dropped="unsupported" if frame.tagged else "unknown-port")
         return self.ask("outside", frame) if sender == UPLINK else self.ask("sent", sender, frame)

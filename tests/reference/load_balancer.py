@@ -43,6 +43,7 @@ def shared_out(world: World, backend: Backend, frame: Frame) -> Fate:
 
 def to_target(world: World, target: Target, frame: Frame) -> Fate:
     """To a target, with its own address."""
+    world.if_full.add("target-gone")
     port = world.get(NetworkInterface, target.port)
     near = world.get(Subnet, port.subnet).cidr.contains(frame.src)
     given = replace(frame, dst=target.address, eth_src=frame.eth_src if near else ROUTER_MAC)

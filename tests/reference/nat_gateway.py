@@ -17,6 +17,8 @@ from tests.reference.eip import arriving
 from tests.reference.eni import delivered
 from tests.reference.uplink import outward
 
+FULL = "nat-full"
+
 
 def inside(world: World, natgw: NatGateway) -> Cidr:
     """The addresses of the VPC, as far as one block has them."""
@@ -67,6 +69,7 @@ def at_the_gateway(world: World, port: NetworkInterface, frame: Frame) -> Fate |
 
 
 def _out(world: World, eip: ElasticIp, frame: Frame) -> Fate:
+    world.if_full.add(FULL)
     translated = replace(frame, src=eip.address)
     receiver = arriving(world, translated)
     return receiver if receiver is not None else outward(world, eip.pool, translated)
@@ -89,6 +92,7 @@ def _in(world: World, natgw: NatGateway, eip: ElasticIp, frame: Frame) -> Fate:
         return Fate(dropped="own-source")
     for one in world.all(DnatRule):
         if one.eip == eip.id and _opens(one, frame):
+            world.if_full.add(FULL)
             return delivered(world, natgw.vpc, replace(frame, dst=one.address))
     return Fate(dropped="no-inbound")
 

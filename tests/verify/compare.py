@@ -32,10 +32,14 @@ class Difference:
 
 
 class Told(NamedTuple):
-    """Packets of one fate, or of any of several, and for each the interfaces that remember their connections."""
+    """Packets of one fate, or of any of several, and for each the interfaces that remember their connections.
+
+    ``if_full`` are the reasons for which they are dropped where there is no room to translate them.
+    """
 
     options: tuple[Fate, ...]
     remembered: tuple[tuple[str, ...], ...]
+    if_full: frozenset[str]
     packets: int
 
 
@@ -49,12 +53,13 @@ def fates(world: World, sender: str, sets: Sets, among: int) -> Fates:
     """
     asked = Asked(sets)
     packet = frame(asked)
-    found: dict[object, tuple[tuple[Fate, ...], tuple[tuple[str, ...], ...], list[int]]] = {}
+    found: dict[object, tuple[tuple[Fate, ...], tuple[tuple[str, ...], ...], frozenset[str], list[int]]] = {}
     for fate, packets in asked.explore(among, lambda: world.fate(sender, packet)):
         remembered = tuple(tuple(sorted({*world.remembered, *option.remembered})) for option in fate.options)
-        same = remembered, *((str(option), *_looks(option.frame)) for option in fate.options)
-        found.setdefault(same, (fate.options, remembered, []))[2].append(packets)
-    return [Told(options, remembered, sets.union(several)) for options, remembered, several in found.values()]
+        if_full = frozenset(world.if_full)
+        same = remembered, if_full, *((str(option), *_looks(option.frame)) for option in fate.options)
+        found.setdefault(same, (fate.options, remembered, if_full, []))[-1].append(packets)
+    return [Told(*rest, sets.union(several)) for *rest, several in found.values()]
 
 
 def _looks(frame: Any) -> Iterator[object]:
@@ -68,8 +73,8 @@ def _looks(frame: Any) -> Iterator[object]:
 def differences(sender: str, told: Fates, walk: Walk, ends: list[End]) -> Iterator[Difference]:
     """Packets that have another end than they should have, or none at all: one of each kind."""
     sets, fits = walk.sets, walk.fits
-    explained = [beside(end, sets) for end in ends]
-    for options, _, packets in told:
+    explained = [beside(end, told, sets) for end in ends]
+    for options, _, _, packets in told:
         missing = packets
         for fate in options:
             goods = [(at, agreeing(fate, end, packets, walk)) for at, end in enumerate(ends)]
@@ -115,18 +120,18 @@ def remembering(one: Told, owner: str, walk: Walk, ends: list[End]) -> int:
     return sets.union([sets.shadow(packets, CHOICES) for packets in having if packets != NOTHING])
 
 
-def beside(end: End, sets: Sets) -> int:
+def beside(end: End, told: Fates, sets: Sets) -> int:
     """The packets of an end that may have it beside what the reference says.
 
     What connection tracking does not translate is dropped: a fragment, or what a NAT gateway or a load balancer has no
-    room for.
+    room for, and would translate otherwise.
     A packet that is too large for a tunnel or the uplink is cut, or its sender is told.
     """
     if (end.what, end.who) == (Ends.DROPPED, "not-translated"):
         pieces = sets.without(end.packets, is_(sets, frag=0))
         return sets.meet(pieces, is_(sets, ip_proto=(f.IP_PROTO_TCP, f.IP_PROTO_UDP)))
-    if end.what is Ends.DROPPED and end.who in ("nat-full", "target-gone"):
-        return end.packets
+    if end.what is Ends.DROPPED:
+        return sets.union([sets.meet(end.packets, one.packets) for one in told if end.who in one.if_full])
     return too_large(end, sets)
 
 
