@@ -1,0 +1,104 @@
+"""A HaVip among machines of a cloud: its members, what they claim, and who answers."""
+
+from typing import Any
+
+from topologies.cloud import Cloud
+from topologies.process import wait_until
+
+
+class HaVip:
+    """A HaVip whose address all members have, as with keepalived the master has; each says who it is by its echo."""
+
+    def __init__(
+        self, cloud: Cloud, account: str, subnet: tuple[str, ...], address: str, members: tuple[str, ...]
+    ) -> None:
+        self.cloud, self.address = cloud, address
+        self._tenant = cloud.tenants[account]
+        self._members = members
+        self._eip = ""
+        asked = {"haVipName": "shared", "subnetId": cloud.ids[subnet], "ipAddress": address}
+        self.id = str(self._tenant.vpc("createHaVip", **asked)["haVipId"])
+        for name in members:
+            cloud.guests[name].sysctl("net.ipv4.conf.all.arp_ignore=1", "net.ipv4.conf.all.arp_announce=2")
+            cloud.guests[name].run("ip", "address", "add", f"{address}/32", "dev", "eth0")
+            self.join(name)
+
+    def resource(self, name: str) -> dict[str, str]:
+        """A member as the API names it."""
+        return {"resourceType": "instance", "resourceId": self.cloud.instances[name]}
+
+    def join(self, name: str) -> None:
+        """Associate a machine."""
+        self._act("associateHaVipResources", resources=[self.resource(name)])
+
+    def leave(self, name: str) -> None:
+        """Take it away again."""
+        self._act("disassociateHaVipResources", resources=[self.resource(name)])
+
+    def move(self, name: str) -> None:
+        """Make a machine the master by hand, and wait until that is in force."""
+        self.hand(name)
+        self.cloud.cli("wait")
+
+    def hand(self, name: str) -> None:
+        """The same without waiting."""
+        self._act("setHaVipMaster", masterResource=self.resource(name))
+
+    def _act(self, action: str, **parameters: Any) -> None:
+        self._tenant.vpc(action, haVipId=self.id, **parameters)
+
+    def take(self, name: str, kind: str = "-U", moves: bool = True) -> None:
+        """A machine claims the address by one gratuitous ARP; with ``moves`` wait until the region has taken note."""
+        self.cloud.guests[name].run("arping", "-q", kind, "-c", "1", "-I", "eth0", self.address, check=False)
+        if moves:
+            wait_until(lambda: self.master() == name, 5)
+
+    def delete(self) -> None:
+        """Take it away, and its address from the members."""
+        if self._eip:
+            self.unbind()
+        for name in self._members:
+            self.leave(name)
+            self.cloud.guests[name].run("ip", "address", "del", f"{self.address}/32", "dev", "eth0")
+        self._tenant.vpc("deleteHaVip", haVipId=self.id)
+
+    def shown(self) -> dict[str, Any]:
+        """The HaVip as the API shows it."""
+        return dict(self._tenant.vpc("describeHaVip", haVipId=self.id)["haVip"])
+
+    def master(self) -> str:
+        """The machine that is master, "" for none."""
+        found = self.shown()["masterResource"]
+        names = {id: name for name, id in self.cloud.instances.items()}
+        return names[found["resourceId"]] if found else ""
+
+    def answers(self, sender: str, address: str = "") -> str:
+        """The member that gets an echo request of ``sender`` ("internet": the server there), "" for none or several."""
+        target = address or self.address
+        station = self.cloud.internet.server if sender == "internet" else self.cloud.guests[sender]
+        wires = {name: self.cloud.guests[name].sniff() for name in self._members}
+        for wire in wires.values():
+            wire.__enter__()
+        try:
+            got = station.ping(target, count=2, wait=2)
+            saw = [name for name, wire in wires.items() if wire.seen(_request)]
+        finally:
+            for wire in wires.values():
+                wire.__exit__(None, None, None)
+        return saw[0] if got == 2 and len(saw) == 1 else ""
+
+    def bind(self, mbps: int) -> str:
+        """Bind a new public address; it."""
+        bought = self._tenant.new_elastic_ip(mbps)
+        self._eip = bought["elasticIpId"]
+        self._tenant.bind(self._eip, self.shown()["networkInterfaceId"])
+        return str(bought["elasticIpAddress"])
+
+    def unbind(self) -> None:
+        """Take it away again."""
+        self._tenant.unbind(self._eip, self.shown()["networkInterfaceId"])
+        self._eip = ""
+
+
+def _request(frame: bytes) -> bool:
+    return frame[12:14] == b"\x08\x00" and frame[23] == 1 and frame[34] == 8
