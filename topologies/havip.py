@@ -40,6 +40,22 @@ class HaVip:
         self.hand(name)
         self.cloud.cli("wait")
 
+    def check(self, **how: Any) -> None:
+        """Have the members checked in a way, or no more without any, and wait until that is in force."""
+        self._act("modifyHaVip", **({"healthCheck": how} if how else {"closeHealthCheck": True}))
+        self.cloud.cli("wait")
+
+    def health(self) -> dict[str, str]:
+        """The health of each member by its name."""
+        names = {id: name for name, id in self.cloud.instances.items()}
+        return {names[one["resourceId"]]: str(one["status"]) for one in self.shown()["memberHealth"]}
+
+    def events(self) -> list[dict[str, Any]]:
+        """The moves that are kept, the newest first, with the machines' names."""
+        names = {port["networkInterfaceId"]: name for (name, _), port in self.cloud.interfaces.items()} | {"": ""}
+        found = self._tenant.vpc("describeHaVipEvents", haVipId=self.id)["haVipEvents"]
+        return [{**one, "from": names[one["from"]], "to": names[one["to"]]} for one in found]
+
     def hand(self, name: str) -> None:
         """The same without waiting."""
         self._act("setHaVipMaster", masterResource=self.resource(name))
@@ -51,7 +67,7 @@ class HaVip:
         """A machine claims the address by one gratuitous ARP; with ``moves`` wait until the region has taken note."""
         self.cloud.guests[name].run("arping", "-q", kind, "-c", "1", "-I", "eth0", self.address, check=False)
         if moves:
-            wait_until(lambda: self.master() == name, 5)
+            assert wait_until(lambda: self.master() == name, 20), f"{name} is not the master"
 
     def delete(self) -> None:
         """Take it away, and its address from the members."""

@@ -30,6 +30,7 @@ BESIDE = {
     **{name: ("POST", f"{_NATGW}:{name}") for name in _RULES},
     "createHaVip": ("POST", HAVIPS),
     "describeHaVips": ("GET", HAVIPS),
+    "describeHaVipEvents": ("GET", "/regions/{regionId}/haVipEvents/"),
     **{
         f"{verb}HaVip": (method, f"{HAVIPS}{{haVipId}}")
         for verb, method in (("describe", "GET"), ("modify", "PATCH"), ("delete", "DELETE"))

@@ -11,21 +11,22 @@ from pydantic import Field, model_validator
 
 from apps.eip.model import ElasticIp
 from apps.eni.model import NetworkInterface
-from apps.havip.model import INTERFACE, HaVip, HaVipMember
+from apps.havip.model import INTERFACE, HaVip, HaVipEvent, HaVipMember, MemberHealth
 from apps.havip.writes import join, leave, move, new_havip
 from apps.instance.model import Instance
 from apps.vpc.model import Subnet, Vpc
 from sdnctl.api import quota
 from sdnctl.api.access import Reader, Writer
-from sdnctl.api.listing import Key, Listing, answer, attribute, reference
+from sdnctl.api.listing import Key, Listing, answer, attribute, paged, reference
 from sdnctl.api.operations import operation
-from sdnctl.api.schema import Address, Id, Json, Model, Name, Request, Tags, Text, iso, show_tags, tag_dict
+from sdnctl.api.schema import Address, Id, Json, Model, Name, Request, Tags, Text, Whole, iso, show_tags, tag_dict
 from sdnctl.base.addresses import Ip4
 from sdnctl.base.errors import IntentError
 from sdnctl.model.host import Binding
 
 PATH, ITEM = "/regions/{regionId}/haVips/", "/regions/{regionId}/haVips/{haVipId}"
 MOST_RESOURCES = 50
+NOT_CHECKED = "N/A"
 PRIMARY = 1
 quota.declare("haVip", 50, lambda view, vpc: view.count(HaVip, ("vpc",), vpc), within="the VPC", parent=Vpc)
 quota.declare(
@@ -37,6 +38,17 @@ quota.declare(
 )
 
 
+class HealthCheck(Model):
+    """The way in which members are asked whether they are well; one that is not is no master while another one is."""
+
+    protocol: Literal["Icmp", "Tcp"]
+    port: Annotated[Whole, Field(ge=1, le=65535)] | None = None
+    intervalSeconds: Annotated[Whole, Field(ge=1, le=300)] = 5
+    checkTimeoutSeconds: Annotated[Whole, Field(ge=1, le=60)] = 3
+    healthyThresholdCount: Annotated[Whole, Field(ge=1, le=5)] = 2
+    unhealthyThresholdCount: Annotated[Whole, Field(ge=1, le=5)] = 2
+
+
 class CreateHaVip(Request):
     """A HaVip to be made, at a free address of the subnet or the one given."""
 
@@ -44,6 +56,7 @@ class CreateHaVip(Request):
     subnetId: Id
     ipAddress: Address | None = None
     description: Text = ""
+    healthCheck: HealthCheck | None = None
     userTags: Tags = ()
     dryRun: bool = False
 
@@ -66,6 +79,8 @@ class ModifyHaVip(OneHaVip):
 
     haVipName: Name | None = None
     description: Text | None = None
+    healthCheck: HealthCheck | None = None
+    closeHealthCheck: bool = False
 
 
 class Resource(Model):
@@ -91,6 +106,12 @@ def _associated(view: Reader, havip: HaVip) -> Iterable[str]:
     return (one.resource for one in _members(view, havip))
 
 
+class Events(Listing):
+    """The moves of all HaVips, or of one."""
+
+    haVipId: Id | None = None
+
+
 KEYS = {
     "haVipIds": reference("id"),
     "haVipNames": attribute("name"),
@@ -114,6 +135,7 @@ def create_ha_vip(request: CreateHaVip, txn: Writer) -> Json:
     address = Ip4(request.ipAddress) if request.ipAddress is not None else None
     made = new_havip(txn.txn, subnet, request.haVipName, address)
     made = replace(made, description=request.description, tags=tag_dict(request.userTags))
+    made = _checked(made, request.healthCheck)
     txn.create(made)
     return {"haVipId": made.id}
 
@@ -126,11 +148,14 @@ def describe_ha_vip(request: OneHaVip, view: Reader) -> Json:
 
 @operation("vpc", "modifyHaVip", "PATCH", ITEM, ModifyHaVip)
 def modify_ha_vip(request: ModifyHaVip, txn: Writer) -> Json:
-    """Rename a HaVip or describe it."""
+    """Rename a HaVip, describe it, or have its members checked in another way, or no more."""
     found = _own(txn, request)
+    if request.closeHealthCheck and request.healthCheck is not None:
+        raise IntentError("closeHealthCheck", "either closes the check or healthCheck changes it")
     name = found.name if request.haVipName is None else request.haVipName
     text = found.description if request.description is None else request.description
-    txn.change(found, replace(found, name=name, description=text, updated=txn.now))
+    changed = replace(found, check="") if request.closeHealthCheck else _checked(found, request.healthCheck)
+    txn.change(found, replace(changed, name=name, description=text, updated=txn.now))
     return {}
 
 
@@ -172,6 +197,74 @@ def set_ha_vip_master(request: Move, txn: Writer) -> Json:
     return {}
 
 
+@operation("vpc", "describeHaVipEvents", "GET", "/regions/{regionId}/haVipEvents/", Events)
+def describe_ha_vip_events(request: Events, view: Reader) -> Json:
+    """The last moves of the caller's HaVips, or of one, the newest first."""
+    mine = [_own(view, OneHaVip(haVipId=request.haVipId))] if request.haVipId is not None else view.mine(HaVip)
+    found = [event for havip in mine for event in _events(view, havip)]
+    return paged(request, view, sorted(found, key=lambda event: (-event.at, event.id)), "haVipEvents", show_event)
+
+
+def _events(view: Reader, havip: HaVip) -> list[HaVipEvent]:
+    return view.region.many(HaVipEvent, view.region.by(HaVipEvent, ("havip",), havip.id))
+
+
+def show_event(view: Reader, event: HaVipEvent) -> Json:
+    """A move as the API shows it: `from` and `to` are network interfaces, `from` is empty where there was no master.
+
+    `detectedMs` is how long it took to find the old master lost, 0 for a claim or a move by hand; `blackoutMs` the
+    time from its last sign of life, or from the claim or the call, until the new master's switch had confirmed.
+    """
+    return {
+        "haVipId": event.havip,
+        "from": event.before,
+        "to": event.after,
+        "cause": event.cause,
+        "detectedMs": event.detected_ms,
+        "blackoutMs": max(round((event.at - event.began) * 1000), 0) if event.began else event.detected_ms,
+        "hostId": event.host,
+        "time": iso(event.at),
+    }
+
+
+def _checked(havip: HaVip, check: HealthCheck | None) -> HaVip:
+    """The HaVip with that check; IntentError for one that could not be."""
+    if check is None:
+        return havip
+    if (check.protocol == "Tcp") != (check.port is not None):
+        raise IntentError("healthCheck.port", "is needed for Tcp, and there is none for Icmp")
+    if check.checkTimeoutSeconds > check.intervalSeconds:
+        raise IntentError("healthCheck.checkTimeoutSeconds", "must not be longer than intervalSeconds")
+    return replace(
+        havip,
+        check=check.protocol,
+        check_port=check.port or 0,
+        interval_s=check.intervalSeconds,
+        timeout_s=check.checkTimeoutSeconds,
+        rise=check.healthyThresholdCount,
+        fall=check.unhealthyThresholdCount,
+    )
+
+
+def _show_check(havip: HaVip) -> Json | None:
+    if not havip.check:
+        return None
+    return {
+        "protocol": havip.check,
+        "port": havip.check_port,
+        "intervalSeconds": havip.interval_s,
+        "checkTimeoutSeconds": havip.timeout_s,
+        "healthyThresholdCount": havip.rise,
+        "unhealthyThresholdCount": havip.fall,
+    }
+
+
+def _show_health(view: Reader, havip: HaVip, one: HaVipMember) -> Json:
+    health = view.region.get(MemberHealth, one.id)
+    known = havip.check and health is not None
+    return {**_show(one), "status": ("healthy" if health.healthy else "unhealthy") if known and health else NOT_CHECKED}
+
+
 def _own(view: Reader, request: OneHaVip) -> HaVip:
     return view.own(HaVip, request.haVipId, "haVipId")
 
@@ -200,7 +293,10 @@ def _member(view: Reader, havip: HaVip, wanted: Resource, field: str) -> HaVipMe
 
 
 def show(view: Reader, havip: HaVip) -> Json:
-    """A HaVip as the API shows it; `networkInterfaceId` (an extension) is what an elastic IP is bound to."""
+    """A HaVip as the API shows it; `networkInterfaceId` (an extension) is what an elastic IP is bound to.
+
+    `healthCheck` and `memberHealth` are extensions too.
+    """
     port, binding = view.get(NetworkInterface, havip.port), view.region.get(Binding, havip.port)
     members = _members(view, havip)
     masters = [one for one in members if binding is not None and one.port == binding.behind]
@@ -215,6 +311,8 @@ def show(view: Reader, havip: HaVip) -> Json:
         "networkInterfaceId": havip.port,
         "masterResource": _show(masters[0]) if masters else None,
         "associatedResources": [_show(one) for one in members],
+        "healthCheck": _show_check(havip),
+        "memberHealth": [_show_health(view, havip, one) for one in members],
         "elasticIp": {"elasticIpId": eips[0].id, "elasticIpAddress": str(eips[0].address)} if eips else None,
         "createdTime": iso(havip.created),
         "updatedTime": iso(havip.updated),

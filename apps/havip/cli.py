@@ -7,8 +7,10 @@ import typer
 
 from apps.eip.cli import Target
 from apps.routing.cli import Hop
+from sdnctl.base.problem import Usage
+from sdnctl.cli import show
 from sdnctl.cli.catalogue import catalogue
-from sdnctl.cli.command import one, one_of, option, tenants
+from sdnctl.cli.command import LOOK, one, one_of, option, tenants
 from sdnctl.cli.intent import reading
 from sdnctl.cli.intent.edit import Edit, Phase, Task
 from sdnctl.cli.intent.live import Live
@@ -68,6 +70,10 @@ TARGET = Target(
     },
     lambda port: str(port["instanceId"]) if port["instanceType"] == "havip" else "",
 )
+EVENTS = {
+    "time": "time", "haVipId": "havip", "from": "from", "to": "to", "cause": "cause", "detectedMs": "detected ms",
+    "blackoutMs": "blackout ms",
+}  # fmt: skip
 HaVip = Annotated[str, one("havip")]
 Member = Annotated[str, one_of(lambda: TYPES, "INSTANCE|ENI", "Name or id; instance:NAME or eni:NAME says which.")]
 
@@ -102,6 +108,35 @@ def disassociate(call: Invocation, havip: HaVip, member: Member) -> None:
 def move(call: Invocation, havip: HaVip, to: Member) -> None:
     """Make a member the master: the elastic IP and the routes to the HaVip go along."""
     _act(call, havip, "setHaVipMaster", masterResource=_resource(call, to))
+
+
+@tenants("havip", "check", waits=True)
+def check(
+    call: Invocation,
+    havip: HaVip,
+    how: Annotated[str, typer.Argument(metavar="icmp|tcp:PORT|off", help="A ping, a TCP connection, or no check.")],
+    interval: Annotated[int, typer.Option(metavar="SECONDS", min=1, max=300, help="From one check to the next.")] = 5,
+) -> None:
+    """Have the members asked whether they are well: a master that is not gives way to the first one that is."""
+    protocol, _, port = how.partition(":")
+    body: Json = {"closeHealthCheck": True}
+    if how != "off":
+        if protocol not in ("icmp", "tcp") or (protocol == "tcp") != port.isdecimal():
+            raise Usage(f"must be icmp, tcp:PORT or off, not {how!r}")
+        asked = {"intervalSeconds": interval, "checkTimeoutSeconds": min(interval, 3)}
+        body = {"healthCheck": given(protocol=protocol.capitalize(), port=int(port) if port else None, **asked)}
+    id = call.id("havip", havip)
+    made(call, HAVIP, [id], call.tenant.call("vpc", "PATCH", HAVIP.item(id), body))
+
+
+@tenants("", "events", panel=LOOK)
+def events(
+    call: Invocation, havip: Annotated[str | None, option("havip", "--havip", "Name or id: only its moves.")] = None
+) -> None:
+    """Show the last moves of HaVips: from where, to where, why, and how long it took."""
+    query = [("pageSize", "100"), *([("haVipId", call.id("havip", havip))] if havip else [])]
+    found = call.tenant.get("vpc", "haVipEvents/", query)["haVipEvents"]
+    show.table(found, EVENTS, "no moves yet", call.json, "haVipEvents")
 
 
 def _act(call: Invocation, havip: str, action: str, **body: Any) -> None:

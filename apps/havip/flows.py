@@ -11,16 +11,27 @@ from apps.eni.facts import called, known_by_key, plugged_in, port_here
 from apps.eni.model import NetworkInterface
 from apps.eni.tables import RECEIVER, RECEIVER_SUBNET, SOURCE
 from apps.havip.facts import NOBODY, Master, master_of, member, turn_of
-from apps.havip.model import KIND, Claimed, HaVip, HaVipMember, Moves
-from apps.havip.tables import ASK_HAVIP, CLAIMS, NO_MASTER
-from apps.pipeline import OUT_PORT, PORT, VPC, ask, drop
+from apps.havip.model import (
+    BY_HAND,
+    CLAIMED,
+    EVENTS_KEPT,
+    KIND,
+    Claimed,
+    HaVip,
+    HaVipEvent,
+    HaVipMember,
+    Moves,
+    Takeover,
+)
+from apps.havip.tables import ASK_HAVIP, ASK_MOVED, CLAIMS, NO_MASTER
+from apps.pipeline import ANSWER, OUT_PORT, PORT, QUESTION, VPC, ask, drop
 from apps.vpc.facts import vpc_here
 from apps.vpc.model import Subnet, Vpc
 from sdnctl.model.host import TUNNEL, Binding, Complaint, LocalTunnel
-from sdnctl.of.actions import Action, Instruction, set_field
+from sdnctl.of.actions import Action, Instruction, resubmit, set_field
 from sdnctl.of.fields import ARP_SHA, ARP_SPA, ARP_TPA, ETH_DST, IN_PORT, IP_SRC, Field, Value
-from sdnctl.packet import parse
-from sdnctl.program.feature import Item, Reported, View, always, every, feature, packet_in, placed, says
+from sdnctl.packet import gratuitous_arp, parse
+from sdnctl.program.feature import Announce, Item, Reported, View, always, every, feature, packet_in, placed, says
 from sdnctl.program.packets import Drop, PacketIn, PacketOut, Put, Report
 from sdnctl.program.pipeline import Priority, goto, onward
 from sdnctl.program.step import Step
@@ -70,7 +81,10 @@ def shared(havip: HaVip, here: str, view: View) -> Iterator[Item]:
     mine: dict[Field, Value] = {VPC: vpc.key, OUT_PORT: own.key}
     if port is not None:
         # For the HaVip: on as for the master, with its MAC address, into its security groups.
-        yield RECEIVER.flow(Priority.NORMAL, mine, _as(port, subnet))
+        to_master = RECEIVER.flow(Priority.NORMAL, mine, _as(port, subnet))
+        yield to_master
+        # When the switch has it the controller hears so, and tells of the move.
+        yield Announce(to_master, _news(own))
     elif master == NOBODY:
         # For a HaVip that nobody has claimed.
         yield RECEIVER.flow(Priority.NORMAL, mine, drop(NO_MASTER))
@@ -82,6 +96,12 @@ def shared(havip: HaVip, here: str, view: View) -> Iterator[Item]:
 def _as(port: NetworkInterface, subnet: Subnet) -> Sequence[Action | Instruction]:
     become = [set_field(OUT_PORT, port.key), set_field(ETH_DST, port.mac)]
     return [*become, set_field(RECEIVER_SUBNET, subnet.key), onward(RECEIVER)]
+
+
+def _news(own: NetworkInterface) -> PacketOut:
+    """A frame that asks what became of a HaVip, straight to the controller and never out of a port."""
+    asks = (set_field(QUESTION, ASK_MOVED.number), set_field(OUT_PORT, own.key), resubmit(ANSWER.id))
+    return PacketOut(gratuitous_arp(own.mac, own.addresses[0]), asks)
 
 
 def _on_its_way(havip: HaVip, mine: Mapping[Field, Value], subnet: Subnet, view: View) -> Iterator[Item]:
@@ -120,21 +140,58 @@ def claim(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut | Repor
     for id in view.by(NetworkInterface, ("vpc", "addresses"), (port.vpc, arp.spa)):
         own = view.get(NetworkInterface, id)
         if own is not None and own.managed == KIND and member(own.owner, port.id, view):
-            yield from _claimed(own, port, here, view)
+            yield from _claimed(own, port, packet.at, here, view)
 
 
-def _claimed(own: NetworkInterface, port: NetworkInterface, here: str, view: View) -> Iterator[Report]:
+def _claimed(own: NetworkInterface, port: NetworkInterface, now: float, here: str, view: View) -> Iterator[Report]:
     master = view.derived(master_of, own.owner)
     if master.port == port.id:
         return
     moves = view.get(Moves, port.id)
     count = moves.count if moves is not None else 0
     if count < MOVES_MOST:
-        yield Put(Claimed(id=own.owner, host=here, port=port.id, turn=turn_of(own.id, view)))
+        turn = turn_of(own.id, view)
+        yield Put(Takeover(id=own.owner, host=here, turn=turn + 1, cause=CLAIMED, before=master.port, began=now))
+        yield Put(Claimed(id=own.owner, host=here, port=port.id, turn=turn))
         yield Put(Moves(id=port.id, host=here, count=count + 1))
     elif moves is not None and not moves.contest:
         # It is not the master, as it says each time: another one says so too.
         yield Put(Moves(id=port.id, host=here, count=count, contest=own.owner))
+
+
+@packet_in(ASK_MOVED)
+def confirmed(packet: PacketIn, here: str, view: View) -> Iterator[PacketOut | Report]:
+    """A HaVip is a member's on this host from now on: what has happened is kept."""
+    own = known_by_key(packet.value(OUT_PORT), view)
+    havip = view.get(HaVip, own.owner) if own is not None and own.managed == KIND else None
+    if havip is None:
+        return
+    master, found = view.derived(master_of, havip.id), view.get(Takeover, havip.id)
+    if found is None and havip.moved_turn == master.turn:
+        found = Takeover(
+            id=havip.id, host=here, turn=master.turn, cause=BY_HAND, before=havip.before, began=havip.moved
+        )
+    if found is None or found.turn != master.turn:
+        return  # nobody has moved it: the switch has started anew, or the master has come from another host
+    number = master.turn % EVENTS_KEPT
+    made = HaVipEvent(
+        id=f"{here}/{havip.id}/{number}",
+        host=here,
+        vpc=havip.vpc,
+        havip=havip.id,
+        number=number,
+        turn=master.turn,
+        cause=found.cause,
+        before=found.before,
+        after=master.port,
+        began=found.began,
+        at=packet.at,
+        detected_ms=found.detected_ms,
+    )
+    known = view.get(HaVipEvent, made.id)
+    if known is None or (known.turn, known.began) != (made.turn, made.began):
+        yield Put(made)
+    yield Drop(Takeover, havip.id)
 
 
 @every(LOOK_SECONDS)
@@ -204,3 +261,9 @@ def no_master(step: Step, view: View) -> str:
 def claim_said(step: Step, view: View) -> str:
     """A claim, in words."""
     return f"the controller is told: {step.ip(ARP_SPA)} is claimed"
+
+
+@says(ASK_MOVED)
+def moved_said(step: Step, view: View) -> str:
+    """The news of a move, in words."""
+    return "the controller hears that the switch has confirmed the HaVip's master"

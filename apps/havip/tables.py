@@ -12,3 +12,4 @@ CLAIMS = ADMISSION.table(
     "claims", "does a member claim a HaVip", after="source", aside=True, matches=[PORT, ARP_SPA, ARP_TPA]
 )
 ASK_HAVIP = PIPELINE.question("ask_havip", "a gratuitous ARP of a member for its HaVip")
+ASK_MOVED = PIPELINE.question("ask_moved", "the switch has confirmed that a HaVip is a member's on this host")

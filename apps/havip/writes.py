@@ -77,7 +77,8 @@ def move(txn: Txn, havip: HaVip, port: str) -> None:
     if known is None or known.behind != port:
         made = Binding(id=havip.port, port=havip.port, vpc=havip.vpc, host=front.host, behind=port, turn=turn + 1)
         txn.put(made)
-        txn.put(replace(havip, updated=txn.now))
+        before = known.behind if known is not None else ""
+        txn.put(replace(havip, updated=txn.now, moved=txn.now, moved_turn=turn + 1, before=before))
 
 
 @arbitrates(Binding)

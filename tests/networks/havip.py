@@ -15,7 +15,13 @@ from tests.build import ELSEWHERE, HERE, Network
 
 
 def shared(
-    net: Network, subnet: Subnet, name: str, address: str, members: Sequence[NetworkInterface], master: int = -1
+    net: Network,
+    subnet: Subnet,
+    name: str,
+    address: str,
+    members: Sequence[NetworkInterface],
+    master: int = -1,
+    check: str = "",
 ) -> NetworkInterface:
     """A HaVip, ``havip-NAME``, behind one of its members or nobody; its interface, ``port-NAME``."""
 
@@ -34,7 +40,7 @@ def shared(
             owner=id,
         )
         made = create(txn, port)
-        txn.put(HaVip(id=id, account="acc", vpc=subnet.vpc, subnet=subnet.id, port=port.id, name=name))
+        txn.put(HaVip(id=id, account="acc", vpc=subnet.vpc, subnet=subnet.id, port=port.id, name=name, check=check))
         for one in members:
             member = HaVipMember(id=f"{id}-{one.id}", account="acc", havip=id, vpc=subnet.vpc, port=one.id)
             txn.put(member)
@@ -79,7 +85,7 @@ def havips() -> Network:
     far = net.port(front, "a3", "10.0.1.12", host=ELSEWHERE)
     net.port(back, "b1", "10.0.2.10", host=HERE)
     near = shared(net, front, "near", "10.0.1.100", (one, two, far), 0)
-    shared(net, front, "away", "10.0.1.101", (one, far), 1)
+    shared(net, front, "away", "10.0.1.101", (one, far), 1, "Icmp")
     shared(net, front, "none", "10.0.1.102", (two, far))
     net.eip("near", "203.0.113.10", near)
     for name, prefix in (("near", "8.8.8.0/24"), ("away", "8.8.9.0/24"), ("none", "9.9.9.0/24")):

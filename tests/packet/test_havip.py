@@ -116,6 +116,7 @@ def test_h2_who_leaves_is_master_no_more(cloud: Cloud, havip: HaVip) -> None:
     havip.take("two", moves=False)
     assert havip.shown()["masterResource"] is None
     havip.join("two")
+    cloud.cli("wait")
     havip.take("two")
     assert havip.answers("near") == "two"
 
@@ -126,6 +127,64 @@ def test_h5_any_member_may_send_from_it(cloud: Cloud, havip: HaVip) -> None:
         cloud.guests["two"].run("ping", "-c", "1", "-W", "0.3", "-I", VIP, "10.0.1.20", check=False)
         assert wire.seen(lambda frame: frame[12:14] == b"\x08\x00" and frame[26:30] == bytes((10, 0, 1, 100)))
     assert havip.master() == "one"
+
+
+def told(havip: HaVip, **wanted: str) -> dict[str, Any]:
+    """The newest event, once it says this; AssertionError when it does not come."""
+
+    def newest() -> dict[str, Any]:
+        found = havip.events()
+        return found[0] if found and wanted.items() <= found[0].items() else {}
+
+    assert wait_until(newest, 30, 0.1), havip.events()[:2]
+    return newest()
+
+
+def test_h4_each_move_is_kept_as_an_event(cloud: Cloud, havip: HaVip) -> None:
+    """Claimed or by hand: from, to, cause, and the times."""
+    havip.take("two")
+    havip.take("one")
+    event = told(havip, **{"from": "two", "to": "one", "cause": "claim"})
+    assert event["detectedMs"] == 0 and 0 <= event["blackoutMs"] < 5000
+    havip.move("two")
+    event = told(havip, **{"from": "one", "to": "two", "cause": "by-hand"})
+    assert event["detectedMs"] == 0 and 0 <= event["blackoutMs"] < 5000
+    shown = cloud.cli("events", "--havip", havip.id)["haVipEvents"]
+    assert shown[0]["cause"] == "by-hand" and len(shown) >= 3
+
+
+@pytest.mark.parametrize("how", [{"protocol": "Icmp"}, {"protocol": "Tcp", "port": 80}])
+def test_h4_by_itself_where_the_master_is_ill(cloud: Cloud, havip: HaVip, how: dict[str, Any]) -> None:
+    """Within three intervals of its last answer; it is well again when it answers, and does not take it back."""
+    with contextlib.ExitStack() as undo:
+        for name in ("one", "two"):
+            served = ["python3", "-m", "http.server", "80", "--bind", cloud.private(name)]
+            undo.enter_context(running(cloud.guests[name], served))
+        havip.take("one")
+        havip.check(**how, intervalSeconds=2, checkTimeoutSeconds=1)
+        assert wait_until(lambda: set(havip.health().values()) == {"healthy"}, 60), havip.health()
+        cloud.guests["one"].run("iptables", "-A", "INPUT", "-s", "169.254.169.110", "-j", "DROP")
+        undo.callback(cloud.guests["one"].run, "iptables", "-F", "INPUT")
+        event = told(havip, **{"from": "one", "to": "two", "cause": "unhealthy"})
+        assert havip.answers("near") == "two" and havip.health() == {"one": "unhealthy", "two": "healthy"}
+        print(f"{how['protocol']}, each 2 s: noticed after {event['detectedMs']} ms, over {event['blackoutMs']} ms")
+        assert 2000 <= event["detectedMs"] <= 6250 and event["detectedMs"] - 500 <= event["blackoutMs"]
+        cloud.guests["one"].run("iptables", "-F", "INPUT")
+        assert wait_until(lambda: havip.health()["one"] == "healthy", 60)
+        assert havip.master() == "two"
+    havip.check()
+    assert set(havip.health().values()) == {"N/A"}
+
+
+def test_h2_with_checks_the_first_healthy_member_follows_one_that_leaves(cloud: Cloud, havip: HaVip) -> None:
+    havip.check(protocol="Icmp", intervalSeconds=1, checkTimeoutSeconds=1)
+    havip.take("two")
+    assert wait_until(lambda: set(havip.health().values()) == {"healthy"}, 60), havip.health()
+    havip.leave("two")
+    told(havip, to="one", cause="no-master")
+    assert havip.answers("near") == "one"
+    havip.join("two")
+    havip.check()
 
 
 def keepalived(cloud: Cloud, name: str, priority: int, peer: str, folder: Path) -> "subprocess.Popen[str]":

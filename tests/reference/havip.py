@@ -4,13 +4,14 @@ from hypothesis import strategies as st
 
 from apps.eni.model import NetworkInterface
 from apps.havip.model import HaVip, HaVipMember
+from apps.havip_check.probes import PROBER
 from apps.routing.model import Route, RouteTable
-from apps.vpc.model import Subnet
+from apps.vpc.model import ROUTER_MAC, Subnet
 from sdnctl.base.addresses import Ip4
 from sdnctl.model.host import Binding
 from tests.build import Network
 from tests.networks.havip import led, shared
-from tests.reference import Fate, Frame, World, rule
+from tests.reference import Fate, Frame, World, answered, rule
 
 
 def claimable(world: World, port: NetworkInterface) -> list[int]:
@@ -39,6 +40,22 @@ def claim(world: World, id: str, frame: Frame) -> Fate | None:
     return Fate(asks="havip") if any(frame.src == one and frame.dst == one for one in shared) else None
 
 
+@rule("sent", after=("spoofed",))
+def well(world: World, id: str, frame: Frame) -> Fate | None:
+    """What a VPC with members that are checked here sends to the address that asks them is taken for an answer.
+
+    That address is at the router.
+    """
+    vpc = world.get(NetworkInterface, id).vpc
+    checked = {one.id for one in world.all(HaVip) if one.check and one.vpc == vpc}
+    if not any(one.havip in checked and world.plugged(one.port) for one in world.all(HaVipMember)):
+        return None
+    if frame.ip and frame.dst == PROBER:
+        return Fate(asks="probe")
+    asked = frame.kind == "arp" and frame.op == 1 and frame.dst == PROBER
+    return answered(id, frame, ROUTER_MAC, frame.sha) if asked else None
+
+
 @rule("handed")
 def stands_for(world: World, port: NetworkInterface, frame: Frame) -> Fate | None:
     """What is for a HaVip is for its master."""
@@ -61,6 +78,11 @@ def by_a_havip(world: World, route: Route, port: NetworkInterface, frame: Frame)
     return world.ask("handed", own, frame)
 
 
+def addresses(network: Network) -> set[int]:
+    """The address that asks members whether they are well."""
+    return {PROBER}
+
+
 def grow(draw: st.DrawFn, network: Network) -> None:
     """Some subnets have a HaVip, behind one of their interfaces or nobody, and a route leads to it."""
     state = network.store.state
@@ -73,7 +95,8 @@ def grow(draw: st.DrawFn, network: Network) -> None:
         if any(Ip4.parse(address) in port.addresses for port in ports):
             continue
         name = f"shared-{subnet.id}"
-        shared(network, subnet, name, address, members[:3], draw(st.integers(-1, min(len(members), 3) - 1)))
+        master = draw(st.integers(-1, min(len(members), 3) - 1))
+        shared(network, subnet, name, address, members[:3], master, draw(st.sampled_from(("", "Icmp"))))
         for table in sorted(state.all(RouteTable).values(), key=lambda table: table.key):
             if table.vpc == subnet.vpc and draw(st.booleans()):
                 led(network, table.id, draw(st.sampled_from(("8.8.8.0/25", "9.9.9.0/25"))), name)
