@@ -116,5 +116,10 @@ class HaVip:
         self._eip = ""
 
 
+PROBER = bytes((169, 254, 169, 110))
+"""The sender of the network's own checks."""
+
+
 def _request(frame: bytes) -> bool:
-    return frame[12:14] == b"\x08\x00" and frame[23] == 1 and frame[34] == 8
+    """True for an echo request that is no check of the network's own."""
+    return frame[12:14] == b"\x08\x00" and frame[23] == 1 and frame[34] == 8 and frame[26:30] != PROBER
