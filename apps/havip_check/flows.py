@@ -14,7 +14,7 @@ from apps.havip_check.facts import LOOK_MS, first_well, host_of, successor, wait
 from apps.havip_check.model import Probe, Watched
 from apps.havip_check.probes import NUMBERS, PROBER, answers, goodbye, question
 from apps.havip_check.tables import ASK_PROBE
-from apps.holder.facts import LOOK_SECONDS
+from apps.holder.facts import LOOK_SECONDS, STRANGER_DEAD_AFTER
 from apps.holder.model import Claim
 from apps.neighbour.tables import RESOLVE, SERVICE
 from apps.overlay.facts import watched
@@ -76,7 +76,16 @@ def suspected(havip: HaVip, here: str, view: View) -> Iterator[Item]:
     if plugged_in(first_well(havip.id, master.port, here, view), view) is None:
         return
     # For how long it is not reached is counted; one that was just cut off itself does not judge by what it knew before.
-    yield Reported(Claim(id=waits(havip.id), host=here, holder=there, turn=master.turn, anew=True))
+    yield Reported(
+        Claim(
+            id=waits(havip.id),
+            host=here,
+            holder=there,
+            turn=master.turn,
+            strangers=STRANGER_DEAD_AFTER,
+            anew=True,
+        )
+    )
     yield from watched(there, here, view)
 
 
@@ -119,7 +128,7 @@ def _looked(member: Watched, view: View) -> Iterator[PacketOut | Report]:
     local = view.get(LocalPort, member.port)
     probe = view.get(Probe, member.id) or Probe(id=member.id, host=member.host, age=member.interval)
     probe = replace(probe, age=probe.age + 1, silent=probe.silent + 1)
-    if probe.open and probe.age > member.timeout:
+    if probe.open and probe.age >= member.timeout:
         yield from _judged(member, _missed(probe), view)
         probe = _missed(probe)
     if probe.age >= member.interval and local is not None:
