@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from jdcloud_sdk.services.vpc.models import HaVipElement
 
+from apps.havip.model import HaVip, HaVipEvent, HaVipMember, MemberHealth
 from sdnctl.model.host import Binding, Host
 from sdnctl.store import Txn
 from tests.api.region import Region, Tenant, beside
@@ -48,7 +49,8 @@ def make(tenant: Tenant, subnet: str, **more: Any) -> str:
 def test_a_havip_is_shown_by_the_names_of_the_sdk_s_model(tenant: Tenant, subnet: str) -> None:
     id = make(tenant, subnet, ipAddress="10.0.1.77", description="ours")
     found = shown(tenant, id)
-    assert found.keys() == set(vars(HaVipElement.HaVipElement())) | {"networkInterfaceId", "tags"}
+    extensions = {"networkInterfaceId", "tags", "healthCheck", "memberHealth"}
+    assert found.keys() == set(vars(HaVipElement.HaVipElement())) | extensions
     assert (found["ipAddress"], found["description"], found["subnetId"]) == ("10.0.1.77", "ours", subnet)
     assert (found["masterResource"], found["associatedResources"], found["elasticIp"]) == (None, [], None)
     port = tenant.vpc("describeNetworkInterface", networkInterfaceId=found["networkInterfaceId"])["networkInterface"]
@@ -135,3 +137,78 @@ def test_an_elastic_ip_and_a_route_keep_it(tenant: Tenant, region: Region, subne
     ids = [one["ruleId"] for one in rules if one["nextHopId"] == id]
     tenant.vpc("removeRouteTableRules", routeTableId=table, ruleIds=ids)
     call(tenant, "DELETE", id)
+
+
+def test_members_are_checked_as_asked(tenant: Tenant, region: Region, subnet: str) -> None:
+    id = make(
+        tenant, subnet, healthCheck={"protocol": "Tcp", "port": 80, "intervalSeconds": 2, "checkTimeoutSeconds": 2}
+    )
+    usual = {"healthyThresholdCount": 2, "unhealthyThresholdCount": 2}
+    asked = {"protocol": "Tcp", "port": 80, "intervalSeconds": 2, "checkTimeoutSeconds": 2, **usual}
+    assert shown(tenant, id)["healthCheck"] == asked
+    port = eni(tenant, subnet)
+    act(tenant, id, "associateHaVipResources", resources=named(port))
+    assert shown(tenant, id)["memberHealth"] == [{**named(port)[0], "status": "N/A"}]
+
+    def work(txn: Txn) -> None:
+        (member,) = txn.by(HaVipMember, ("havip",), id)
+        txn.put(Host(id="hv0"))
+        vpc = txn.get(HaVip, id).vpc
+        txn.put(MemberHealth(id=member, host="hv0", vpc=vpc, member=member, havip=id, healthy=False, seen=1.0))
+
+    region.store.report(work)
+    assert shown(tenant, id)["memberHealth"][0]["status"] == "unhealthy"
+    call(tenant, "PATCH", id, healthCheck={"protocol": "Icmp"})
+    assert shown(tenant, id)["healthCheck"] == {
+        "protocol": "Icmp",
+        "port": 0,
+        "intervalSeconds": 5,
+        "checkTimeoutSeconds": 3,
+        **usual,
+    }
+    call(tenant, "PATCH", id, closeHealthCheck=True)
+    assert shown(tenant, id)["healthCheck"] is None and shown(tenant, id)["memberHealth"][0]["status"] == "N/A"
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        {"protocol": "Http", "port": 80},
+        {"protocol": "Tcp"},
+        {"protocol": "Icmp", "port": 80},
+        {"protocol": "Icmp", "intervalSeconds": 2},
+        {"protocol": "Icmp", "intervalSeconds": 4, "checkTimeoutSeconds": 5},
+    ],
+)
+def test_a_check_that_cannot_be_is_refused(tenant: Tenant, subnet: str, check: dict[str, Any]) -> None:
+    """One of HTTP, one of TCP without a port, one that waits longer than until the next."""
+    id = make(tenant, subnet)
+    assert refused(partial(call, tenant, "PATCH", id, healthCheck=check)) == (400, "INVALID_ARGUMENT")
+    both = partial(call, tenant, "PATCH", id, healthCheck={"protocol": "Icmp"}, closeHealthCheck=True)
+    assert refused(both) == (400, "INVALID_ARGUMENT") and shown(tenant, id)["healthCheck"] is None
+
+
+def test_events_are_shown_to_their_owner(tenant: Tenant, region: Region, subnet: str) -> None:
+    ids = [make(tenant, subnet) for _ in range(2)]
+
+    def work(txn: Txn) -> None:
+        txn.put(Host(id="hv0"))
+        for number, id in enumerate(ids):
+            made = HaVipEvent(
+                id=f"hv0/{id}/1", host="hv0", vpc=txn.get(HaVip, id).vpc, havip=id, number=1, turn=1, cause="claim",
+                before="port-a", after="port-b", began=100.0, at=100.25 + number, detected_ms=0,
+            )  # fmt: skip
+            txn.put(made)
+
+    region.store.report(work)
+    events = partial(beside, tenant.vpc_client, "GET", "/regions/{regionId}/haVipEvents/")
+    found = events({})
+    assert found["totalCount"] == 2 and [one["haVipId"] for one in found["haVipEvents"]] == ids[::-1]
+    last = events({"haVipId": ids[0]})["haVipEvents"]
+    assert [(one["from"], one["to"], one["cause"], one["detectedMs"], one["blackoutMs"]) for one in last] == [
+        ("port-a", "port-b", "claim", 0, 250)
+    ]
+    other = region.tenant("other")
+    assert beside(other.vpc_client, "GET", "/regions/{regionId}/haVipEvents/", {})["totalCount"] == 0
+    foreign = partial(beside, other.vpc_client, "GET", "/regions/{regionId}/haVipEvents/", {"haVipId": ids[0]})
+    assert refused(foreign) == (404, "NOT_FOUND")

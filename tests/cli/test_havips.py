@@ -38,6 +38,22 @@ def test_a_havip_is_made_and_gets_members(user: User) -> None:
     assert "no instance or network interface" in user.refused("havip", "associate", "x", "nothing")
 
 
+def test_members_are_checked_and_moves_are_shown(user: User) -> None:
+    user.ok("vpc", "create", "w", "--cidr", "10.9.0.0/16")
+    user.ok("subnet", "create", "t", "--vpc", "w", "--cidr", "10.9.1.0/24")
+    user.ok("havip", "create", "asked", "--subnet", "t")
+    user.ok("havip", "check", "asked", "tcp:443", "--interval", "2")
+    check = user.json("havip", "get", "asked")["haVip"]["healthCheck"]
+    assert (check["protocol"], check["port"], check["intervalSeconds"]) == ("Tcp", 443, 2)
+    user.ok("havip", "check", "asked", "icmp")
+    assert user.json("havip", "get", "asked")["haVip"]["healthCheck"]["protocol"] == "Icmp"
+    for wrong in ("http:80", "tcp", "tcp:x", "icmp:7"):
+        assert "icmp, tcp:PORT or off" in user.refused("havip", "check", "asked", wrong, code=2)
+    user.ok("havip", "check", "asked", "off")
+    assert user.json("havip", "get", "asked")["haVip"]["healthCheck"] is None
+    assert "no moves yet" in user.ok("events") and user.json("events", "--havip", "asked")["haVipEvents"] == []
+
+
 def test_a_file_s_havips_are_made_changed_and_exported(user: User) -> None:
     assert ("create", "havip", "pair/shared") in changes(apply(user, FILE))
     assert apply(user, FILE)["changes"] == []

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from topologies.havip import HaVip
-from topologies.region import Region
+from topologies.process import wait_until
+from topologies.region import CONTROL, UNDERLAY, Region
 from topologies.traffic import Pinger
 
 VIP = "10.0.0.200"
@@ -38,6 +39,29 @@ def test_h3_an_elastic_ip_goes_from_host_to_host(region: Region, havip: HaVip) -
         havip.take(name)
         region.cli("wait", "--timeout", "20")
         assert havip.answers("internet", public) == name
+
+
+def test_h4_by_itself_where_the_master_s_host_is_dead(region: Region, havip: HaVip) -> None:
+    """The other member's host takes over within three intervals; the host that comes back takes nothing back."""
+    havip.take("red2")
+    havip.check(protocol="Icmp", intervalSeconds=2, checkTimeoutSeconds=1)
+    assert wait_until(lambda: set(havip.health().values()) == {"healthy"}, 60), havip.health()
+    lost = region.hosts["hv2"]
+    for network in (UNDERLAY, CONTROL):
+        region.fabric.cut(lost, network)
+    try:
+        assert wait_until(lambda: havip.master() == "red1", 60), havip.events()[:2]
+        assert havip.answers("red3") == "red1"
+    finally:
+        for network in (UNDERLAY, CONTROL):
+            region.fabric.mend(lost, network)
+    region.ready()
+    assert wait_until(lambda: havip.events()[0]["cause"] == "host-down", 30), havip.events()[:2]
+    event = havip.events()[0]
+    print(f"a host that dies: noticed after {event['detectedMs']} ms, over {event['blackoutMs']} ms")
+    assert (event["from"], event["to"]) == ("red2", "red1") and event["detectedMs"] <= 3 * 2000
+    assert havip.answers("red4") == "red1"
+    havip.check()
 
 
 def test_h4_blackouts_under_a_thousand_pings_a_second(region: Region, havip: HaVip) -> None:
