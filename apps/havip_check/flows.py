@@ -10,9 +10,19 @@ from apps.eni.facts import called, known_by_key, plugged_in, port_here
 from apps.eni.model import NetworkInterface
 from apps.havip.facts import master_of, turn_of
 from apps.havip.model import Claimed, HaVip, HaVipMember, MemberHealth, Takeover
-from apps.havip_check.facts import LOOK_MS, first_well, host_of, successor, waits
+from apps.havip_check.facts import (
+    LOOK_MS,
+    NUMBERS,
+    PROBER,
+    answers,
+    first_well,
+    goodbye,
+    host_of,
+    question,
+    successor,
+    waits,
+)
 from apps.havip_check.model import Probe, Watched
-from apps.havip_check.probes import NUMBERS, PROBER, answers, goodbye, question
 from apps.havip_check.tables import ASK_PROBE
 from apps.holder.facts import LOOK_SECONDS, STRANGER_DEAD_AFTER
 from apps.holder.model import Claim
@@ -147,7 +157,7 @@ def _missed(probe: Probe) -> Probe:
 
 
 def _judged(member: Watched, probe: Probe, view: View) -> Iterator[Report]:
-    """What is known of a member after an answer or a question without one; the region hears of changes only."""
+    """The reports after an answer, or a question without one; the region hears of a change of health only."""
     yield Put(probe)
     known = view.get(MemberHealth, member.id)
     well, ill = probe.good >= member.rise, probe.bad >= member.fall
@@ -190,7 +200,7 @@ def _taken_over(havip: HaVip, here: str, view: View) -> Iterator[Report]:
 
 @says(asked)
 def asked_said(step: Step, view: View) -> str:
-    """What is sent to the address that checks come from, in words."""
+    """The answer to a check, or ARP for the address that it comes from, in words."""
     if step.value(ETH_TYPE) == ETH_TYPE_ARP:
         return f"{PROBER}, which asks members of HaVips whether they are well, is at {ROUTER_MAC}"
     return "the answer to a check is within the sender's limit" if step.table == ASKS.id else "answers a check"

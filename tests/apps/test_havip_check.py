@@ -9,8 +9,8 @@ import pytest
 from apps.havip.model import BY_HAND, CLAIMED, HOST_DOWN, ILL, NO_MASTER, HaVip, HaVipEvent, MemberHealth
 from apps.havip.tables import ASK_MOVED
 from apps.havip.writes import move
+from apps.havip_check.facts import PROBER, answers, goodbye, question
 from apps.havip_check.model import Watched
-from apps.havip_check.probes import PROBER, answers, goodbye, question
 from apps.havip_check.tables import ASK_PROBE
 from apps.holder.facts import DEAD_AFTER
 from apps.pipeline import OUT_PORT, PORT, QUESTION

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from apps.eni.model import NetworkInterface
 from apps.havip.model import HaVip, HaVipMember
-from apps.havip_check.probes import PROBER
+from apps.havip_check.facts import PROBER
 from apps.routing.model import Route, RouteTable
 from apps.vpc.model import ROUTER_MAC, Subnet
 from sdnctl.base.addresses import Ip4
