@@ -9,7 +9,7 @@ SHELL      := /bin/bash
 .DEFAULT_GOAL := help
 
 PACKAGES := openvswitch-switch mininet ethtool iperf3 isc-dhcp-client iputils-ping iputils-arping \
-            traceroute tcpdump iproute2 procps ca-certificates qemu-system-x86
+            traceroute tcpdump iproute2 procps ca-certificates qemu-system-x86 keepalived
 # Needed only where the Python that is used is Debian's own.
 DEBIAN_VENV := python3-venv
 

@@ -21,12 +21,24 @@ class ApiError(Exception):
 
 _NATGW = "/regions/{regionId}/natGateways/{natGatewayId}"
 _RULES = [f"{verb}{kind}Rules" for verb in ("add", "modify", "remove") for kind in ("Snat", "Dnat")]
+HAVIPS = "/regions/{regionId}/haVips/"
 BESIDE = {
     "createFlowTrace": ("POST", "/regions/{regionId}/flowTraces"),
     "setElasticIpStatus": ("POST", f"{_NATGW}:setElasticIpStatus"),
     "describeSnatRules": ("GET", f"{_NATGW}/snatRules"),
     "describeDnatRules": ("GET", f"{_NATGW}/dnatRules"),
     **{name: ("POST", f"{_NATGW}:{name}") for name in _RULES},
+    "createHaVip": ("POST", HAVIPS),
+    "describeHaVips": ("GET", HAVIPS),
+    "describeHaVipEvents": ("GET", "/regions/{regionId}/haVipEvents/"),
+    **{
+        f"{verb}HaVip": (method, f"{HAVIPS}{{haVipId}}")
+        for verb, method in (("describe", "GET"), ("modify", "PATCH"), ("delete", "DELETE"))
+    },
+    **{
+        action: ("POST", f"{HAVIPS}{{haVipId}}:{action}")
+        for action in ("associateHaVipResources", "disassociateHaVipResources", "setHaVipMaster")
+    },
 }
 """Operations that the vendor's SDK does not have, by name: method and path."""
 

@@ -54,6 +54,12 @@ def _over(claim: Claim, holder: Holder | None, view: View) -> bool:
     return wait.looks >= (claim.strangers if stranger else DEAD_AFTER)
 
 
+def dead(id: str, host: str, turn: int, view: View) -> bool:
+    """True when a claim of this host, which is for no holder's key, has waited long enough for another host."""
+    claim = view.get(Claim, id)
+    return claim is not None and _over(claim, Holder(id=id, host=host, turn=turn), view)
+
+
 def holding(
     key: str,
     vpc: str,

@@ -16,7 +16,7 @@ from sdnctl.base.errors import IntentError
 # What the public API counts and this region has none of.
 NOT_SERVED = frozenset(
     """acl aclRule propagatedRoute network_interface_cidr vpcNatGateway natGatewayNatIpCidr natGatewayNatIp
-    trafficMirrorSession trafficMirrorFilter trafficMirrorFilterRule trafficMirrorSource haVip haVipBinding prefixList
+    trafficMirrorSession trafficMirrorFilter trafficMirrorFilterRule trafficMirrorSource prefixList
     eniIpv6Address ipv6PublicAddress eipPriorExcludeDestCidr""".split()  # noqa: SIM905
 )
 

@@ -7,6 +7,7 @@ no clock of its own: the loop hands it events and the time.
 import gc
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -65,6 +66,7 @@ class Agent:
         self.switch = SwitchClient(self.engine.desired, self.counters, keeper, obeyed, audit_s)
         self.zones = PortZones(self.engine.desired, keeper, seen)
         self.applied = 0
+        self._wall = wall
         self._faults = Faults()
         self._keeper = keeper
         self._sequence = 0
@@ -288,7 +290,7 @@ class Agent:
                 owners = self.engine.owners(one.thing.cookie) if isinstance(one.thing, Flow) else []
                 self._faults.refused(one, owners)
             else:
-                self._answer(self.engine.handle(one))
+                self._answer(self.engine.handle(replace(one, at=self._wall())))
 
     def _confirmed(self, sequence: int) -> None:
         self.applied = sequence

@@ -10,13 +10,17 @@ from sdnctl.of.fields import REG, Field, OxmField
 
 @dataclass(frozen=True, slots=True)
 class PacketIn:
-    """A frame that asks something of the controller, with the registers that it carried, by register number."""
+    """A frame that asks something of the controller, with the registers that it carried, by register number.
+
+    It came ``at`` this time, in seconds since 1970.
+    """
 
     table: int
     cookie: int
     data: bytes
     in_port: int
     registers: Mapping[int, int]
+    at: float = 0.0
 
     @property
     def fields(self) -> dict[OxmField, int]:

@@ -59,6 +59,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "modifyNetworkSecurityGroupRules": {"modifySecurityGroupRuleSpecs": [{"ruleId": "sgr-0000000000", "priority": 1}]},
     "assignSecondaryIps": {"secondaryIpCount": 1},
     "createElasticIpPool": {"elasticIpPoolName": "p", "provider": "bgp", "cidrMask": 30},
+    "createHaVip": {"haVipName": "h"},
     "createNatGateway": {"natGatewayName": "n"},
     "createRouteTable": {"routeTableName": "t"},
     "createVpcPeering": {"vpcPeeringName": "q", "remoteVpcId": "vpc-0000000000"},

@@ -19,7 +19,7 @@ from tests.api.test_operations import eip, instance, network, port
 
 SPOKEN = {(known.service, known.name) for known in catalogue.known()}
 # Features whose operations are called, each with what it answers, in files of their own.
-APART = {"bandwidth_package", "lb_backend", "lb_target", "load_balancer", "nat_gateway", "nat_rule", "peering"}
+APART = {"bandwidth_package", "havip", "lb_backend", "lb_target", "load_balancer", "nat_gateway", "nat_rule", "peering"}
 SERVED = {
     (o.service, o.name): o
     for o in discover()

@@ -390,6 +390,7 @@ def test_the_real_one_ends_every_packet() -> None:
         "shared",
         "answer",
         "own_arp",
+        "claims",
         "remote",
         "switch",
         "hop_limit",

@@ -7,7 +7,7 @@ from tests.reference.eni import owner
 from tests.reference.vpc import router_addresses
 
 
-@rule("sent", after=("spoofed", "claim"))
+@rule("sent", after=("spoofed", "claim", "well"))
 def question(world: World, id: str, frame: Frame) -> Fate | None:
     """For the neighbours of the VPC and its router; about itself an interface hears nothing."""
     if frame.kind != "arp" or frame.op != 1:

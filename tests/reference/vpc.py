@@ -18,7 +18,7 @@ def router_addresses(world: World, vpc: str) -> tuple[int, ...]:
     return tuple(address for subnet in subnets(world, vpc) for address in (subnet.router, subnet.dhcp_server))
 
 
-@rule("sent", after=("spoofed", "question", "lease"))
+@rule("sent", after=("spoofed", "question", "lease", "well"))
 def no_groups(world: World, port: str, frame: Frame) -> Fate | None:
     """Broadcast and multicast do not exist."""
     to_many = frame.ip and (frame.dst >> 28 == 0xE or frame.dst == LIMITED_BROADCAST)
