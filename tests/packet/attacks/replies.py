@@ -168,6 +168,23 @@ def what_the_client_sends_after_the_rule_is_gone(at: Ground, mark: bytes) -> Ite
 
 
 @attempt
+def what_the_server_sends_once_its_client_had_the_connection_forgotten(at: Ground, mark: bytes) -> Iterator[Sent]:
+    """The rule is gone; the client resets the connection and begins it anew, in vain, and the server goes on with it."""
+    ports = at.ports()
+    (id,) = at.allow("red", "shut", rule(TCP_NUMBER, WEB_PORT))
+    at.obeyed()
+    at.connected("far", "shut", (ports[0], WEB_PORT))
+    at.forbid("red", "shut", id)
+    at.obeyed()
+    for flags in ("R", "S"):
+        layer = TCP(sport=ports[0], dport=WEB_PORT, flags=flags, seq=7, ack=7)
+        yield Sent("far", frame(at["far"], at["shut"], mark, layer), reason="group")
+    for flags in ("PA", "A", "FA"):
+        layer = TCP(sport=WEB_PORT, dport=ports[0], flags=flags, seq=7, ack=7)
+        yield Sent("shut", frame(at["shut"], at["far"], mark, layer), reason="group")
+
+
+@attempt
 def replies_alone_after_the_rule_is_gone(at: Ground, mark: bytes) -> Iterator[Sent]:
     """A stream of datagrams that reply to one."""
     ports = at.ports()
