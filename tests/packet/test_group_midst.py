@@ -37,7 +37,7 @@ def cloud() -> Iterator[Cloud]:
 
 def graced(cloud: Cloud) -> bool:
     """True in a time of grace: only then UDP is judged by what its ports look like."""
-    return any("udp" in flow and "tp_src=0/0x8000" in flow for flow in cloud.host.flows())
+    return any("udp" in flow and "tp_src=0x0/0x8000" in flow for flow in cloud.host.flows())
 
 
 def says(station: Station, source: str, target: str, ports: tuple[int, int], *flags: str) -> None:

@@ -169,7 +169,7 @@ def what_the_client_sends_after_the_rule_is_gone(at: Ground, mark: bytes) -> Ite
 
 @attempt
 def what_the_server_sends_once_its_client_had_the_connection_forgotten(at: Ground, mark: bytes) -> Iterator[Sent]:
-    """The rule is gone; the client resets the connection and begins it anew, in vain, and the server goes on with it."""
+    """The rule is gone; the client resets the connection and begins it anew, in vain; the server goes on with it."""
     ports = at.ports()
     (id,) = at.allow("red", "shut", rule(TCP_NUMBER, WEB_PORT))
     at.obeyed()
