@@ -39,6 +39,8 @@ from apps.security_group.tables import (
     PEERS,
     PROFILE,
     REMEMBERED,
+    REPLY_ONLY,
+    REPLY_TOO,
     TAKEN,
     WAYS,
     ZONE,
@@ -300,7 +302,7 @@ def refused(step: Step, view: View) -> str:
             "an ICMP error that quotes no connection of" if step.table == way.judge.id else "nobody knows the groups of"
         )
         return f"{what} {where}"
-    back = bool(step.value(CT_STATE) & CT_REPLY)
+    back = bool(step.value(CT_STATE) & CT_REPLY) or step.value(TAKEN) in (REPLY_ONLY, REPLY_TOO)
     rule = _decides(step, profile, not back, view)
     reply = "a reply, and its connection is " if back else ""
     if rule is None:

@@ -63,11 +63,12 @@ PEERS = tuple(
     PIPELINE.field(f"peers_{low}", since=SERVICE_STAGE, until=EGRESS, show=hex) for low in range(0, BITS, REGISTER_BITS)
 )
 """The groups, a bit each, that the remote address is in, of those that rules of the VPC name."""
-TAKEN = PIPELINE.field("taken", bits=2, since=SERVICE_STAGE, until=EGRESS)
+TAKEN = PIPELINE.field("taken", bits=3, since=SERVICE_STAGE, until=EGRESS)
 """The part in its connection that a packet is taken for, where nothing is known of that."""
-FIRST_ONLY, REPLY_OR_FIRST, FIRST_OR_REPLY, REPLY_ONLY = range(4)
+FIRST_ONLY, REPLY_OR_FIRST, FIRST_OR_REPLY, REPLY_ONLY, FIRST_AND_REPLY, REPLY_TOO = range(6)
 """For the first of its connection; for a reply, and if that is refused for the first one; these two the other way
-round; for a reply, since it was refused as the first one."""
+round; for a reply, since it was refused as the first one; for the first one, to be allowed as a reply as well; for a
+reply, having been allowed as the first one."""
 REMEMBERED = 1 << 1
 """The mark of a connection that its zone had room for."""
 KNOWN = CT_TRACKED | CT_INVALID
@@ -151,7 +152,10 @@ def _way(stage: Stage, direction: Direction, port: RegisterField, remote: OxmFie
             "replies", "may the connection be that it replies to", *decided, TCP_SRC, UDP_SRC, miss=GROUP, obeyed=True
         ),
         table("refused", "may it be taken for something else", TAKEN, miss=GROUP),
-        table("allowed", "is the connection remembered", CT_STATE, CT_MARK, ETH_TYPE, TAKEN),
+        table(
+            *("allowed", "is the connection remembered"),
+            *(CT_STATE, CT_MARK, ETH_TYPE, TAKEN, IP_FRAG, TCP_SRC, TCP_DST),
+        ),
         table("remember", "is there room to remember it", CT_STATE, CT_MARK, ETH_TYPE, miss=CONNECTIONS),
     )
 

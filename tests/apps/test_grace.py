@@ -28,7 +28,8 @@ def network(whose: str) -> Network:
     net.port(subnet, "client", CLIENT, groups=(closed,))
     net.port(subnet, "server", SERVER, groups=(served,))
     net.port(subnet, "other", OTHER)
-    net.grace(whose)
+    if whose:
+        net.grace(whose)
     return net
 
 
@@ -41,6 +42,12 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def restarted() -> Iterator[Lab]:
     with Lab(network(SWITCH)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def settled() -> Iterator[Lab]:
+    with Lab(network("")) as made:
         yield made
 
 
@@ -112,3 +119,23 @@ def test_a_server_that_lets_nothing_out_goes_on_with_what_it_lets_in(restarted: 
         "out_refused: refused as a reply",
         "out_refused: dropped by rule sgr-served-2 of sg-served at port-server",
     ]
+
+
+def test_s14_outside_that_time_what_begins_nothing_has_to_be_allowed_as_a_reply_too(settled: Lab) -> None:
+    """But for what looks like a client's."""
+    leg = told(settled, "client", OTHER, f.IP_PROTO_TCP, 80, 41001)
+    assert (
+        leg.verdict == "dropped: a reply, and its connection is allowed by no rule of sg-closed at port-client (group)"
+    )
+    assert said(leg, "out_judge", "out_rules", "out_allowed") == [
+        "out_judge: it begins no connection, and nobody knows the one that it may belong to",
+        "out_rules: allowed: no rule of sg-closed is for what goes out",
+        "out_allowed: it passes only if it may be a reply, too",
+    ]
+    leg = told(settled, "client", OTHER, f.IP_PROTO_TCP, 41001, 80)
+    assert leg.outcome == "delivered"
+    assert said(leg, "out_rules", "out_allowed", "out_replies") == [
+        "out_rules: allowed: no rule of sg-closed is for what goes out"
+    ]
+    assert told(settled, "client", OTHER, f.IP_PROTO_TCP, 80, 41001, SYN).outcome == "delivered"
+    assert told(settled, "other", CLIENT, f.IP_PROTO_TCP, 80, 41001).outcome == "dropped"

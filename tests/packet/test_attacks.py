@@ -205,7 +205,7 @@ def test_a_flood_of_connections_takes_nobody_elses(lab: Lab) -> None:
             lab.asked(client, server, lab.ports())
 
 
-def test_there_are_enough_attempts() -> None:
+def test_c4_there_are_enough_attempts() -> None:
     assert len(attempts()) >= ENOUGH
 
 

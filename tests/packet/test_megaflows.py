@@ -7,8 +7,9 @@ packets a second, random in what it may choose; counted are the flows in the dat
 
 import re
 import time
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
 
 import pytest
 from scapy.layers.inet import IP, TCP, UDP
@@ -36,6 +37,7 @@ ETH_DST, ETH_SRC, TOS, TTL, SRC, DST, SPORT, DPORT = (
     (36, 2),
 )
 LOW_DST = (32, 2)
+Layer = Callable[..., Any]
 
 
 def scenario() -> Scenario:
@@ -123,7 +125,7 @@ def cost(host: Hypervisor, place: Place, frame: bytes, *varied: tuple[int, int])
     return Cost(most, switch_counts(host)[1] - before, sent)
 
 
-def datagram(place: Place, to: str, layer: type = UDP) -> bytes:
+def datagram(place: Place, to: str, layer: Layer = UDP) -> bytes:
     return bytes(Ether(src=place.mac, dst=place.towards) / IP(src=place.address, dst=to) / layer(sport=40000, dport=53))
 
 
@@ -132,11 +134,13 @@ class Case(NamedTuple):
 
     sender: str
     to: str
-    layer: type
+    layer: Layer
     varied: tuple[tuple[int, int], ...]
     bound: int
 
 
+ACK = partial(TCP, flags="A")
+"""TCP that begins nothing: its ports are looked at where the rules let it begin a connection."""
 ECMP, VPC, OUT, EIP = "172.16.1.1", "10.0.0.0", "8.8.8.8", "eip"
 CASES = {
     "tcp over equal routes": Case("open", ECMP, TCP, (SRC, LOW_DST, SPORT, DPORT), 1000),
@@ -158,6 +162,9 @@ CASES = {
     "udp to an elastic ip": Case("outside", EIP, UDP, (SRC, SPORT, DPORT), 500),
     "tcp to an elastic ip": Case("outside", EIP, TCP, (SRC, SPORT, DPORT), 500),
     "hop limits to an elastic ip": Case("outside", EIP, TCP, (TTL, TOS, SPORT, DPORT), 1000),
+    "tcp that begins nothing, to a neighbour": Case("open", "10.0.1.10", ACK, (SRC, SPORT, DPORT), 1000),
+    "tcp that begins nothing, over equal routes": Case("open", ECMP, ACK, (SRC, LOW_DST, SPORT, DPORT), 4000),
+    "tcp that begins nothing, to an elastic ip": Case("outside", EIP, ACK, (SRC, SPORT, DPORT), 500),
     "any destination from outside": Case("outside", EIP, UDP, (SRC, DST, SPORT, DPORT), 5000),
 }
 

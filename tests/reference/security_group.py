@@ -71,6 +71,13 @@ def from_server(frame: Frame) -> bool:
     return frame.source < HIGH <= frame.port
 
 
+def may_serve(frame: Frame) -> bool:
+    """True for what may be a server's, in a TCP connection that nobody knows: it begins none, and is no client's."""
+    if frame.protocol != "tcp" or frame.begins or frame.later:
+        return False
+    return frame.source < HIGH or frame.port >= HIGH
+
+
 def allows(world: World, groups: set[str], direction: str, remote: int, frame: Frame, reply: bool) -> bool:
     """The verdict of groups on a connection: the smallest priority decides, then denial; outward, no rule at all."""
     rules = [one for one in world.all(GroupRule) if one.group in groups and one.direction == direction]
@@ -101,6 +108,12 @@ def refused(world: World, port: NetworkInterface, direction: str, remote: int, f
         return None
     if not allows(world, groups, direction, remote, frame, reply=False):
         return None if answers else Fate(dropped="group")
+    if known in ("new", "full") and not goes_on and may_serve(frame):
+        if not allows(world, groups, back, remote, frame, reply=True):
+            return Fate(dropped="group")
+        # Remembered it might be the wrong way round; of a datagram in fragments, later ones have nothing to tell them.
+        if not frame.piece:
+            return None
     if known == "new":
         world.remembered.append(port.id)
     return Fate(dropped="connections") if known == "full" else None

@@ -202,6 +202,8 @@ class AnyFrame(Frame):
 
     @property
     def protocol(self) -> Any:
+        if isinstance(self.kind, str):  # made by the reference: an echo that was turned round
+            return super().protocol
         asked: Asked = self.kind.asked
         ip = is_(asked.sets, eth_type=f.ETH_TYPE_IP)
         numbers = {"icmp": 1, "tcp": 6, "udp": 17}

@@ -26,8 +26,17 @@ from tests.networks import NETWORKS
 from tests.verify.regions import joined
 
 ECHO, ECHO_REPLY = 8, 0
-ASKED = {"tcp": {f.IP_PROTO: 6}, "udp": {f.IP_PROTO: 17}, "icmp": {f.IP_PROTO: 1, f.ICMP_TYPE: ECHO, f.ICMP_CODE: 0}}
-ANSWERED = {**ASKED, "icmp": {f.IP_PROTO: 1, f.ICMP_TYPE: ECHO_REPLY, f.ICMP_CODE: 0}}
+SYN, ACK = 1 << 1, 1 << 4
+ASKED = {
+    "tcp": {f.IP_PROTO: 6, f.TCP_FLAGS: SYN},
+    "udp": {f.IP_PROTO: 17},
+    "icmp": {f.IP_PROTO: 1, f.ICMP_TYPE: ECHO, f.ICMP_CODE: 0},
+}
+ANSWERED = {
+    **ASKED,
+    "tcp": {f.IP_PROTO: 6, f.TCP_FLAGS: SYN | ACK},
+    "icmp": {f.IP_PROTO: 1, f.ICMP_TYPE: ECHO_REPLY, f.ICMP_CODE: 0},
+}
 SINGLY = ("acl", "spoofed-dhcp")
 TURNED = ((f.IP_SRC, f.IP_DST), (f.TCP_SRC, f.TCP_DST))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from scapy.layers.inet import ICMP, TCP, UDP
 
 from tests.packet.attacks import OUTSIDE, SERVERS, WEB_PORT, Ground, Sent, Who, attempt, frame, rule
+from topologies.process import wait_until
 
 TCP_NUMBER, UDP_NUMBER = 6, 17
 
@@ -165,6 +166,24 @@ def what_the_client_sends_after_the_rule_is_gone(at: Ground, mark: bytes) -> Ite
     for flags in ("PA", "A", "S", "R"):
         layer = TCP(sport=ports[0], dport=WEB_PORT, flags=flags, seq=7, ack=7)
         yield Sent("far", frame(at["far"], at["shut"], mark, layer), reason="group")
+
+
+@attempt
+def what_the_server_sends_once_its_client_had_the_connection_forgotten(at: Ground, mark: bytes) -> Iterator[Sent]:
+    """The rule is gone; the client resets the connection and begins it anew, in vain; the server goes on with it."""
+    ports = at.ports()
+    (id,) = at.allow("red", "shut", rule(TCP_NUMBER, WEB_PORT))
+    at.obeyed()
+    at.connected("far", "shut", (ports[0], WEB_PORT))
+    at.forbid("red", "shut", id)
+    at.obeyed()
+    layers = (TCP(sport=ports[0], dport=WEB_PORT, flags=flags, seq=7, ack=7) for flags in ("R", "S"))
+    at.region.guests["far"].send(*(frame(at["far"], at["shut"], b"", layer) for layer in layers))
+    home = at.region.homes["shut"]
+    assert wait_until(lambda: f"sport={ports[0]},dport={WEB_PORT}" not in home.appctl("dpctl/dump-conntrack"), 20, 0.2)
+    for flags in ("PA", "A", "FA"):
+        layer = TCP(sport=WEB_PORT, dport=ports[0], flags=flags, seq=7, ack=7)
+        yield Sent("shut", frame(at["shut"], at["far"], mark, layer), reason="group")
 
 
 @attempt
