@@ -13,7 +13,6 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 
-from tests.packet.groups import confirmed
 from topologies import frames
 from topologies.cloud import Cloud
 from topologies.drops import Drops
@@ -67,7 +66,7 @@ def grouped(cloud: Cloud, name: str, protocol: int, port: int) -> Iterator[None]
     owner.vpc("addNetworkSecurityGroupRules", networkSecurityGroupId=id, networkSecurityGroupRuleSpecs=[rule])
     interface = cloud.interfaces[name, 0]["networkInterfaceId"]
     owner.vpc("modifyNetworkInterface", networkInterfaceId=interface, securityGroups=[id])
-    confirmed(cloud)
+    cloud.cli("wait")
     try:
         yield
     finally:

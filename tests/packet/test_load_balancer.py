@@ -13,7 +13,7 @@ from sdnctl.program.slots import weighted
 from tests.packet.groups import confirmed
 from topologies.cloud import Cloud
 from topologies.guest import Guest
-from topologies.process import within
+from topologies.process import wait_until, within
 from topologies.scenarios import Account, Scenario, Subnet, Vpc, machine
 
 VIP, PORT, OWN = "10.0.0.100", 80, 8080
@@ -48,6 +48,9 @@ def cloud() -> Iterator[Cloud]:
         for name in TARGETS:
             made.guests[name].spawn([sys.executable, "-c", SERVER, name, str(OWN)])
         assert made.guests["near"].reaches(TARGETS["three"], 10)
+        for name in TARGETS:
+            guest = made.guests[name]
+            assert wait_until(lambda guest=guest: guest.run("ss", "-Hltn", f"sport = :{OWN}"), 20, 0.2)
         yield made
 
 

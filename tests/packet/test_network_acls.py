@@ -11,7 +11,6 @@ import pytest
 from scapy.layers.inet import IP, UDP, fragment
 from scapy.layers.l2 import Ether
 
-from tests.packet.groups import confirmed, operator
 from topologies import frames, scenarios
 from topologies.cloud import Cloud
 from topologies.internet import SERVER
@@ -51,21 +50,21 @@ def acl(cloud: Cloud, where: tuple[tuple[str, ...], ...], *rules: Rule) -> Itera
     subnets = [cloud.ids[one] for one in where]
     add(cloud, id, *rules)
     owner.vpc("associateNetworkAcl", networkAclId=id, subnetIds=subnets)
-    confirmed(cloud)
+    cloud.cli("wait")
     try:
         yield id
     finally:
         for subnet in subnets:
             owner.vpc("disassociateNetworkAcl", networkAclId=id, subnetId=subnet)
         owner.vpc("deleteNetworkAcl", networkAclId=id)
-        confirmed(cloud)
+        cloud.cli("wait")
 
 
 def add(cloud: Cloud, id: str, *rules: Rule) -> None:
     """Add rules in one call, and wait until the switch obeys."""
     if rules:
         cloud.owners["web"].vpc("addNetworkAclRules", networkAclId=id, networkAclRuleSpecs=list(rules))
-        confirmed(cloud)
+        cloud.cli("wait")
 
 
 def pings(cloud: Cloud, sender: str, target: str, answered: int = ASKED) -> bool:
@@ -109,7 +108,7 @@ def refused(client: Station, address: str) -> bool:
 
 def dropped(cloud: Cloud, reason: str = "acl") -> int:
     """Packets that the region has dropped for a reason, because of ACLs by default."""
-    return int(operator(cloud).get("/status")["drops"].get(reason, 0))
+    return int(cloud.cli("status")["drops"].get(reason, 0))
 
 
 @contextmanager
@@ -121,13 +120,13 @@ def group(cloud: Cloud, name: str, direction: int, port: int) -> Iterator[None]:
     rule = {"direction": direction, "protocol": 17, "addressPrefix": "0.0.0.0/0", "fromPort": port, "toPort": port}
     owner.vpc("addNetworkSecurityGroupRules", networkSecurityGroupId=id, networkSecurityGroupRuleSpecs=[rule])
     owner.vpc("modifyNetworkInterface", networkInterfaceId=interface, securityGroups=[id])
-    confirmed(cloud)
+    cloud.cli("wait")
     try:
         yield
     finally:
         owner.vpc("modifyNetworkInterface", networkInterfaceId=interface, securityGroups=[])
         owner.vpc("deleteNetworkSecurityGroup", networkSecurityGroupId=id)
-        confirmed(cloud)
+        cloud.cli("wait")
 
 
 def test_a1_without_acl_all_passes_and_a_new_acl_lets_nothing_pass(cloud: Cloud) -> None:
@@ -307,9 +306,9 @@ def test_a9_all_rules_of_one_call_are_in_force_at_once(cloud: Cloud) -> None:
             end = time.monotonic() + 0.5
             while time.monotonic() < end:
                 web.send(stray)
-            confirmed(cloud)
+            cloud.cli("wait")
             owner.vpc("removeNetworkAclRules", networkAclId=id, ruleIds=[one["ruleId"] for one in made])
-            confirmed(cloud)
+            cloud.cli("wait")
         add(cloud, id, allows[0])
         assert not wire.received(lambda frame: b"never" in frame)
         web.send(stray)
