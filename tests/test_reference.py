@@ -1,5 +1,6 @@
 """Random networks, honest and forged packets: the switch does what the resources mean."""
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -29,6 +30,8 @@ OFFSETS = (3, 4, 5, 9, 14)
 BROADCAST, MULTICAST = 0xFFFFFFFFFFFF, 0x01005E0000FB
 STRANGE = 0x021111111111
 PACKETS = 6
+NETWORKS_DRAWN = int(os.environ.get("SDNCTL_NETWORKS_DRAWN", "1000"))
+"""Random networks; fewer where all of them have been drawn already, with another feature beside (tests/one_folder)."""
 KINDS = {
     "ping": "icmp,icmp_type=8",
     "reply": "icmp,icmp_type=0",
@@ -178,7 +181,7 @@ def senders(network: Network) -> list[str]:
 
 @pytest.mark.timeout(900)
 @settings(
-    max_examples=1000,
+    max_examples=NETWORKS_DRAWN,
     deadline=None,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -96,7 +96,7 @@ def suspected(havip: HaVip, here: str, view: View) -> Iterator[Item]:
             anew=True,
         )
     )
-    yield from watched(there, here, view)
+    yield from watched(there, view)
 
 
 @packet_in(ASK_PROBE)

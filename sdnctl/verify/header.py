@@ -120,7 +120,8 @@ def number_in(header: Header, field: RegisterField) -> int | None:
     return number << field.shift if number is not None else None
 
 
-def literals(bits: Bits, value: int, mask: int) -> dict[int, int] | None:
+@lru_cache(1 << 16)
+def literals(bits: Bits, value: int, mask: int) -> Mapping[int, int] | None:
     """The bits as sent that make ``bits`` this value under a mask; None when nothing does."""
     found: dict[int, int] = {}
     at = 0

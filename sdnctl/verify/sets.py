@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 NOTHING = 0
 EVERYTHING = 1
 _NO_BIT = 1 << 30
+_WIDE = 32
+"""The bits of a set's number: two sets in one number are found faster than a pair of them."""
 _Operation = Callable[[int, int], int]
 
 
@@ -101,12 +103,12 @@ _Node = Callable[[int, int, int], int]
 
 
 def _nodes(bits: list[int], lows: list[int], highs: list[int], most: int) -> _Node:
-    known: dict[tuple[int, int, int], int] = {}
+    known: dict[int, int] = {}
 
     def node(bit: int, low: int, high: int) -> int:
         if low == high:
             return low
-        key = (bit, low, high)
+        key = (bit << _WIDE | low) << _WIDE | high
         found = known.get(key)
         if found is None:
             if len(bits) >= most:
@@ -121,16 +123,16 @@ def _nodes(bits: list[int], lows: list[int], highs: list[int], most: int) -> _No
 
 
 def _meets(bits: list[int], lows: list[int], highs: list[int], node: _Node) -> _Operation:
-    done: dict[tuple[int, int], int] = {}
+    done: dict[int, int] = {}
 
     def meet(one: int, other: int) -> int:
         if one > other:
             one, other = other, one
-        if one in (NOTHING, other):
+        if one == other or not one:
             return one
         if one == EVERYTHING:
             return other
-        key = (one, other)
+        key = one << _WIDE | other
         found = done.get(key)
         if found is None:
             first, second = bits[one], bits[other]
@@ -140,23 +142,25 @@ def _meets(bits: list[int], lows: list[int], highs: list[int], node: _Node) -> _
                 low, high = meet(lows[one], other), meet(highs[one], other)
             else:
                 first, low, high = second, meet(one, lows[other]), meet(one, highs[other])
-            found = done[key] = node(first, low, high)
+            found = done[key] = low if low == high else node(first, low, high)
         return found
 
     return meet
 
 
 def _joins(bits: list[int], lows: list[int], highs: list[int], node: _Node) -> _Operation:
-    done: dict[tuple[int, int], int] = {}
+    done: dict[int, int] = {}
 
     def join(one: int, other: int) -> int:
         if one > other:
             one, other = other, one
-        if one in (EVERYTHING, other):
-            return one
-        if one == NOTHING:
+        if not one:
             return other
-        key = (one, other)
+        if one == other:
+            return one
+        if one == EVERYTHING:
+            return EVERYTHING
+        key = one << _WIDE | other
         found = done.get(key)
         if found is None:
             first, second = bits[one], bits[other]
@@ -166,21 +170,21 @@ def _joins(bits: list[int], lows: list[int], highs: list[int], node: _Node) -> _
                 low, high = join(lows[one], other), join(highs[one], other)
             else:
                 first, low, high = second, join(one, lows[other]), join(one, highs[other])
-            found = done[key] = node(first, low, high)
+            found = done[key] = low if low == high else node(first, low, high)
         return found
 
     return join
 
 
 def _withouts(bits: list[int], lows: list[int], highs: list[int], node: _Node) -> _Operation:
-    done: dict[tuple[int, int], int] = {}
+    done: dict[int, int] = {}
 
     def without(one: int, other: int) -> int:
-        if one in (NOTHING, other) or other == EVERYTHING:
-            return NOTHING
-        if other == NOTHING:
+        if not other:
             return one
-        key = (one, other)
+        if one == other or not one or other == EVERYTHING:
+            return NOTHING
+        key = one << _WIDE | other
         found = done.get(key)
         if found is None:
             first, second = bits[one], bits[other]
@@ -190,7 +194,7 @@ def _withouts(bits: list[int], lows: list[int], highs: list[int], node: _Node) -
                 low, high = without(lows[one], other), without(highs[one], other)
             else:
                 first, low, high = second, without(one, lows[other]), without(one, highs[other])
-            found = done[key] = node(first, low, high)
+            found = done[key] = low if low == high else node(first, low, high)
         return found
 
     return without

@@ -172,9 +172,10 @@ class Walk:
 
     def _compare(self, taken: list[tuple[Rule, int]], packets: int) -> None:
         """Note the flows of one priority that match the same packets and do not do the same."""
+        deeds = [rule.does for rule, _ in taken]
         for place, (rule, match) in enumerate(taken):
-            for other, theirs in taken[:place]:
-                differ = rule.does != other.does
+            for (other, theirs), does in zip(taken[:place], deeds, strict=False):
+                differ = deeds[place] != does
                 both = self.sets.meet(self.sets.meet(match, theirs), packets) if differ else NOTHING
                 if both != NOTHING:
                     self.clashes[other.cookie, rule.cookie] = both

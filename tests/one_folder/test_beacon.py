@@ -208,9 +208,13 @@ def test_a_section_of_the_intent_file(cloud: Cloud, tenant: dict[str, str], tmp_
 
 @pytest.mark.timeout(900)
 def test_the_feature_is_whole_without_the_rest_knowing() -> None:
-    """Any order, isolation and reference run over its folder's network, and over random ones with beacons."""
+    """Any order, isolation and reference run over its folder's network, and over random ones with beacons.
+
+    The random networks of the reference are fewer: a thousand are drawn without the folder anyway.
+    """
     suites = ["tests/test_any_order.py", "tests/test_isolation.py", "tests/test_reference.py"]
     chosen = ["-k", "beacons or switch_and_reference_agree"]
     argv = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *chosen, *suites]
-    done = subprocess.run(argv, cwd=ROOT, env=os.environ | {"SDNCTL_FEATURES": PACKAGE}, capture_output=True, text=True)
+    env = os.environ | {"SDNCTL_FEATURES": PACKAGE, "SDNCTL_NETWORKS_DRAWN": "300"}
+    done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.count("[beacons] PASSED") > len(suites), done.stdout[-3000:]

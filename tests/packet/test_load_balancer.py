@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from sdnctl.program.slots import weighted
+from tests.packet.groups import confirmed
 from topologies.cloud import Cloud
 from topologies.guest import Guest
-from topologies.process import within
+from topologies.process import wait_until, within
 from topologies.scenarios import Account, Scenario, Subnet, Vpc, machine
 
 VIP, PORT, OWN = "10.0.0.100", 80, 8080
@@ -47,6 +48,9 @@ def cloud() -> Iterator[Cloud]:
         for name in TARGETS:
             made.guests[name].spawn([sys.executable, "-c", SERVER, name, str(OWN)])
         assert made.guests["near"].reaches(TARGETS["three"], 10)
+        for name in TARGETS:
+            guest = made.guests[name]
+            assert wait_until(lambda guest=guest: guest.run("ss", "-Hltn", f"sport = :{OWN}"), 20, 0.2)
         yield made
 
 
@@ -73,12 +77,12 @@ class Balancer:
     def register(self, **weights: int) -> None:
         specs = [{"instanceId": self.cloud.instances[name], "weight": weight} for name, weight in weights.items()]
         self.lb("registerTargets", targetGroupId=self.group, targetSpecs=specs)
-        self.cloud.cli("wait")
+        confirmed(self.cloud)
 
     def deregister(self, *names: str) -> None:
         ids = [self.targets()[name]["targetId"] for name in names]
         self.lb("deRegisterTargets", targetGroupId=self.group, targetIds=ids)
-        self.cloud.cli("wait")
+        confirmed(self.cloud)
 
     def targets(self) -> dict[str, dict[str, Any]]:
         shown = self.lb("describeTargets", targetGroupId=self.group)["targets"]
@@ -87,7 +91,7 @@ class Balancer:
 
     def delete(self) -> None:
         self.lb("deleteLoadBalancer", loadBalancerId=self.id)
-        self.cloud.cli("wait")
+        confirmed(self.cloud)
 
 
 @contextlib.contextmanager
@@ -200,7 +204,7 @@ def test_l4_a_target_that_comes_or_goes_moves_no_connection_of_another(cloud: Cl
         assert set(asked(cloud.guests["near"], 40)) == set(TARGETS)
         update = [{"targetId": balancer.targets()["one"]["targetId"], "weight": 0}]
         balancer.lb("updateTargets", targetGroupId=balancer.group, targetUpdateSpecs=update)
-        cloud.cli("wait")
+        confirmed(cloud)
         assert alive(open_) == {"one", "two"}, "weight 0 takes no new connections, and keeps its own"
         assert set(asked(cloud.guests["near"], 40)) == {"two", "three"}
         balancer.deregister("three")
@@ -229,10 +233,10 @@ def test_l8_stop_and_off_answer_nothing(cloud: Cloud) -> None:
             ),
         ):
             balancer.lb(**change, **off)
-            cloud.cli("wait")
+            confirmed(cloud)
             assert refused(near)
             balancer.lb(**change, **on)
-            cloud.cli("wait")
+            confirmed(cloud)
             assert asked(near, 3)
 
 
@@ -246,7 +250,7 @@ def test_l9_the_address_answers_ping_and_no_other_port(cloud: Cloud) -> None:
 def test_l10_another_address(cloud: Cloud) -> None:
     with balanced(cloud, one=10, three=10) as balancer:
         balancer.lb("updateLoadBalancer", loadBalancerId=balancer.id, privateIpAddress="10.0.0.101")
-        cloud.cli("wait")
+        confirmed(cloud)
         for name in CLIENTS:
             assert set(asked(cloud.guests[name], 20, "10.0.0.101")) == {"one", "three"}
             assert refused(cloud.guests[name])
@@ -279,11 +283,11 @@ def test_l1_groups_judge_the_client_at_the_targets_own_port(cloud: Cloud) -> Non
             rule |= {"ruleAction": "DENY", "priority": 1}
             spec = {"networkSecurityGroupId": group, "networkSecurityGroupRuleSpecs": [rule]}
             made = owner.vpc("addNetworkSecurityGroupRules", **spec)["securityGroupRules"]
-            cloud.cli("wait")
+            confirmed(cloud)
             try:
                 assert asked(cloud.guests["near"], 3) if passes else refused(cloud.guests["near"])
                 assert asked(cloud.guests["far"], 3)
             finally:
                 ids = [one["ruleId"] for one in made]
                 owner.vpc("removeNetworkSecurityGroupRules", networkSecurityGroupId=group, ruleIds=ids)
-                cloud.cli("wait")
+                confirmed(cloud)

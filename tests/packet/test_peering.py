@@ -6,6 +6,7 @@ from itertools import product
 
 import pytest
 
+from tests.packet.groups import confirmed
 from topologies.cloud import Cloud
 from topologies.scenarios import Account, Scenario, Subnet, Vpc, machine
 from topologies.tenant import Tenant
@@ -43,7 +44,7 @@ def peer(cloud: Cloud, name: str, other: str) -> str:
 
 def cut(cloud: Cloud, name: str, id: str) -> None:
     vpc_of(cloud, name)[0].vpc("deleteVpcPeering", vpcPeeringId=id)
-    cloud.cli("wait")
+    confirmed(cloud)
 
 
 def route(cloud: Cloud, name: str, prefix: str, peering: str) -> tuple[Tenant, str, list[str]]:
@@ -71,7 +72,7 @@ def connected(cloud: Cloud, one: str, other: str, routed: str = "both") -> Itera
     for name, far, id in ((one, other, sides[0]), (other, one, sides[1])):
         if routed == "both" or (routed == "first" and name == one):
             ways.append(route(cloud, name, f"{ADDRESS[far].rsplit('.', 2)[0]}.0.0/16", id))
-    cloud.cli("wait")
+    confirmed(cloud)
     try:
         yield sides
     finally:
@@ -81,7 +82,7 @@ def connected(cloud: Cloud, one: str, other: str, routed: str = "both") -> Itera
             known = cloud.owners[name].vpc("describeVpcPeerings")["vpcPeerings"]
             if id in {found["vpcPeeringId"] for found in known}:
                 cloud.owners[name].vpc("deleteVpcPeering", vpcPeeringId=id)
-        cloud.cli("wait")
+        confirmed(cloud)
 
 
 def pings(cloud: Cloud, sender: str, target: str) -> bool:
@@ -92,7 +93,7 @@ def test_p1_nothing_passes_before_both_sides_and_both_routes_are_there(cloud: Cl
     assert not pings(cloud, "left", "middle")
     side = peer(cloud, "left", "middle")
     way = route(cloud, "left", "10.1.0.0/16", side)
-    cloud.cli("wait")
+    confirmed(cloud)
     with cloud.guests["middle"].sniff() as wire:
         assert not pings(cloud, "left", "middle")
         assert not wire.seen(lambda frame: frame[12:14] == b"\x08\x00")
@@ -117,7 +118,7 @@ def test_p4_not_transitive_and_no_way_to_the_internet(cloud: Cloud) -> None:
     with connected(cloud, "left", "middle") as (left, _), connected(cloud, "middle", "right") as (_, right):
         ways = [route(cloud, "left", "10.2.0.0/16", left), route(cloud, "right", "10.0.0.0/16", right)]
         ways.append(route(cloud, "left", "198.51.100.0/24", left))
-        cloud.cli("wait")
+        confirmed(cloud)
         assert pings(cloud, "left", "middle") and pings(cloud, "middle", "right")
         assert not pings(cloud, "left", "right") and not pings(cloud, "right", "left")
         assert cloud.guests["left"].ping("198.51.100.10", count=2, wait=0.5) == 0
@@ -134,7 +135,7 @@ def test_p5_each_side_cuts_at_once_and_may_connect_again(cloud: Cloud) -> None:
             assert not pings(cloud, "left", "middle") and not pings(cloud, "middle", "left")
             again = peer(cloud, name, far)
             way = route(cloud, name, f"{ADDRESS[far].rsplit('.', 2)[0]}.0.0/16", again)
-            cloud.cli("wait")
+            confirmed(cloud)
             assert pings(cloud, "left", "middle")
             unroute(*way)
             cut(cloud, name, again)
@@ -147,7 +148,7 @@ def test_p6_groups_judge_the_real_addresses(cloud: Cloud, left: bool, middle: bo
         for name, open_, far in (("left", left, "10.1.0.0/16"), ("middle", middle, "10.0.0.0/16")):
             if not open_:
                 closed.enter_context(refusing(cloud, name, far))
-        cloud.cli("wait")
+        confirmed(cloud)
         assert pings(cloud, "left", "middle") == middle
         assert pings(cloud, "middle", "left") == left
 

@@ -102,7 +102,8 @@ def test_a_flood_of_questions_starves_nobody_else(
         answered = ask(calm)
         lost = {asked: EACH - count for asked, count in answered.items() if count < EACH}
         again = ask(calm, lost) if lost else {}
-        heard = learned(calm) if kind not in GATEWAYS else REPLACED
+        # It takes ten seconds a time, and is judged alone only.
+        heard = learned(calm) if alone and kind not in GATEWAYS else REPLACED
         flooded = changes(cloud)
         rate = (flood.sent() - sent) / (time.monotonic() - began)
     assert cloud.guests["calm"].reaches(SERVER, 10)

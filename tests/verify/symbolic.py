@@ -40,6 +40,7 @@ class Asked:
 
     def __init__(self, sets: Sets) -> None:
         self.sets = sets
+        self._numbers: dict[tuple[Bits, int], int | None] = {}
         self._packet: dict[int, int] = {}
         self._here = _Fork(NOTHING)
         self._open: list[_Fork] = []
@@ -60,6 +61,14 @@ class Asked:
             return False
         among = self._here.packets
         return self.sets.meet(among, self.sets.cube({bit: 1})) not in (NOTHING, among)
+
+    def having(self, bits: Bits, number: int) -> int | None:
+        """The packets in which bits are a number; None when that is told by no packet."""
+        name = bits, number
+        if name not in self._numbers:
+            cube = literals(bits, number, (1 << len(bits)) - 1)
+            self._numbers[name] = self.sets.cube(cube) if cube is not None else None
+        return self._numbers[name]
 
     def within(self, found: int) -> bool:
         """True when the packet is in a set; AssertionError when the model does not ask what it asked of its like."""
@@ -101,8 +110,8 @@ class Number:
         wanted = other + self.less
         if wanted < 0 or wanted >> len(self.bits):
             return False
-        cube = literals(self.bits, wanted, (1 << len(self.bits)) - 1)
-        return cube is not None and self._asked.within(self._asked.sets.cube(cube))
+        found = self._asked.having(self.bits, wanted)
+        return found is not None and self._asked.within(found)
 
     def _same(self, one: int, another: int) -> bool:
         """Two bits asked one after the other: a question whose answer is two numbers has too many answers."""
