@@ -191,7 +191,6 @@ def test_network_acls(user: tuple[Tenant, Jdc]) -> None:
         ("delete-vpc", {"vpc_id": "vpc-0000000000"}, 404),
         ("describe-vpcs", {"page_size": 101}, 400),
         ("describe-vpcs", {"filters": [{"name": "colour", "values": ["red"]}]}, 400),
-        ("describe-nat-ip-cidrs", {"nat_gateway_id": "natgw-0000000000"}, 501),
     ],
 )
 def test_bad_values(
