@@ -1,6 +1,7 @@
 """Public addresses of a region: on the machine's own host, or through a gateway; they move, and one host has each."""
 
 import time
+from itertools import groupby
 
 import pytest
 
@@ -13,6 +14,8 @@ from topologies.region import CONTROL, PUBLIC, UNDERLAY, Region
 from topologies.traffic import Pinger
 
 HOMES = {"red1": "hv1", "red2": "hv2", "red3": "hv3"}
+OTHER = {"hv2": "hv3", "hv3": "hv2"}
+"""The gateways, each with the one that takes over from it."""
 
 
 @pytest.mark.parametrize("name", ["red1", "red2", "red3", "red4"])
@@ -43,8 +46,9 @@ def test_the_machines_own_host_answers(region: Region, name: str) -> None:
     assert len(asked.answers) >= 10
 
 
-def test_the_preferred_gateway_answers_for_a_host_without_uplink(region: Region) -> None:
-    assert holder(region, region.public("red4")) == "hv2"
+def test_one_gateway_answers_for_a_host_without_uplink(region: Region) -> None:
+    """Which, tests of earlier modules have a say in: whoever has taken over keeps it (decision 009)."""
+    assert holder(region, region.public("red4")) in OTHER
 
 
 def test_a_public_address_moves_to_another_host(region: Region) -> None:
@@ -77,13 +81,15 @@ def test_a_public_address_moves_to_a_host_without_uplink(region: Region) -> None
             took = owner.bind(identity, target)
             time.sleep(0.5)
         print(f"{hosts[0]} to {hosts[1]}: UP after {took:.2f} s, longest gap {ping.result.gap:.3f} s")
-        assert list(asked.holders) == hosts
+        assert list(asked.holders) == [one for one, _ in groupby(hosts)]
         assert ping.result.gap < 1.0
 
 
 def test_the_standby_takes_over_from_a_killed_gateway(region: Region) -> None:
-    """hv2's switch dies: hv3 serves the addresses of hosts without uplink, and gives them back."""
-    host, public = region.hosts["hv2"], region.public("red4")
+    """Its switch dies: the other serves the addresses of hosts without uplink, and may keep them."""
+    public = region.public("red4")
+    active = holder(region, public)
+    host, other = region.hosts[active], OTHER[active]
     with Pinger(region.internet.server, public) as ping, Asked(region, public) as asked:
         time.sleep(0.3)
         host.kill_vswitchd()
@@ -94,9 +100,9 @@ def test_the_standby_takes_over_from_a_killed_gateway(region: Region) -> None:
         assert wait_until(lambda: region.guests["red1"].ping("10.0.0.12", count=1, wait=0.3), 20, 0.1)
         time.sleep(3)
     print(f"gateway back: answered by {list(back.holders)}")
-    assert list(asked.holders) == ["hv2", "hv3"]
+    assert list(asked.holders) == [active, other]
     assert ping.result.gap < 3.0
-    assert list(back.holders) in (["hv3"], ["hv3", "hv2"])
+    assert list(back.holders) in ([other], [other, active])
     assert region.internet.server.reaches(public, 5)
 
 
@@ -104,7 +110,7 @@ def test_the_standby_takes_over_from_a_gateway_that_nobody_reaches(region: Regio
     """The active gateway runs, but its cable to the others is pulled: it must not answer beside the new one."""
     public = region.public("red4")
     active = holder(region, public)
-    other = {"hv2": "hv3", "hv3": "hv2"}[active]
+    other = OTHER[active]
     with Pinger(region.internet.server, public) as ping, Asked(region, public) as asked:
         time.sleep(0.3)
         region.fabric.cut(region.hosts[active], UNDERLAY)
@@ -121,7 +127,7 @@ def test_a_gateway_that_only_the_world_reaches_falls_silent(region: Region) -> N
     """Cut from the hosts and from the store it cannot be told that another serves: it must stop by itself."""
     public = region.public("red4")
     active = holder(region, public)
-    other = {"hv2": "hv3", "hv3": "hv2"}[active]
+    other = OTHER[active]
     with Pinger(region.internet.server, public) as ping, Asked(region, public) as asked:
         time.sleep(0.3)
         for network in (CONTROL, UNDERLAY):
