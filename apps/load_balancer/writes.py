@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from apps.eip.model import ElasticIp
+from apps.eip.writes import bind
 from apps.eni.model import NetworkInterface
 from apps.eni.writes import claimed, new_managed
 from apps.load_balancer.model import (
@@ -59,15 +61,19 @@ def new_balancer(txn: Txn, subnet: Subnet, kind: str, address: Ip4 | None) -> Lo
     )
     txn.put(made)
     if txn.get(Balanced, subnet.vpc) is None:
-        txn.put(Balanced(id=subnet.vpc, vpc=subnet.vpc, zone=txn.allocate(Balanced, "zone")))
+        zones = {name: txn.allocate(Balanced, name) for name in ("zone", "inner")}
+        txn.put(Balanced(id=subnet.vpc, vpc=subnet.vpc, **zones))
     return made
 
 
 def move_address(txn: Txn, balancer: LoadBalancer, address: Ip4) -> None:
-    """Give a load balancer another address of its subnet; IntentError when that is not free."""
+    """Give a load balancer, and so its elastic IP, another address of its subnet; IntentError when that is not free."""
     port, subnet = txn.get(NetworkInterface, balancer.port), txn.get(Subnet, balancer.subnet)
     if port is not None and subnet is not None and port.addresses != (address,):
-        txn.put(replace(port, addresses=(claimed(txn, subnet, address, (), "privateIpAddress"),)))
+        moved = replace(port, addresses=(claimed(txn, subnet, address, (), "privateIpAddress"),))
+        txn.put(moved)
+        for eip in txn.many(ElasticIp, sorted(txn.by(ElasticIp, ("port",), port.id))):
+            bind(txn, eip, moved, address, move=True)
 
 
 def remove_balancer(txn: Txn, balancer: LoadBalancer) -> None:
@@ -99,6 +105,7 @@ def add_target(txn: Txn, group: TargetGroup, port: NetworkInterface, address: Ip
         group=group.id,
         port=port.id,
         address=address,
+        key=txn.allocate(Target, "key"),
         own_port=own_port,
         created=txn.now,
     )
