@@ -27,7 +27,7 @@ from apps.reassembly.facts import not_late
 from apps.vpc.facts import vpc_here
 from apps.vpc.model import ROUTER_MAC, Vpc
 from sdnctl.model.host import TUNNEL, Binding, LocalTunnel, Peer
-from sdnctl.of.actions import Action, Instruction, move, nat, resubmit, set_field, set_ttl
+from sdnctl.of.actions import Action, Instruction, load, move, nat, resubmit, set_field, set_ttl
 from sdnctl.of.fields import (
     CONJ_ID,
     CT_MARK,
@@ -84,10 +84,10 @@ def presented(balancer: LoadBalancer, here: str, view: View) -> Iterator[Item]:
     # A reply on its way out: its connection is seen to go on.
     yield BACK.flow(Priority.NORMAL, {**IP, VPC: vpc.key, IP_SRC: vip}, [looked_up(balanced.zone, SNAT)])
     if balancer.started:
-        # Ping from outside: turned round, and out as whatever the load balancer sends.
+        # Ping from outside: turned round, and out as whatever the load balancer sends, also where it came in.
         ping: Match = {BY_EIP: 1, VPC: vpc.key, NEXT_HOP: vip, ICMP_TYPE: ECHO_REQUEST}
         turned = [move(IP_SRC, IP_DST), set_field(IP_SRC, vip), set_field(ICMP_TYPE, ECHO_REPLY), set_ttl(TTL)]
-        itself = [set_field(PORT, port.key), set_field(BY_EIP, 0)]
+        itself = [set_field(PORT, port.key), set_field(BY_EIP, 0), load(IN_PORT, 0)]
         yield VIP.flow(Priority.EXACT, ping, [*turned, *itself, resubmit(SNAT.id)])
 
 
