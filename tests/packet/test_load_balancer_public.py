@@ -6,9 +6,18 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from tests.packet.test_load_balancer import CLIENTS, PORT, TARGETS, VIP, Balancer, alive, asked, balanced, cloud, greeting
+from tests.packet.test_load_balancer import (
+    CLIENTS,
+    PORT,
+    TARGETS,
+    VIP,
+    Balancer,
+    alive,
+    asked,
+    balanced,
+    cloud,
+    greeting,
+)
 from topologies.cloud import Cloud
 from topologies.internet import SERVER
 from topologies.process import wait_until, within
