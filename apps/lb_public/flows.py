@@ -168,7 +168,7 @@ def landed(target: Target, here: str, view: View) -> Iterator[Item]:
 
 @feature(each=LoadBalancer, within=placed("vpc", test=vpc_here))
 def left(balancer: LoadBalancer, here: str, view: View) -> Iterator[Item]:
-    """What a target replies to the outside has the load balancer's address: to whoever presents its elastic IP."""
+    """The replies of targets to the outside, with the load balancer's address: to whoever presents its elastic IP."""
     vpc, vip = view.get(Vpc, balancer.vpc), vip_of(balancer, view)
     if vpc is None or vip is None or not view.derived(public, balancer.id):
         return

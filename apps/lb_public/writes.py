@@ -1,4 +1,4 @@
-"""Where a load balancer with an elastic IP may be held."""
+"""The rule by which a host may hold a load balancer with an elastic IP."""
 
 from apps.gateway.writes import may_translate
 from apps.holder.model import Holder

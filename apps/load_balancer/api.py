@@ -254,6 +254,8 @@ def disassociate_elastic_ip(request: Association, txn: Writer) -> Json:
 
 def _associate(txn: Writer, balancer: LoadBalancer, eip: ElasticIp) -> None:
     port = txn.own(NetworkInterface, balancer.port, "loadBalancerId")
+    for other in sorted(txn.region.by(ElasticIp, ("port",), port.id) - {eip.id}):
+        raise IntentError.precondition("loadBalancerId", f"{balancer.id} has elastic IP {other}: disassociate it first")
     bind(txn.txn, eip, port, port.addresses[0])
 
 

@@ -23,25 +23,25 @@ from sdnctl.program.lifecycle import blocks, changed
 from sdnctl.program.weight import Weighed, weighs
 from sdnctl.store import Txn
 
-ADDRESS_FLOWS = weighs(LoadBalancer, 3)
-LISTENER_FLOWS = weighs(Listener, 1)
-
+ADDRESS_FLOWS = weighs(LoadBalancer, 6)
+LISTENER_FLOWS = weighs(Listener, 2)
 
 BACKEND_FLOWS = weighs(Backend, SLOTS)
-MOST_BACKENDS = 50
-"""The most backends of a load balancer, by the public API's quota."""
+MOST_BACKENDS = MOST_LISTENERS = 50
+"""The most backends of a load balancer, and the most listeners, by the public API's quotas."""
 
 
 def _flows(records: Weighed, account: str) -> int:
-    """For each target one flow for its replies, and two for each backend of its group."""
+    """For each target two flows for its replies, five for each backend of its group and one for each listener of it."""
     total = 0
     for group in records.many(TargetGroup, records.by(TargetGroup, ("account",), account)):
-        backends = len(records.by(Backend, ("group",), group.id))
-        total += len(records.by(Target, ("group",), group.id)) * (1 + 2 * backends)
+        backends = records.by(Backend, ("group",), group.id)
+        listeners = sum(len(records.by(Listener, ("backend",), backend)) for backend in backends)
+        total += len(records.by(Target, ("group",), group.id)) * (2 + 5 * len(backends) + listeners)
     return total
 
 
-TARGET_FLOWS = weighs(Target, 3, most=1 + 2 * MOST_BACKENDS, exactly=_flows)
+TARGET_FLOWS = weighs(Target, 8, most=2 + 5 * MOST_BACKENDS + MOST_LISTENERS, exactly=_flows)
 
 
 def new_balancer(txn: Txn, subnet: Subnet, kind: str, address: Ip4 | None) -> LoadBalancer:

@@ -167,6 +167,36 @@ def test_l11_from_a_machine_with_an_elastic_ip_to_that_of_the_load_balancer(clou
             made.owner.vpc("deleteElasticIp", elasticIpId=own["elasticIpId"])
 
 
+def test_k2_with_the_limit_0_in_a_package_nothing_passes(cloud: Cloud) -> None:
+    with public(cloud, one=10) as made:
+        assert answered(cloud, made.address, 2)
+        package = made.owner.vpc("createBandwidthPackage", name="none", bandwidthMbps=50)["bandwidthPackageId"]
+        member: dict[str, Any] = {"publicIpId": made.id, "bandwidthMbps": 0}
+        own: dict[str, Any] = {"bandwidthPackageId": package, "bandwidthPackageIPSpecs": [member]}
+        made.owner.vpc("addBandwidthPackageIP", **own)
+        cloud.cli("wait")
+        assert closed(cloud, made.address)
+        assert cloud.internet.server.ping(made.address, count=1, wait=0.5) == 0
+        made.owner.vpc("removeBandwidthPackageIP", **own)
+        cloud.cli("wait")
+        assert wait_until(lambda: not closed(cloud, made.address), 10)
+        made.owner.vpc("deleteBandwidthPackage", bandwidthPackageId=package)
+
+
+def test_its_elastic_ip_moves_to_a_machine_and_back(cloud: Cloud) -> None:
+    """Each time in one call: whoever has it answers, and the other does not."""
+    with public(cloud, one=10) as made:
+        machine = cloud.interfaces["near", 0]["networkInterfaceId"]
+        shown = made.balancer.lb("describeLoadBalancer", loadBalancerId=made.balancer.id)["loadBalancer"]
+        for there, listens in ((machine, False), (shown["networkInterface"]["networkInterfaceId"], True)):
+            move: dict[str, Any] = {"networkInterfaceId": there, "elasticIpId": made.id, "reassociate": True}
+            made.owner.vpc("associateElasticIp", **move)
+            cloud.cli("wait")
+            assert wait_until(lambda: cloud.internet.server.ping(made.address, count=1, wait=0.5) == 1, 20)
+            assert closed(cloud, made.address) is not listens
+        assert answered(cloud, made.address, 3)
+
+
 def test_a_trace_tells_the_elastic_ip_the_listener_and_the_target(cloud: Cloud) -> None:
     with public(cloud, one=10) as made:
         told = cloud.cli("trace", "--from", "internet", "--to", made.address, "--proto", "tcp", "--dport", str(PORT))
