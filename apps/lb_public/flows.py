@@ -31,6 +31,8 @@ from sdnctl.of.actions import Action, Instruction, load, move, nat, resubmit, se
 from sdnctl.of.fields import (
     CONJ_ID,
     CT_MARK,
+    CT_NEW,
+    CT_STATE,
     ETH_DST,
     ETH_SRC,
     ETH_TYPE,
@@ -53,6 +55,7 @@ Match = dict[Field, Value]
 Actions = Sequence[Action | Instruction]
 ECHO_REPLY, ECHO_REQUEST = 0, 8
 TTL = 64
+NEW = (CT_NEW, CT_NEW)
 IP: Match = {ETH_TYPE: ETH_TYPE_IP}
 
 
@@ -61,6 +64,8 @@ def known() -> Iterator[Item]:
     """A connection that has a target keeps it; any other gets one by its slot."""
     for table in (KEPT, ENTERED, LEFT):
         yield not_late(table)
+    # It is new; what a trace says of its mark is that of another zone.
+    yield KEPT.flow(Priority.EXACT, {**IP, CT_STATE: NEW}, [goto(SHARE)])
     # It has none yet.
     yield KEPT.flow(Priority.NORMAL, {**IP, CT_MARK: 0}, [goto(SHARE)])
     # It has one: to that, if it is there still.
@@ -185,7 +190,8 @@ def left(balancer: LoadBalancer, here: str, view: View) -> Iterator[Item]:
 @says(known)
 def known_said(step: Step, view: View) -> str:
     """The connection's target, if it has one, in words."""
-    return "the connection has no target yet" if step.value(CT_MARK) == 0 else "the connection has a target"
+    new = step.value(CT_STATE) & CT_NEW or not step.value(CT_MARK)
+    return "the connection has no target yet" if new else "the connection has a target"
 
 
 @says(presented)
