@@ -95,6 +95,22 @@ def in_touch(_: None, here: str, view: View) -> bool:
     return any(peer is not None and peer.up for peer in peers)
 
 
+def translator(_: None, here: str, view: View) -> str:
+    """The host that translates what no machine has for itself, such as NAT gateways: the active gateway.
+
+    A region without gateways has the first of its hosts, by name, that has an uplink; "" for none.
+    """
+    if view.derived(gateways, None):
+        active = view.get(Holder, GATEWAY)
+        return active.host if active is not None else ""
+    return next((host for host in sorted(view.all(Host)) if view.derived(has_uplink, host)), "")
+
+
+def translates_here(_: str, here: str, view: View) -> bool:
+    """True on the host that translates, while it is not cut off from the others."""
+    return view.derived(translator, None) == here and not view.derived(cut_off, None)
+
+
 def deposed(host: str, here: str, view: View) -> bool:
     """True for another gateway that is not reached, on the one that is active in its place: it was waited for already.
 

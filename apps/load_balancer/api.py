@@ -6,14 +6,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from apps.eip.api import ElasticIpSpec, ordered
 from apps.eip.model import ElasticIp
+from apps.eip.writes import bind, new_elastic_ip, unbind
+from apps.eni import api as eni
 from apps.eni.model import NetworkInterface
 from apps.load_balancer.model import PROTOCOLS, Backend, Listener, LoadBalancer, Target, TargetGroup
 from apps.load_balancer.writes import move_address, new_balancer, remove_balancer
 from apps.vpc.model import Subnet
 from sdnctl.api import quota
 from sdnctl.api.access import Reader, Writer
-from sdnctl.api.charge import show_charge
+from sdnctl.api.charge import PREPAID, show_charge
 from sdnctl.api.listing import Key, Listing, answer, attribute, constant, reference
 from sdnctl.api.operations import operation
 from sdnctl.api.schema import Address, Id, Ids, Json, Name, Request, Tags, Text, Whole, iso, show_tags, tag_dict
@@ -44,7 +47,7 @@ class NewBalancer(Request):
     azs: Annotated[Ids, Field(max_length=2)] = ()
     privateIpAddress: Address | None = None
     securityGroupIds: Ids = ()
-    elasticIp: dict[str, Any] | None = None
+    elasticIp: ElasticIpSpec | None = None
     deleteProtection: bool = False
     description: Text = ""
     userTags: Tags = ()
@@ -54,6 +57,18 @@ class OneBalancer(Request):
     """A load balancer."""
 
     loadBalancerId: Id
+
+
+class DeletedBalancer(OneBalancer):
+    """A load balancer to be deleted, with `deleteElasticIp` its elastic IP too, unless that is paid in advance."""
+
+    deleteElasticIp: bool = False
+
+
+class Association(OneBalancer):
+    """An elastic IP that a load balancer is to have, or to have no more."""
+
+    elasticIpId: Id
 
 
 class ChangedBalancer(OneBalancer):
@@ -156,8 +171,6 @@ def create_load_balancer(request: NewBalancer, txn: Writer) -> Json:
     """Make a load balancer with an address of a subnet."""
     if request.type == "alb":
         raise not_served("type", "load balancers of type alb are not served, only nlb and dnlb")
-    if request.elasticIp is not None:
-        raise not_served("elasticIp", "an elastic IP is not made along with a load balancer")
     if request.securityGroupIds:
         raise IntentError("securityGroupIds", "only an alb has security groups: those of the targets judge")
     if request.azs and request.type == "dnlb":
@@ -173,6 +186,13 @@ def create_load_balancer(request: NewBalancer, txn: Writer) -> Json:
         tags=tag_dict(request.userTags),
     )
     txn.create(made)
+    if request.elasticIp is not None:
+        quota.admit(txn, "elastic_ip", 1, field="elasticIp")
+        spec = request.elasticIp
+        eip = new_elastic_ip(txn.txn, txn.caller.account, None, "", spec.bandwidthMbps)
+        eip = replace(eip, **ordered(spec, txn.now))
+        txn.put(eip)
+        _associate(txn, made, eip)
     return {"loadBalancerId": made.id}
 
 
@@ -201,16 +221,42 @@ def update_load_balancer(request: ChangedBalancer, txn: Writer) -> Json:
     return {}
 
 
-@operation("lb", "deleteLoadBalancer", "DELETE", ITEM, OneBalancer)
-def delete_load_balancer(request: OneBalancer, txn: Writer) -> Json:
-    """Delete a load balancer with its listeners, backends and target groups."""
+@operation("lb", "deleteLoadBalancer", "DELETE", ITEM, DeletedBalancer)
+def delete_load_balancer(request: DeletedBalancer, txn: Writer) -> Json:
+    """Delete a load balancer with its listeners, backends and target groups; its elastic IP is bound to nothing."""
     known = own(txn, request.loadBalancerId)
     if known.protected:
         raise IntentError.precondition("loadBalancerId", f"{known.id} is protected: set deleteProtection to false")
-    for eip in sorted(txn.region.by(ElasticIp, ("port",), known.port)):
-        raise IntentError.precondition("loadBalancerId", f"{known.id} has elastic IP {eip}: disassociate it first")
+    for eip in txn.of(ElasticIp, ("port",), known.port):
+        free = unbind(txn.txn, eip)
+        if request.deleteElasticIp and not (eip.charge_mode == PREPAID and eip.charge_expiry > txn.now):
+            txn.remove(free, "loadBalancerId")
     remove_balancer(txn.txn, known)
     return {}
+
+
+@operation("lb", "associateElasticIp", "POST", f"{ITEM}:associateElasticIp", Association)
+def associate_elastic_ip(request: Association, txn: Writer) -> Json:
+    """Bind an elastic IP to a load balancer: its listeners are reached from the internet, too."""
+    _associate(txn, own(txn, request.loadBalancerId), txn.own(ElasticIp, request.elasticIpId, "elasticIpId"))
+    return {}
+
+
+@operation("lb", "disassociateElasticIp", "POST", f"{ITEM}:disassociateElasticIp", Association)
+def disassociate_elastic_ip(request: Association, txn: Writer) -> Json:
+    """Take an elastic IP from a load balancer: what came by it ends."""
+    known, eip = own(txn, request.loadBalancerId), txn.own(ElasticIp, request.elasticIpId, "elasticIpId")
+    if eip.port != known.port:
+        raise IntentError.precondition("elasticIpId", f"{eip.id} is not bound to {known.id}")
+    unbind(txn.txn, eip)
+    return {}
+
+
+def _associate(txn: Writer, balancer: LoadBalancer, eip: ElasticIp) -> None:
+    port = txn.own(NetworkInterface, balancer.port, "loadBalancerId")
+    for other in sorted(txn.region.by(ElasticIp, ("port",), port.id) - {eip.id}):
+        raise IntentError.precondition("loadBalancerId", f"{balancer.id} has elastic IP {other}: disassociate it first")
+    bind(txn.txn, eip, port, port.addresses[0])
 
 
 @operation("lb", "describeListeners", "GET", LISTENERS, Listing)
@@ -323,6 +369,7 @@ def show(view: Reader, balancer: LoadBalancer) -> Json:
         "azType": "standard",
         "securityGroupIds": [],
         "privateIp": private,
+        "networkInterface": eni.show(view, port) if port is not None else {},
         "charge": show_charge("postpaid_by_duration", balancer.created, 0.0, view.now),
         "tags": show_tags(balancer.tags),
         "description": balancer.description,

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from apps.eip.cli import Target
 from sdnctl.cli.command import one, option, tenants
 from sdnctl.cli.invocation import Invocation
 from sdnctl.cli.kind import Column, Kind, given, key
@@ -12,15 +13,21 @@ from sdnctl.cli.resources import Description, NewName, made
 LB = Kind(
     "lb", "load balancer", "Addresses that share connections among machines.",
     resource="LoadBalancer", path="loadBalancers/", plural="loadBalancers", singular="loadBalancer", prefix="lb",
-    name_filter="loadBalancerNames", service="lb",
+    name_filter="loadBalancerNames", service="lb", inside="vpc",
     columns=(
         Column("vpc", key("vpcId")),
         Column("subnet", key("subnetId")),
         Column("type", key("type")),
         Column("address", lambda shown: shown["privateIp"]["privateIpAddress"]),
+        Column("elastic IP", lambda shown: shown["privateIp"].get("elasticIpAddress", "")),
         Column("state", lambda shown: shown["state"]["code"]),
     ),
 )  # fmt: skip
+TARGET = Target(
+    "lb",
+    lambda shown: dict(shown["networkInterface"]),
+    lambda port: str(port["instanceId"]) if port["instanceType"] == "lb" else "",
+)
 LISTENER = Kind(
     "listener", "listener", "Ports of load balancers.",
     resource="Listener", path="listeners/", plural="listeners", singular="listener", prefix="listener",

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 
 from apps.eni.model import NetworkInterface
 from apps.eni.tables import RECEIVER
-from apps.load_balancer.facts import keeps_client, slots_of
+from apps.load_balancer.facts import TO, listens, slot_of, slots_of, vip_of
 from apps.load_balancer.model import PROTOCOLS, Backend, Balanced, Listener, LoadBalancer, Target
 from apps.load_balancer.tables import (
     BACKEND,
+    BY_EIP,
+    GIVEN,
     LB_FRAGMENT,
     NO_LISTENER,
     NO_TARGET,
@@ -20,6 +22,7 @@ from apps.load_balancer.tables import (
     SENT,
     SHARE,
     SLOT,
+    TARGET,
     TARGET_GONE,
     VIP,
 )
@@ -38,12 +41,7 @@ from sdnctl.of.fields import (
     IP_FRAG,
     IP_PROTO,
     IP_SRC,
-    TCP_DST,
-    TCP_SRC,
-    UDP_DST,
-    UDP_SRC,
     Field,
-    OxmField,
     Value,
 )
 from sdnctl.program.feature import Item, View, always, feature, placed, says
@@ -53,7 +51,6 @@ from sdnctl.program.tracking import tracked, translated
 from sdnctl.program.zones import ZoneLimit
 
 Match = dict[Field, Value]
-TO: dict[str, OxmField] = {"Tcp": TCP_DST, "Udp": UDP_DST}
 CONNECTIONS = 200_000
 """The connections to load balancers that a host remembers for a VPC."""
 ECHO_REPLY, ECHO_REQUEST = 0, 8
@@ -70,7 +67,7 @@ def whole() -> Iterator[Item]:
 @feature(each=LoadBalancer, within=placed("vpc", test=vpc_here))
 def address(balancer: LoadBalancer, here: str, view: View) -> Iterator[Item]:
     """The address of a load balancer, which answers ping and has no other port than its listeners'."""
-    vpc, vip = view.get(Vpc, balancer.vpc), _vip(balancer, view)
+    vpc, vip = view.get(Vpc, balancer.vpc), vip_of(balancer, view)
     if vpc is None or vip is None:
         return
     mine: Match = {VPC: vpc.key, NEXT_HOP: vip, ETH_TYPE: ETH_TYPE_IP}
@@ -80,7 +77,8 @@ def address(balancer: LoadBalancer, here: str, view: View) -> Iterator[Item]:
     yield VIP.flow(Priority.BROAD, mine, drop(NO_LISTENER))
     if balancer.started:
         # Ping: turned round, and delivered like the answer of a router.
-        yield VIP.flow(Priority.EXACT, {VPC: vpc.key, NEXT_HOP: vip, ICMP_TYPE: ECHO_REQUEST}, _turned_round(vip))
+        ping: Match = {BY_EIP: 0, VPC: vpc.key, NEXT_HOP: vip, ICMP_TYPE: ECHO_REQUEST}
+        yield VIP.flow(Priority.EXACT, ping, _turned_round(vip))
 
 
 def _turned_round(vip: Ip4) -> list[Action | Instruction]:
@@ -99,66 +97,47 @@ def _turned_round(vip: Ip4) -> list[Action | Instruction]:
 def room(balanced: Balanced, here: str, view: View) -> Iterator[Item]:
     """The connections that a host remembers for the load balancers of a VPC."""
     yield ZoneLimit(balanced.zone, CONNECTIONS)
+    yield ZoneLimit(balanced.inner, CONNECTIONS)
 
 
 @feature(each=Listener, within=placed("vpc", test=vpc_here))
 def listener(listener: Listener, here: str, view: View) -> Iterator[Item]:
     """A port of a load balancer: its connections have slots of a backend."""
-    vpc, backend = view.get(Vpc, listener.vpc), view.get(Backend, listener.backend)
-    balancer = view.get(LoadBalancer, listener.balancer)
-    vip = _vip(balancer, view) if balancer is not None else None
-    if vpc is None or balancer is None or backend is None or vip is None or not (listener.on and balancer.started):
-        return
-    match: Match = {VPC: vpc.key, NEXT_HOP: vip, TO[listener.protocol]: listener.port}
-    # At the port of a listener: the slot of its connection.
-    yield VIP.flow(Priority.NORMAL, match, [set_field(BACKEND, backend.key), _slot(listener, backend), goto(SHARE)])
-
-
-def _slot(listener: Listener, backend: Backend) -> Action:
-    """The slot of a connection: by its client's address, or by its client's port.
-
-    A hash of both would need a recirculation, and a packet on one host has no more than six: four of them are those of
-    the security groups of client and target.  Linux gives connections of TCP even ports first, so the lowest bit tells
-    nothing.
-    """
-    if keeps_client(backend):
-        return move(IP_SRC, SLOT, nbits=SLOT.width)
-    if listener.protocol == "Udp":
-        return move(UDP_SRC, SLOT, nbits=SLOT.width)
-    return move(TCP_SRC, SLOT, nbits=SLOT.width, src_ofs=1)
+    backend, match = view.get(Backend, listener.backend), listens(listener, view)
+    if backend is not None and match is not None:
+        # At the port of a listener: the slot of its connection.
+        slot = slot_of(listener, backend)
+        yield VIP.flow(Priority.NORMAL, {**match, BY_EIP: 0}, [set_field(BACKEND, backend.key), slot, goto(SHARE)])
 
 
 @feature(each=Backend, within=placed("vpc", test=vpc_here))
 def share(backend: Backend, here: str, view: View) -> Iterator[Item]:
     """The slots of a backend, each of which a target has."""
-    balanced = view.get(Balanced, backend.vpc)
-    if balanced is None or not backend.group:
+    if not backend.group:
         return
-    ways: dict[str, list[Action]] = {}
     for slot, owner in enumerate(view.derived(slots_of, backend.group)):
-        if owner not in ways:
-            target = view.get(Target, owner)
-            ways[owner] = [_translated(balanced, backend, target)] if target is not None else []
-        if ways[owner]:
-            # A connection with this slot goes to the target, if it is new; any other keeps the one that it has.
-            yield SHARE.flow(Priority.NORMAL, {BACKEND: backend.key, SLOT: slot, ETH_TYPE: ETH_TYPE_IP}, ways[owner])
-
-
-def _translated(balanced: Balanced, backend: Backend, target: Target) -> Action:
-    number = target.own_port or backend.port
-    return tracked(balanced.zone, nat(dst=target.address, ports=(number, number)), SENT)
+        target = view.get(Target, owner)
+        if target is not None:
+            # A connection with this slot is the target's, if it is new; any other keeps the one that it has.
+            match: Match = {BACKEND: backend.key, SLOT: slot, ETH_TYPE: ETH_TYPE_IP}
+            yield SHARE.flow(Priority.NORMAL, match, [set_field(TARGET, target.key), goto(GIVEN)])
 
 
 @feature(each=Target, within=placed("vpc", test=vpc_here))
 def target(target: Target, here: str, view: View) -> Iterator[Item]:
     """A target: the connections that it has, by each backend of its group."""
-    port = view.get(NetworkInterface, target.port)
+    port, balanced = view.get(NetworkInterface, target.port), view.get(Balanced, target.vpc)
     subnet = view.get(Subnet, port.subnet) if port is not None else None
     for id in sorted(view.by(Backend, ("group",), target.group)):
         backend = view.get(Backend, id)
-        if backend is None or subnet is None:
+        if backend is None or subnet is None or balanced is None:
             continue
         number = target.own_port or backend.port
+        given: Match = {BACKEND: backend.key, TARGET: target.key, BY_EIP: 0, ETH_TYPE: ETH_TYPE_IP}
+        # To the target: its own address and port, unless the connection has another one already.
+        yield GIVEN.flow(
+            Priority.NORMAL, given, [tracked(balanced.zone, nat(dst=target.address, ports=(number, number)), SENT)]
+        )
         mine: Match = {BACKEND: backend.key, IP_DST: target.address, TO[backend.protocol]: number}
         # One of its connections, from its own subnet: no router in between.
         yield SENT.flow(Priority.EXACT, {**mine, SUBNET: subnet.key}, [move(IP_DST, NEXT_HOP), onward(SENT)])
@@ -175,11 +154,6 @@ def back(target: Target, here: str, view: View) -> Iterator[Item]:
         # From the address of a target: perhaps such a reply.
         match: Match = {VPC: vpc.key, IP_SRC: target.address}
         yield REPLIED.flow(Priority.NORMAL, match, [translated(balanced.zone, RECEIVER)])
-
-
-def _vip(balancer: LoadBalancer, view: View) -> Ip4 | None:
-    port = view.get(NetworkInterface, balancer.port)
-    return port.addresses[0] if port is not None else None
 
 
 @says(whole)
@@ -212,6 +186,8 @@ def shared(step: Step, view: View) -> str:
 def to_target(step: Step, view: View) -> str:
     """The target of a connection, in words."""
     one: Target = step.record
+    if step.table == GIVEN.id:
+        return "is its connection known"
     return f"the connection's target is {one.id}: {one.address} of {one.port}"
 
 

@@ -48,7 +48,7 @@ class TargetGroup:
 class Target:
     """An address of an interface that takes connections at ``own_port``, 0 for that of the backend.
 
-    With ``weight`` 0 it gets no new ones.
+    With ``weight`` 0 it gets no new ones.  ``key`` is its number on the wire.
     """
 
     id: str
@@ -57,6 +57,7 @@ class Target:
     group: str = ref("TargetGroup", on_delete="cascade")
     port: str = ref("NetworkInterface")
     address: Ip4 = field()
+    key: int = number("target key", 1, 65_535)
     own_port: int = field(default=0)
     weight: int = field(default=10)
     kind: str = label(default="vm")
@@ -109,8 +110,13 @@ class Listener:
 
 @resource(reach="vpc")
 class Balanced:
-    """The zone in which hosts translate what the ports of a VPC send to its load balancers; the id is the VPC's."""
+    """The zones of the load balancers of a VPC; the id is the VPC's.
+
+    In ``zone`` the switch that chooses a target knows connections, in ``inner`` the target's own switch knows those
+    that came by an elastic IP.
+    """
 
     id: str
     vpc: str = ref("Vpc", on_delete="cascade")
     zone: int = number(POOL, POOL_LOW, POOL_HIGH)
+    inner: int = number(POOL, POOL_LOW, POOL_HIGH)

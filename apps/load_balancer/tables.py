@@ -1,6 +1,6 @@
 """Tables of load balancers in the path: on the way out a target is chosen, on the way back its address is replaced."""
 
-from apps.pipeline import DELIVERY, EGRESS, NEXT_HOP, PIPELINE, SUBNET, VPC
+from apps.pipeline import ADMISSION, DELIVERY, EGRESS, NEXT_HOP, PIPELINE, SUBNET, VPC
 from sdnctl.of.fields import (
     CT_STATE,
     ETH_TYPE,
@@ -37,12 +37,15 @@ LB_FRAGMENT = PIPELINE.reason(
 BACKEND = PIPELINE.field("backend", bits=16, since=DELIVERY, until=DELIVERY)
 SLOT = PIPELINE.field("target_slot", bits=8, since=DELIVERY, until=DELIVERY)
 SLOTS = 1 << SLOT.width
+TARGET = PIPELINE.field("target", bits=16, since=DELIVERY, until=DELIVERY)
+BY_EIP = PIPELINE.field("by_eip", bits=1, since=ADMISSION, until=DELIVERY)
+"""1 for a packet to a load balancer that came by its elastic IP."""
 
 VIP = DELIVERY.table(
     "vip",
     "is it for a load balancer",
     before="resolve",
-    matches=[VPC, NEXT_HOP, ETH_TYPE, IP_PROTO, IP_FRAG, ICMP_TYPE, TCP_DST, UDP_DST],
+    matches=[BY_EIP, VPC, NEXT_HOP, ETH_TYPE, IP_PROTO, IP_FRAG, ICMP_TYPE, TCP_DST, UDP_DST],
     miss="onward",
 )
 SHARE = DELIVERY.table(
@@ -54,10 +57,19 @@ SHARE = DELIVERY.table(
     matches=[BACKEND, SLOT, ETH_TYPE],
     miss=NO_TARGET,
 )
+GIVEN = DELIVERY.table(
+    "given",
+    "where is the target",
+    after="share",
+    before="resolve",
+    aside=True,
+    matches=[BACKEND, TARGET, BY_EIP, ETH_TYPE],
+    miss=TARGET_GONE,
+)
 SENT = DELIVERY.table(
     "sent",
     "is the connection's target there",
-    after="share",
+    after="given",
     before="resolve",
     aside=True,
     matches=[CT_STATE, BACKEND, IP_DST, TCP_DST, UDP_DST, SUBNET],

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from apps.eip.model import ElasticIp
+from apps.eip.writes import bind
 from apps.eni.model import NetworkInterface
 from apps.eni.writes import claimed, new_managed
 from apps.load_balancer.model import (
@@ -21,25 +23,25 @@ from sdnctl.program.lifecycle import blocks, changed
 from sdnctl.program.weight import Weighed, weighs
 from sdnctl.store import Txn
 
-ADDRESS_FLOWS = weighs(LoadBalancer, 3)
-LISTENER_FLOWS = weighs(Listener, 1)
-
+ADDRESS_FLOWS = weighs(LoadBalancer, 6)
+LISTENER_FLOWS = weighs(Listener, 2)
 
 BACKEND_FLOWS = weighs(Backend, SLOTS)
-MOST_BACKENDS = 50
-"""The most backends of a load balancer, by the public API's quota."""
+MOST_BACKENDS = MOST_LISTENERS = 50
+"""The most backends of a load balancer, and the most listeners, by the public API's quotas."""
 
 
 def _flows(records: Weighed, account: str) -> int:
-    """For each target one flow for its replies, and two for each backend of its group."""
+    """For each target two flows for its replies, five for each backend of its group and one for each listener of it."""
     total = 0
     for group in records.many(TargetGroup, records.by(TargetGroup, ("account",), account)):
-        backends = len(records.by(Backend, ("group",), group.id))
-        total += len(records.by(Target, ("group",), group.id)) * (1 + 2 * backends)
+        backends = records.by(Backend, ("group",), group.id)
+        listeners = sum(len(records.by(Listener, ("backend",), backend)) for backend in backends)
+        total += len(records.by(Target, ("group",), group.id)) * (2 + 5 * len(backends) + listeners)
     return total
 
 
-TARGET_FLOWS = weighs(Target, 3, most=1 + 2 * MOST_BACKENDS, exactly=_flows)
+TARGET_FLOWS = weighs(Target, 8, most=2 + 5 * MOST_BACKENDS + MOST_LISTENERS, exactly=_flows)
 
 
 def new_balancer(txn: Txn, subnet: Subnet, kind: str, address: Ip4 | None) -> LoadBalancer:
@@ -59,15 +61,19 @@ def new_balancer(txn: Txn, subnet: Subnet, kind: str, address: Ip4 | None) -> Lo
     )
     txn.put(made)
     if txn.get(Balanced, subnet.vpc) is None:
-        txn.put(Balanced(id=subnet.vpc, vpc=subnet.vpc, zone=txn.allocate(Balanced, "zone")))
+        zones = {name: txn.allocate(Balanced, name) for name in ("zone", "inner")}
+        txn.put(Balanced(id=subnet.vpc, vpc=subnet.vpc, **zones))
     return made
 
 
 def move_address(txn: Txn, balancer: LoadBalancer, address: Ip4) -> None:
-    """Give a load balancer another address of its subnet; IntentError when that is not free."""
+    """Give a load balancer, and so its elastic IP, another address of its subnet; IntentError when that is not free."""
     port, subnet = txn.get(NetworkInterface, balancer.port), txn.get(Subnet, balancer.subnet)
     if port is not None and subnet is not None and port.addresses != (address,):
-        txn.put(replace(port, addresses=(claimed(txn, subnet, address, (), "privateIpAddress"),)))
+        moved = replace(port, addresses=(claimed(txn, subnet, address, (), "privateIpAddress"),))
+        txn.put(moved)
+        for eip in txn.many(ElasticIp, sorted(txn.by(ElasticIp, ("port",), port.id))):
+            bind(txn, eip, moved, address, move=True)
 
 
 def remove_balancer(txn: Txn, balancer: LoadBalancer) -> None:
@@ -99,6 +105,7 @@ def add_target(txn: Txn, group: TargetGroup, port: NetworkInterface, address: Ip
         group=group.id,
         port=port.id,
         address=address,
+        key=txn.allocate(Target, "key"),
         own_port=own_port,
         created=txn.now,
     )

@@ -1,36 +1,17 @@
-"""Values derived from NAT gateways: the host that translates, the elastic IPs of one, and those that a rule may use."""
+"""Values derived from NAT gateways: the place of one, its elastic IPs, and those that a rule may use."""
 
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 
 from apps.eip.model import ElasticIp
 from apps.eni.model import NetworkInterface
-from apps.gateway.facts import cut_off, gateways, has_uplink
-from apps.gateway.model import GATEWAY
+from apps.gateway.facts import translates_here
 from apps.holder.facts import held_here
-from apps.holder.model import Holder
 from apps.nat_gateway.model import DnatRule, NatGateway, SnatRule
 from apps.routing.facts import leads_to_internet
 from apps.vpc.model import Subnet
-from sdnctl.model.host import Host
 from sdnctl.program.feature import View
 from sdnctl.verify.doors import Door, Exit, Records, doors
-
-
-def translator(_: None, here: str, view: View) -> str:
-    """The host that translates for all NAT gateways: the active gateway.
-
-    A region without gateways has the first of its hosts, by name, that has an uplink; "" for none.
-    """
-    if view.derived(gateways, None):
-        active = view.get(Holder, GATEWAY)
-        return active.host if active is not None else ""
-    return next((host for host in sorted(view.all(Host)) if view.derived(has_uplink, host)), "")
-
-
-def translates_here(_: str, here: str, view: View) -> bool:
-    """True on the host that translates, while it is not cut off from the others."""
-    return view.derived(translator, None) == here and not view.derived(cut_off, None)
 
 
 def in_force_here(gateway: str, here: str, view: View) -> bool:

@@ -12,7 +12,7 @@ from apps.eip.tables import DNAT
 from apps.eni.facts import presented as bound_to
 from apps.eni.model import NetworkInterface
 from apps.eni.tables import OUTPUT, SPOOFED_IP
-from apps.gateway.facts import deposed
+from apps.gateway.facts import deposed, translates_here
 from apps.holder.facts import held_here, holding
 from apps.holder.model import Claim, Holder
 from apps.nat_gateway.facts import (
@@ -21,7 +21,6 @@ from apps.nat_gateway.facts import (
     leave_by,
     nat_port,
     number_of,
-    translates_here,
 )
 from apps.nat_gateway.model import DnatRule, NatGateway, SnatRule
 from apps.nat_gateway.tables import (

@@ -3,7 +3,8 @@
 from apps.eip.model import ElasticIp
 from apps.eip.targets import Arrival, eip_target
 from apps.eni.model import NetworkInterface
-from apps.nat_gateway.facts import gateway_at, translates_here
+from apps.gateway.facts import translates_here
+from apps.nat_gateway.facts import gateway_at
 from apps.nat_gateway.model import KIND, NatGateway
 from apps.nat_gateway.tables import IN, NAT_STOPPED, NAT_ZONE
 from apps.pipeline import drop

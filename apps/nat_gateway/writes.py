@@ -7,8 +7,7 @@ from apps.eip.model import ElasticIp
 from apps.eip.writes import bind, unbind
 from apps.eni.model import NetworkInterface
 from apps.eni.writes import new_managed
-from apps.gateway.model import GATEWAY
-from apps.holder.facts import holder_of
+from apps.gateway.writes import may_translate
 from apps.holder.model import Holder
 from apps.nat_gateway.model import CONNECTIONS, KIND, DnatRule, NatGateway, SnatRule
 from apps.nat_gateway.tables import NAT_SLOTS
@@ -17,7 +16,6 @@ from apps.routing.writes import routed
 from apps.vpc.model import Subnet
 from sdnctl.base.errors import IntentError
 from sdnctl.model.account import Account
-from sdnctl.model.host import Host
 from sdnctl.of.ranges import masks
 from sdnctl.program.lifecycle import arbitrates, blocks, born, changed
 from sdnctl.program.weight import Weighed, weighs
@@ -180,8 +178,5 @@ def _check(txn: Txn, routes: Iterable[Route], subnets: Iterable[str]) -> None:
 @arbitrates(Holder, keys=lambda key: key.startswith(f"{KIND}-"))
 def translated_by(known: Holder | None, wanted: Holder, txn: Txn) -> Holder | None:
     """A NAT gateway is on the active gateway; in a region without gateways on a host that has an uplink."""
-    host = txn.get(Host, wanted.host)
-    if txn.get(NatGateway, wanted.id) is None or host is None or not host.uplink:
-        return None
-    active = holder_of(GATEWAY, txn)
-    return wanted if active in ("", wanted.host) else None
+    there = txn.get(NatGateway, wanted.id) is not None
+    return wanted if there and may_translate(txn, wanted.host) else None

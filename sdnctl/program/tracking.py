@@ -35,3 +35,16 @@ def committed(zone: RegisterField, mark: Action, table: Table) -> Action:
     mark.
     """
     return ct(commit=True, zone=(zone, 0, zone.width), actions=(mark,), table=settled(table))
+
+
+def noted(zone: int, mark: Action) -> Action:
+    """Remember the connection with a mark that ``mark`` writes, in a zone, and go on with the next action.
+
+    The packet itself does not get to know; a zone that has no room for one more remembers nothing.
+    """
+    return ct(commit=True, zone=zone, actions=(mark,))
+
+
+def looked_up(zone: int, table: Table) -> Action:
+    """Go on at ``table``, where ct_state and ct_mark say what is known of the connection in a zone."""
+    return ct(zone=zone, table=settled(table))

@@ -345,18 +345,30 @@ class Switch:
         self.marks = tuple(_committed(by_table.values()))
         self.translations = _translations(by_table.values())
         """By zone."""
+        self.noted = _noted(by_table.values())
+        """The marks that connections may have, by zone of a number: any of them."""
         self.stateful = any(
             field is CT_STATE for rules in by_table.values() for one in rules for field, *_ in one.match
         )
 
 
 def _committed(tables: Iterable[list[Rule]]) -> Iterator[Write]:
-    """The marks that connections get when they are committed, where no translation goes with them."""
+    """The marks that connections get when they are committed in a zone that a field holds."""
     for rules in tables:
         for one in rules:
             for action in one.actions:
-                if isinstance(action, Track) and action.nat is None:
+                if isinstance(action, Track) and action.nat is None and not isinstance(action.zone, int):
                     yield from action.marks
+
+
+def _noted(tables: Iterable[list[Rule]]) -> dict[int, tuple[tuple[Write, ...], ...]]:
+    """The marks with which connections are committed untranslated in a zone of a number."""
+    found: dict[int, set[tuple[Write, ...]]] = defaultdict(set)
+    for one in (one for rules in tables for one in rules):
+        for action in one.actions:
+            if isinstance(action, Track) and action.marks and action.nat is None and isinstance(action.zone, int):
+                found[action.zone].add(action.marks)
+    return {zone: tuple(sorted(known, key=repr)) for zone, known in found.items()}
 
 
 def _translations(tables: Iterable[list[Rule]]) -> dict[int, tuple[Committed, ...]]:

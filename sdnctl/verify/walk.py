@@ -234,6 +234,8 @@ class Walk:
         for place, action in enumerate(actions):
             if isinstance(action, Hop):
                 packets = self._hop(action, at, packets, made)
+            elif isinstance(action, Track) and action.table is None:
+                self._looked_up(action, at._replace(header=made.header), packets)
             elif made.change(action):
                 continue
             else:
@@ -272,7 +274,7 @@ class Walk:
         elif isinstance(action, Hand):
             self._hand(action.group, rule, here, packets)
         elif isinstance(action, Track):
-            self._track(action, here, packets)
+            self._track(action, action.table or 0, here, packets)
         elif isinstance(action, Program):
             self._end(Ends.PROGRAM, str(action.number), here, packets)
         else:
@@ -288,17 +290,23 @@ class Walk:
             if left is not None:
                 self._drop(at._replace(header=made.header), left)
 
-    def _track(self, action: Track, at: At, packets: int) -> None:
+    def _looked_up(self, action: Track, at: At, packets: int) -> Connection:
+        """Note the packets that are looked up, and the first ones of connections that are remembered; their state."""
         self.judged = self.sets.join(self.judged, self.sets.shadow(packets, CHOICES))
         zone = at.host, known(zone_of(action, at.header)) or 0
         state = self._zones.get(zone, self._connection)
         if action.commit and state.remembered:
             self.committed[zone] = self.sets.join(self.sets.shadow(packets, CHOICES), self.committed.get(zone, NOTHING))
+        return state
+
+    def _track(self, action: Track, table: int, at: At, packets: int) -> None:
+        state = self._looked_up(action, at, packets)
+        there = at._replace(table=table)
+        noted = self.region.switches[at.host].noted if state.known and not action.commit else {}
+        for marks in noted.get(action.zone, ()) if isinstance(action.zone, int) else ():
+            # As a connection that was remembered with one of the zone's marks.
+            self._push(there._replace(header=tracked(action, at.header, state, marks)), packets)
         header = tracked(action, at.header, state, self.region.marks)
-        if action.table is None:
-            self._drop(at, packets)
-            return
-        there = at._replace(table=action.table)
         self._push(there._replace(header=header), packets)
         if action.nat is not None and action.nat.address is not None:
             self._push(there._replace(header=renamed(header, action.nat, action.nat.source)), packets)

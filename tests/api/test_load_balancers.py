@@ -108,8 +108,8 @@ def test_what_is_refused(tenant: Tenant, region: Region, subnet: str) -> None:
     asked = {"loadBalancerName": "x", "subnetId": subnet}
     assert refused(lambda: lb(tenant, "createLoadBalancer", **asked))[0] == 501
     assert refused(lambda: lb(tenant, "createLoadBalancer", **asked, type="alb"))[0] == 501
-    spec = {"bandwidth": 1, "provider": "bgp"}
-    assert refused(lambda: lb(tenant, "createLoadBalancer", **asked, type="nlb", elasticIp=spec))[0] == 501
+    spec = {"bandwidthMbps": 0, "provider": "bgp"}
+    assert refused(lambda: lb(tenant, "createLoadBalancer", **asked, type="nlb", elasticIp=spec))[0] == 400
     one, other = made(tenant, subnet), made(tenant, subnet)
     web = backend(tenant, one)
     assert refused(lambda: backend(tenant, one, algorithm="LeastConn"))[0] == 501
@@ -121,7 +121,7 @@ def test_what_is_refused(tenant: Tenant, region: Region, subnet: str) -> None:
     assert refused(lambda: listener(tenant, one, web, protocol="Https"))[0] == 501
     listener(tenant, one, web)
     assert refused(lambda: listener(tenant, one, web))[0] == 409
-    assert refused(lambda: lb(tenant, "associateElasticIp", loadBalancerId=one, elasticIpId="fip-1"))[0] == 501
+    assert refused(lambda: lb(tenant, "associateElasticIp", loadBalancerId=one, elasticIpId="fip-1"))[0] == 404
     assert refused(lambda: lb(region.tenant("other"), "describeLoadBalancer", loadBalancerId=one))[0] == 404
     instances, addresses = group(tenant, one, "instance"), group(tenant, one)
     far = [{"type": "ip", "ipAddress": "192.0.2.1"}]

@@ -28,6 +28,21 @@ def test_a_load_balancer_is_made_filled_and_deleted(user: User) -> None:
     user.ok("subnet", "delete", "front")
 
 
+def test_an_elastic_ip_is_bound_to_it(user: User) -> None:
+    user.ok("vpc", "create", "p", "--cidr", "10.0.0.0/16")
+    user.ok("subnet", "create", "front", "--vpc", "p", "--cidr", "10.0.1.0/24")
+    user.ok("lb", "create", "shop", "--subnet", "p/front", "--address", "10.0.1.100")
+    user.ok("eip", "create", "public", "--bandwidth", "5")
+    user.ok("eip", "bind", "public", "lb:shop")
+    address = user.json("eip", "get", "public")["elasticIp"]["elasticIpAddress"]
+    assert address in user.ok("lb", "list")
+    assert "no load balancer goes by" in user.refused("eip", "bind", "public", "lb:none")
+    user.ok("eip", "unbind", "public")
+    assert address not in user.ok("lb", "list")
+    user.ok("eip", "delete", "public")
+    user.ok("lb", "delete", "shop")
+
+
 def test_instances_are_targets(user: User) -> None:
     user.ok("vpc", "create", "w", "--cidr", "10.0.0.0/16")
     user.ok("subnet", "create", "front", "--vpc", "w", "--cidr", "10.0.1.0/24")

@@ -4,8 +4,9 @@ from apps.load_balancer.model import Backend, Listener, LoadBalancer, Target, Ta
 from apps.load_balancer.writes import add_target, new_balancer
 from apps.vpc.model import Subnet
 from sdnctl.base.addresses import Ip4
+from sdnctl.model.host import Binding
 from sdnctl.store import Txn
-from tests.build import ELSEWHERE, Network
+from tests.build import ELSEWHERE, HERE, Network
 
 PORTS = {"Tcp": 80, "Udp": 53}
 
@@ -32,8 +33,44 @@ def balanced() -> Network:
     return net
 
 
-def balancer(net: Network, subnet: Subnet, address: str, started: bool = True) -> TargetGroup:
-    """A load balancer with a listener and a backend for each protocol; the target group of both."""
+def balanced_outside() -> Network:
+    """Load balancers with an elastic IP: with two targets, none, one on another host; stopped; with the limit 0.
+
+    The last VPC has the same addresses, and no way to the internet.
+    """
+    net = Network()
+    net.uplink()
+    for name in ("a", "b"):
+        vpc = net.vpc(name, "10.0.0.0/16")
+        subnets = [net.subnet(vpc, f"{name}{n}", f"10.0.{n}.0/24") for n in (1, 2)]
+        if name == "b":
+            net.table(vpc, "nowhere", *subnets)
+        ports = [
+            net.port(subnets[0], f"{name}-one", "10.0.1.21"),
+            net.port(subnets[1], f"{name}-two", "10.0.2.22"),
+            net.port(subnets[1], f"{name}-far", "10.0.2.23", host=ELSEWHERE),
+        ]
+        outside = 20 if name == "a" else 30
+        two = balancer(net, subnets[0], f"10.0.1.{80 + outside}", f"203.0.113.{outside}")
+        member(net, two, ports[0].id, 1)
+        member(net, two, ports[1].id, 2)
+        if name == "a":
+            net.eip("own", "203.0.113.40", ports[1])
+            balancer(net, subnets[0], "10.0.1.101", "203.0.113.21")
+            member(net, balancer(net, subnets[0], "10.0.1.102", "203.0.113.22"), ports[2].id, 1)
+            off = balancer(net, subnets[1], "10.0.2.103", "203.0.113.23", started=False)
+            zero = balancer(net, subnets[1], "10.0.2.104", "203.0.113.24")
+            for group in (off, zero):
+                member(net, group, ports[0].id, 1)
+            net.package("p", 50, **{"lb-10.0.2.104": 0})
+    return net
+
+
+def balancer(net: Network, subnet: Subnet, address: str, public: str = "", *, started: bool = True) -> TargetGroup:
+    """A load balancer with a listener and a backend for each protocol; the target group of both.
+
+    With an elastic IP, ``public``, this host presents it.
+    """
 
     def work(txn: Txn) -> TargetGroup:
         made = new_balancer(txn, subnet, "nlb", Ip4.parse(address))
@@ -49,7 +86,12 @@ def balancer(net: Network, subnet: Subnet, address: str, started: bool = True) -
             txn.put(Listener(id=f"listener-{address}-{protocol}", **own, backend=id, protocol=protocol, port=port))
         return group
 
-    return net.store.transact(work)
+    group = net.store.transact(work)
+    if public:
+        made = net.store.state.all(LoadBalancer)[group.balancer]
+        net.store.report(lambda txn: txn.put(Binding(id=made.port, port=made.port, vpc=made.vpc, host=HERE)))
+        net.eip(f"lb-{address}", public, net.port_of(made.port))
+    return group
 
 
 def member(net: Network, group: TargetGroup, port: str, weight: int) -> None:

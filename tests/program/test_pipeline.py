@@ -396,6 +396,7 @@ def test_the_real_one_ends_every_packet() -> None:
         "hop_limit",
         "local_route",
         "equal",
+        "kept",
         "quoted_out",
         "dnat",
         "quoted_in",

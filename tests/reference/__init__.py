@@ -12,6 +12,7 @@ another, until one tells its fate.
     outside  (world, frame)        it came in from the public network
     leaving  (world, frame)        it is to leave for the public network
     arrives  (world, frame)        it is for an elastic IP that is no interface's own
+    entered  (world, eip, frame)   it came in by an elastic IP
     NEXT HOP (world, route, port, frame)  a route of this type leads it
 """
 

@@ -19,9 +19,11 @@ from tests.reference.uplink import outward
 
 
 def presents(world: World, port: str) -> bool:
-    """True where an interface is plugged in here, or where its own is that is behind another one."""
+    """True where an interface is plugged in here or held, or where its own is that is behind another one."""
+    if world.plugged(port) or port in world.listed("held"):
+        return True
     binding = world.find(Binding, port)
-    return world.plugged(port) or (binding is not None and bool(binding.behind) and binding.host == HERE)
+    return binding is not None and bool(binding.behind) and binding.host == HERE
 
 
 def bound_here(world: World) -> Iterator[ElasticIp]:
@@ -48,9 +50,13 @@ def out(world: World, route: Route, port: NetworkInterface, frame: Frame) -> Fat
         return Fate(asks="quoted_out")
     if frame.kind == "nearby":
         return Fate(dropped="neighbours-only")
-    public = replace(frame, src=eip.address)
-    receiver = arriving(world, public)
-    return receiver if receiver is not None else outward(world, eip.pool, public)
+    return left(world, eip, replace(frame, src=eip.address))
+
+
+def left(world: World, eip: ElasticIp, frame: Frame) -> Fate:
+    """With an elastic IP, to another one here or to the pool's gateway."""
+    receiver = arriving(world, frame)
+    return receiver if receiver is not None else outward(world, eip.pool, frame)
 
 
 def arriving(world: World, frame: Frame) -> Fate | None:
@@ -65,6 +71,8 @@ def arriving(world: World, frame: Frame) -> Fate | None:
                 return Fate(asks="quoted_in")
             if frame.kind == "nearby":
                 return Fate(dropped="neighbours-only")
+            if (told := world.tell("entered", eip, frame)) is not None:
+                return told
             return delivered(world, world.get(NetworkInterface, eip.port).vpc, replace(frame, dst=eip.private))
     return None
 

@@ -142,13 +142,13 @@ def too_large(end: End, sets: Sets) -> int:
 
 
 def agreeing(fate: Fate, end: End, packets: int, walk: Walk) -> int:
-    """Those of some packets that have this end, if it is the fate; to the public network goes what fits only."""
+    """Those of some packets that have this end, if it is the fate; to the public network goes what fits, and ARP."""
     if aim(fate) != (end.what, end.who):
         return NOTHING
     sets = walk.sets
     both = sets.meet(packets, end.packets)
     if fate.to == UPLINK:
-        both = sets.meet(both, walk.fits_the_widest)
+        both = sets.meet(both, sets.join(walk.fits_the_widest, is_(sets, eth_type=f.ETH_TYPE_ARP)))
     return sets.without(both, looks_unlike(fate.frame, end.header, both, sets)) if fate.to and both else both
 
 
