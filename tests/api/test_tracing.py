@@ -1,8 +1,8 @@
 """A trace is asked for host by host, each within its time, and no more at once than is agreed."""
 
 import json
-import re
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
