@@ -47,6 +47,7 @@ VIP = DELIVERY.table(
     before="resolve",
     matches=[BY_EIP, VPC, NEXT_HOP, ETH_TYPE, IP_PROTO, IP_FRAG, ICMP_TYPE, TCP_DST, UDP_DST],
     miss="onward",
+    obeyed=True,
 )
 SHARE = DELIVERY.table(
     "share",
@@ -56,6 +57,7 @@ SHARE = DELIVERY.table(
     aside=True,
     matches=[BACKEND, SLOT, ETH_TYPE],
     miss=NO_TARGET,
+    obeyed=True,
 )
 GIVEN = DELIVERY.table(
     "given",

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from apps.eip.model import ElasticIp
-from apps.gateway.facts import deposed
+from apps.gateway.facts import deposed, translator
 from apps.gateway.model import GATEWAY
 from apps.holder.model import Holder
-from apps.nat_gateway.facts import number_of, translator
+from apps.nat_gateway.facts import number_of
 from apps.nat_gateway.model import DnatRule, NatGateway, SnatRule
 from apps.nat_gateway.tables import CHECK, IN, OUT, RULE, SLOT
 from apps.nat_gateway.writes import leave
