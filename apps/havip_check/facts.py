@@ -15,7 +15,7 @@ from apps.holder.facts import DEAD_AFTER, LOOK_SECONDS, dead
 from apps.vpc.model import ROUTER_MAC
 from sdnctl.base.addresses import Ip4
 from sdnctl.model.host import Binding, LocalPeer
-from sdnctl.packet import checksum, ipv4, parse
+from sdnctl.packet import checksum, ipv4, parse, tcp_segment
 from sdnctl.packet.frame import ETH_TYPE_IP, ICMP, TCP, ethernet
 from sdnctl.program.feature import View
 
@@ -158,7 +158,5 @@ def _echo(number: int) -> bytes:
 def _segment(watched: Watched, number: int, flags: int) -> bytes:
     """The segment that opens a connection, or ends it right after the answer (RFC 9293)."""
     place = number if flags & SYN else number + 1
-    fields = (_source(number), watched.number, place, 0, 5 << 4, flags, WINDOW if flags & SYN else 0)
-    body = struct.pack("!HHIIBBHHH", *fields, 0, 0)
-    pseudo = struct.pack("!IIBBH", PROBER, watched.address, 0, TCP, len(body))
-    return body[:16] + checksum(pseudo + body).to_bytes(2, "big") + body[18:]
+    window = WINDOW if flags & SYN else 0
+    return tcp_segment((PROBER, _source(number)), (watched.address, watched.number), place, flags, window)

@@ -52,9 +52,7 @@ class Keeper(Protocol):
 class SwitchKeeper:
     """The keeper of a real switch, whose database is at ``remote``; ``deliver`` takes its events."""
 
-    def __init__(
-        self, remote: str, vswitch: Vswitch, deliver: Callable[[Revalidated | Tracked | Recalled], None]
-    ) -> None:
+    def __init__(self, remote: str, vswitch: Vswitch, deliver: Callable[[Told], None]) -> None:
         self._rundir = rundir_of(remote)
         self._vswitch = vswitch
         self._deliver = deliver

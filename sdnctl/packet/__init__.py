@@ -20,7 +20,7 @@ from sdnctl.packet.frame import (
 )
 from sdnctl.packet.icmp import icmp_error, nat_icmp_error, quoted
 from sdnctl.packet.options import DhcpError
-from sdnctl.packet.segment import tcp_probe
+from sdnctl.packet.segment import tcp_probe, tcp_segment
 
 __all__ = [
     "BROADCAST",
@@ -44,4 +44,5 @@ __all__ = [
     "parse_dhcp",
     "quoted",
     "tcp_probe",
+    "tcp_segment",
 ]

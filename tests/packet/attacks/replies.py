@@ -140,15 +140,21 @@ def the_ports_of_a_broken_connection(at: Ground, mark: bytes) -> Iterator[Sent]:
         yield Sent(by, frame(at[by], at["shut"], mark, _tcp_back(ports, "S")), reason="group")
 
 
-@attempt
-def what_the_server_sends_after_its_rule_is_gone(at: Ground, mark: bytes) -> Iterator[Sent]:
-    """A rule that let a connection in is removed: the server goes on to send, and tries to begin anew."""
+def _without_its_rule(at: Ground) -> tuple[int, int]:
+    """A connection of "far" to the web port of "shut" loses its rule; the first of the ports is the client's."""
     ports = at.ports()
     (id,) = at.allow("red", "shut", rule(TCP_NUMBER, WEB_PORT))
     at.obeyed()
     at.connected("far", "shut", (ports[0], WEB_PORT))
     at.forbid("red", "shut", id)
     at.obeyed()
+    return ports
+
+
+@attempt
+def what_the_server_sends_after_its_rule_is_gone(at: Ground, mark: bytes) -> Iterator[Sent]:
+    """A rule that let a connection in is removed: the server goes on to send, and tries to begin anew."""
+    ports = _without_its_rule(at)
     for flags in ("PA", "A", "FA", "SA", "R"):
         layer = TCP(sport=WEB_PORT, dport=ports[0], flags=flags, seq=7, ack=7)
         yield Sent("shut", frame(at["shut"], at["far"], mark, layer), reason="group")
@@ -157,12 +163,7 @@ def what_the_server_sends_after_its_rule_is_gone(at: Ground, mark: bytes) -> Ite
 @attempt
 def what_the_client_sends_after_the_rule_is_gone(at: Ground, mark: bytes) -> Iterator[Sent]:
     """The same from the other side."""
-    ports = at.ports()
-    (id,) = at.allow("red", "shut", rule(TCP_NUMBER, WEB_PORT))
-    at.obeyed()
-    at.connected("far", "shut", (ports[0], WEB_PORT))
-    at.forbid("red", "shut", id)
-    at.obeyed()
+    ports = _without_its_rule(at)
     for flags in ("PA", "A", "S", "R"):
         layer = TCP(sport=ports[0], dport=WEB_PORT, flags=flags, seq=7, ack=7)
         yield Sent("far", frame(at["far"], at["shut"], mark, layer), reason="group")
@@ -171,12 +172,7 @@ def what_the_client_sends_after_the_rule_is_gone(at: Ground, mark: bytes) -> Ite
 @attempt
 def what_the_server_sends_once_its_client_had_the_connection_forgotten(at: Ground, mark: bytes) -> Iterator[Sent]:
     """The rule is gone; the client resets the connection and begins it anew, in vain; the server goes on with it."""
-    ports = at.ports()
-    (id,) = at.allow("red", "shut", rule(TCP_NUMBER, WEB_PORT))
-    at.obeyed()
-    at.connected("far", "shut", (ports[0], WEB_PORT))
-    at.forbid("red", "shut", id)
-    at.obeyed()
+    ports = _without_its_rule(at)
     layers = (TCP(sport=ports[0], dport=WEB_PORT, flags=flags, seq=7, ack=7) for flags in ("R", "S"))
     at.region.guests["far"].send(*(frame(at["far"], at["shut"], b"", layer) for layer in layers))
     home = at.region.homes["shut"]
